@@ -1,0 +1,3 @@
+"""A JSON-over-POST API server on Tornado and MongoDB."""
+
+__version__ = "1.0.0"

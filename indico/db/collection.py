@@ -1,0 +1,129 @@
+"""What the helper modules are made of: operations on one collection, with our errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from pymongo import IndexModel, ReturnDocument
+from pymongo.errors import (
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
+
+from indico.db.driver import ObjectId, mongodb
+from indico.error import Conflict, IndicoError, ServerError, Unavailable
+
+Document = dict[str, Any]
+Id = ObjectId | bytes | str | int
+T = TypeVar("T")
+
+__all__ = ["Collection", "Document", "Id", "IndexModel", "guard"]
+
+
+class Collection:
+    """The collection `name`, with the indexes it needs; `connect()` makes them at the start.
+
+    Every operation is bounded by the setting `mongodb_timeout_seconds`, and raises `Conflict`
+    for a duplicate key, `Unavailable` while MongoDB can't answer, `ServerError` for the rest.
+
+    >>> NOTES = Collection("notes", IndexModel("user_id"))
+    >>> await NOTES.insert({"user_id": user_id, "text": "Buy milk"})
+    """
+
+    declared: ClassVar[list[Collection]] = []
+
+    def __init__(self, name: str, *indexes: IndexModel) -> None:
+        self.name = name
+        self.indexes = indexes
+        Collection.declared.append(self)
+
+    async def make_indexes(self) -> None:
+        """Makes the indexes that don't exist yet."""
+        if self.indexes:
+            await guard(lambda: mongodb[self.name].create_indexes(self.indexes))
+
+    async def find_by_id(self, id: Id) -> Document | None:
+        return await self.find_one({"_id": id})
+
+    async def find_one(self, query: Mapping[str, Any]) -> Document | None:
+        found: Document | None = await guard(lambda: mongodb[self.name].find_one(query))
+        return found
+
+    async def find(
+        self, query: Mapping[str, Any], *, sort: Sequence[tuple[str, int]] = (), limit: int = 0
+    ) -> list[Document]:
+        """All documents that match, or the first `limit` of them."""
+
+        def find() -> Awaitable[list[Document]]:
+            cursor = mongodb[self.name].find(query, sort=list(sort) or None, limit=limit)
+            documents: Awaitable[list[Document]] = cursor.to_list(None)
+            return documents
+
+        return await guard(find)
+
+    async def insert(self, document: Document) -> Id:
+        """The id of `document`, which gets an ObjectId as its `_id` if it has none."""
+        result = await guard(lambda: mongodb[self.name].insert_one(document))
+        inserted_id: Id = result.inserted_id
+        return inserted_id
+
+    async def update_by_id(self, id: Id, changes: Mapping[str, Any]) -> Document | None:
+        """Sets the fields in `changes`; the document after it, None if there is none."""
+        return await self.update_one({"_id": id}, changes)
+
+    async def update_one(
+        self, query: Mapping[str, Any], changes: Mapping[str, Any]
+    ) -> Document | None:
+        """Sets the fields in `changes` on one document that matches; the document after it."""
+        updated: Document | None = await guard(
+            lambda: mongodb[self.name].find_one_and_update(
+                query, {"$set": changes}, return_document=ReturnDocument.AFTER
+            )
+        )
+        return updated
+
+    async def delete_by_id(self, id: Id) -> bool:
+        """True if there was such a document."""
+        return await self.delete({"_id": id}) == 1
+
+    async def delete(self, query: Mapping[str, Any]) -> int:
+        """Deletes all documents that match; how many they were."""
+        result = await guard(lambda: mongodb[self.name].delete_many(query))
+        count: int = result.deleted_count
+        return count
+
+
+async def guard(operation: Callable[[], Awaitable[T]]) -> T:
+    """Runs one operation of the driver: bounded in time, its errors turned into ours.
+
+    The driver's own timeout (`timeoutMS`) begins when the operation gets its turn; under load
+    Motor's operations wait for a thread first, so the time is bounded here too.
+    """
+    try:
+        async with asyncio.timeout(mongodb.timeout_seconds):
+            return await operation()
+    except (PyMongoError, TimeoutError) as error:
+        raise _ours(error) from error
+
+
+def _ours(error: PyMongoError | TimeoutError) -> IndicoError:
+    if isinstance(error, DuplicateKeyError):
+        return Conflict()
+    if _is_transient(error):
+        return Unavailable("The database is not available right now: try again later.")
+    return ServerError(f"MongoDB refused an operation: {error}")
+
+
+def _is_transient(error: PyMongoError | TimeoutError) -> bool:
+    """Whether the same operation may succeed later: no server, no primary, no time, no place."""
+    if isinstance(error, TimeoutError | ConnectionFailure | ExecutionTimeout | WTimeoutError):
+        return True
+    return (isinstance(error, PyMongoError) and error.timeout) or (
+        isinstance(error, OperationFailure) and error.has_error_label("RetryableWriteError")
+    )

@@ -1,0 +1,72 @@
+"""The open database, and the one place that knows which driver stands behind it."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import Any, Literal
+
+from bson import ObjectId
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient
+
+Driver = Literal["motor", "pymongo"]
+
+__all__ = ["APPLICATION_NAME", "Database", "Driver", "ObjectId", "mongodb"]
+
+APPLICATION_NAME = "indico"
+
+
+class Database:
+    """Stands for the database that is open at the time of use.
+
+    So `from indico.db import mongodb` works in any module, before and after `connect()`.
+    `mongodb.users` and `mongodb["users"]` are the driver's own collections.
+    """
+
+    def __init__(self) -> None:
+        self._client: Any = None
+        self._database: Any = None
+        self.timeout_seconds = 0.0
+
+    def open(self, uri: str, name: str, driver: Driver, timeout_seconds: float) -> None:
+        """Makes the client, inside the running event loop; it connects at its first operation.
+
+        Raises what PyMongo raises for a malformed `uri`.
+        """
+        make: Any = AsyncIOMotorClient if driver == "motor" else AsyncMongoClient
+        self._client = make(
+            uri,
+            appname=f"{APPLICATION_NAME} {os.getpid()}",
+            tz_aware=True,
+            w="majority",
+            journal=True,
+            timeoutMS=int(timeout_seconds * 1000),
+            uuidRepresentation="standard",
+        )
+        self._database = self._client[name]
+        self.timeout_seconds = timeout_seconds
+
+    async def close(self) -> None:
+        """Closes every connection; harmless when nothing is open."""
+        client, self._client, self._database = self._client, None, None
+        if client is not None:
+            closing = client.close()
+            if inspect.isawaitable(closing):
+                await closing
+
+    def __getitem__(self, collection: str) -> Any:
+        return self._open_database()[collection]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._open_database(), name)
+
+    def _open_database(self) -> Any:
+        if self._database is None:
+            raise RuntimeError("The database is not open: await indico.db.connect() first.")
+        return self._database
+
+
+mongodb = Database()

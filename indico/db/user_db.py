@@ -1,0 +1,164 @@
+"""Accounts: every query on the collection `users`.
+
+A document: `_id`, `email` as it was given, `email_key` (the same whatever its case, unique),
+`name` or null, `password_hash`, `password_changed_at`, `created_at`, `updated_at`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Any, Self, TypedDict
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from indico.db.clock import now
+from indico.db.collection import Collection, Document, IndexModel
+from indico.db.driver import ObjectId
+from indico.error import Conflict
+
+USERS = Collection("users", IndexModel("email_key", unique=True))
+
+
+def _email(value: str) -> str:
+    try:
+        # The check of a mailbox is a mail's job; `.test` is the domain for trying things out.
+        return validate_email(value, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError as error:
+        raise PydanticCustomError("email", "{why}", {"why": str(error).rstrip(".")}) from None
+
+
+Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
+Name = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class UserUpdate(BaseModel):
+    """What a person may change of their account; a field that isn't here can't be reached."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: Email = ""
+    name: Name | None = None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("missing", "Give `name`, `email` or both")
+        return self
+
+
+class User(TypedDict):
+    """An account as its owner sees it."""
+
+    id: ObjectId
+    email: str
+    name: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class Credentials(TypedDict):
+    """What a login is checked against; never part of an answer."""
+
+    password_hash: str
+    password_changed_at: datetime
+
+
+async def create(email: str, name: str | None, password_hash: str) -> User:
+    """Raises `Conflict` if the email is taken, whatever its case."""
+    time = now()
+    document = {
+        "email": email,
+        "email_key": email_key(email),
+        "name": name,
+        "password_hash": password_hash,
+        "password_changed_at": time,
+        "created_at": time,
+        "updated_at": time,
+    }
+    try:
+        await USERS.insert(document)
+    except Conflict as error:
+        raise _taken() from error
+    return _user(document)
+
+
+async def get(user_id: ObjectId) -> User | None:
+    document = await USERS.find_by_id(user_id)
+    return _user(document) if document else None
+
+
+async def get_credentials(user_id: ObjectId) -> Credentials | None:
+    document = await USERS.find_by_id(user_id)
+    return _credentials(document) if document else None
+
+
+async def find_login(email: str) -> tuple[User, Credentials] | None:
+    """The account with this email, whatever its case."""
+    document = await USERS.find_one({"email_key": email_key(email)})
+    return (_user(document), _credentials(document)) if document else None
+
+
+async def update(user_id: ObjectId, update_user: UserUpdate) -> User | None:
+    """The account after the change. Raises `Conflict` if the email is taken."""
+    changes: dict[str, Any] = update_user.model_dump(exclude_unset=True)
+    if "email" in changes:
+        changes["email_key"] = email_key(changes["email"])
+    try:
+        document = await USERS.update_by_id(user_id, {**changes, "updated_at": now()})
+    except Conflict as error:
+        raise _taken() from error
+    return _user(document) if document else None
+
+
+async def change_password(user_id: ObjectId, old: Credentials, password_hash: str) -> bool:
+    """False if the account is gone or its password is no longer the one of `old`."""
+    query = {"_id": user_id, "password_changed_at": old["password_changed_at"]}
+    time = now()
+    changes = {"password_hash": password_hash, "password_changed_at": time, "updated_at": time}
+    return await USERS.update_one(query, changes) is not None
+
+
+async def renew_hash(user_id: ObjectId, old: Credentials, password_hash: str) -> None:
+    """Stores another hash of the same password, unless the password has changed meanwhile."""
+    query = {"_id": user_id, "password_hash": old["password_hash"]}
+    await USERS.update_one(query, {"password_hash": password_hash})
+
+
+async def delete(user_id: ObjectId) -> bool:
+    return await USERS.delete_by_id(user_id)
+
+
+def email_key(email: str) -> str:
+    """What two spellings of one address have in common: letter case and Unicode form folded."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", email).casefold())
+
+
+def _taken() -> Conflict:
+    message = "This email address is taken."
+    return Conflict(message, details=[{"path": "email", "reason": "taken", "message": message}])
+
+
+def _user(document: Document) -> User:
+    return User(
+        id=document["_id"],
+        email=document["email"],
+        name=document["name"],
+        created_at=document["created_at"],
+        updated_at=document["updated_at"],
+    )
+
+
+def _credentials(document: Document) -> Credentials:
+    return Credentials(
+        password_hash=document["password_hash"],
+        password_changed_at=document["password_changed_at"],
+    )

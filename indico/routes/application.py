@@ -1,0 +1,68 @@
+"""Tornado's application, with what holds for every request: limits, the log, the drain."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tornado import web
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+
+from indico.config import Settings
+from indico.routes.body import LimitedBody
+from indico.utils import LOGGER
+
+MAX_LOGGED_PATH = 500
+
+
+class Application(web.Application):
+    """`draining` is true from the signal to stop on; `in_flight` are the requests not answered."""
+
+    def __init__(self, routes: list[Any], config: Settings, **settings: Any) -> None:
+        super().__init__(routes, config=config, log_function=log_request, **settings)
+        self.draining = False
+        self._max_body_bytes = config.max_body_bytes
+        self._in_flight: set[HTTPServerRequest] = set()
+        self._idle = asyncio.Event()
+
+    def find_handler(  # type: ignore[override]
+        self, request: HTTPServerRequest, **kwargs: Any
+    ) -> HTTPMessageDelegate:
+        self._in_flight.add(request)
+        handler = super().find_handler(request, **kwargs)
+        return LimitedBody(handler, request, self._max_body_bytes, lambda: self.leave(request))
+
+    def leave(self, request: HTTPServerRequest) -> None:
+        """`request` has its whole answer, or nobody waits for it any more."""
+        self._in_flight.discard(request)
+        if not self._in_flight:
+            self._idle.set()
+
+    async def drained(self, seconds: float) -> int:
+        """Waits until no request is in flight, at most so long; how many still are."""
+        while self._in_flight:
+            self._idle.clear()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._idle.wait()
+            except TimeoutError:
+                break
+        return len(self._in_flight)
+
+
+def log_request(handler: web.RequestHandler) -> None:
+    """One line: what was asked, the answer's status, how long it took, and for whom."""
+    request = handler.request
+    LOGGER.info(
+        "request",
+        extra={
+            "fields": {
+                "method": request.method,
+                "path": ascii(request.path[:MAX_LOGGED_PATH])[1:-1],
+                "status": handler.get_status(),
+                "milliseconds": round(request.request_time() * 1000, 1),
+                "request_id": getattr(handler, "request_id", "-"),
+                "user_id": str(getattr(handler, "user_id", None) or "-"),
+            }
+        },
+    )

@@ -1,0 +1,22 @@
+"""`/system`: whether the server is there at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from indico.routes.handler import IndicoHandler
+
+
+class SystemHandler(IndicoHandler):
+    """Actions that need neither a token nor the database."""
+
+    async def ping(self) -> str:
+        """`"pong"`."""
+        return "pong"
+
+    async def echo(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The body."""
+        return body
+
+
+SystemRoute = (r"/system/(?P<action>[a-zA-Z_]+)?", SystemHandler)

@@ -1,0 +1,1 @@
+"""Logic that more than one route needs; it knows nothing of HTTP."""

@@ -1,0 +1,82 @@
+"""Accounts and their sessions: registering, logging in, changing the password, leaving.
+
+Each function may be cut off between two steps (a client that goes away, a crash), and others
+run at the same time; the order of the steps is such that no session outlives the password it
+was made with.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypedDict
+
+from indico.db import session_db as SessionDB
+from indico.db import user_db as UserDB
+from indico.db.session_db import Session
+from indico.error import AuthError, PermissionDenied
+from indico.service.passwords import hash_password, needs_renewal, verify_password
+
+
+class Login(TypedDict):
+    """The one answer that hands out a token."""
+
+    user: UserDB.User
+    token: str
+    expires_at: datetime
+
+
+async def register(email: str, name: str | None, password: str, ttl_seconds: int) -> Login:
+    """Raises `Conflict` if the email is taken."""
+    user = await UserDB.create(email, name, await hash_password(password))
+    token, session = await SessionDB.create(user["id"], ttl_seconds)
+    return Login(user=user, token=token, expires_at=session.expires_at)
+
+
+async def login(email: str, password: str, ttl_seconds: int) -> Login:
+    """Raises the same `AuthError`, after the same time, for a wrong email or password."""
+    user, credentials = await UserDB.find_login(email) or (None, None)
+    valid = await verify_password(credentials and credentials["password_hash"], password)
+    if user is None or credentials is None or not valid:
+        raise _wrong_login()
+    token, session = await SessionDB.create(user["id"], ttl_seconds)
+    # Looked at after the session is there: a change of the password, or the end of the account,
+    # either shows here or comes later, and then it revokes this session with the others.
+    current = await UserDB.get_credentials(user["id"])
+    if current is None or current["password_changed_at"] != credentials["password_changed_at"]:
+        await SessionDB.revoke(session)
+        raise _wrong_login()
+    if needs_renewal(current["password_hash"]):
+        await UserDB.renew_hash(user["id"], current, await hash_password(password))
+    return Login(user=user, token=token, expires_at=session.expires_at)
+
+
+async def change_password(session: Session, current_password: str, new_password: str) -> int:
+    """How many other sessions that ended. Raises `PermissionDenied` for a wrong password."""
+    credentials = await _confirm(session, current_password)
+    password_hash = await hash_password(new_password)
+    revoked = await SessionDB.revoke_others(session)
+    if not await UserDB.change_password(session.user_id, credentials, password_hash):
+        raise PermissionDenied("The password was changed by another request.")
+    # Once more, for logins with the old password since then.
+    return revoked + await SessionDB.revoke_others(session)
+
+
+async def delete(session: Session, password: str) -> None:
+    """Raises `PermissionDenied` for a wrong password."""
+    await _confirm(session, password)
+    await SessionDB.revoke_others(session)
+    await UserDB.delete(session.user_id)
+    await SessionDB.revoke_all(session.user_id)
+
+
+async def _confirm(session: Session, password: str) -> UserDB.Credentials:
+    credentials = await UserDB.get_credentials(session.user_id)
+    if credentials is None:
+        raise AuthError
+    if not await verify_password(credentials["password_hash"], password):
+        raise PermissionDenied("The password is wrong.")
+    return credentials
+
+
+def _wrong_login() -> AuthError:
+    return AuthError("The email or the password is wrong.")

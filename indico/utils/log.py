@@ -1,0 +1,61 @@
+"""The log: one line a request, for a person or for a program."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+LOGGER = logging.getLogger("indico")
+
+
+def configure(log_format: Literal["text", "json"]) -> None:
+    """Sends every logger of the process to standard error, in `log_format`."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JSONFormatter() if log_format == "json" else TextFormatter())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    LOGGER.setLevel(logging.INFO)
+
+
+class TextFormatter(logging.Formatter):
+    """`time LEVEL message key=value ...`, then the traceback if there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        parts = [_time(record), record.levelname, _printable(record.getMessage())]
+        parts += [f"{key}={value}" for key, value in _fields(record).items()]
+        if record.exc_info:
+            parts.append("\n" + self.formatException(record.exc_info))
+        return " ".join(parts)
+
+
+class JSONFormatter(logging.Formatter):
+    """One JSON object a line, the traceback as its field `traceback`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields(record),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def _time(record: logging.LogRecord) -> str:
+    time = datetime.fromtimestamp(record.created, UTC)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    """What was logged with `extra={"fields": {...}}`."""
+    fields: dict[str, Any] = getattr(record, "fields", {})
+    return fields
+
+
+def _printable(text: str) -> str:
+    """Without what could forge a line or drive a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
