@@ -46,7 +46,7 @@ class Collection:
     async def make_indexes(self) -> None:
         """Makes the indexes that don't exist yet."""
         if self.indexes:
-            await guard(lambda: mongodb[self.name].create_indexes(self.indexes))
+            await guard(lambda: mongodb[self.name].create_indexes(list(self.indexes)))
 
     async def find_by_id(self, id: Id) -> Document | None:
         return await self.find_one({"_id": id})

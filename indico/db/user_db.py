@@ -33,11 +33,19 @@ def _email(value: str) -> str:
         # The check of a mailbox is a mail's job; `.test` is the domain for trying things out.
         return validate_email(value, check_deliverability=False, test_environment=True).normalized
     except EmailNotValidError as error:
-        raise PydanticCustomError("email", "{why}", {"why": str(error).rstrip(".")}) from None
+        raise PydanticCustomError(
+            "email", "it is no email address ({why})", {"why": str(error).rstrip(".")}
+        ) from None
+
+
+def _name(value: str) -> str:
+    if not value.isprintable():
+        raise PydanticCustomError("name", "it must be without control characters")
+    return value
 
 
 Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
-Name = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_name)]
 
 
 class UserUpdate(BaseModel):

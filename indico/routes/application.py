@@ -53,16 +53,16 @@ class Application(web.Application):
 def log_request(handler: web.RequestHandler) -> None:
     """One line: what was asked, the answer's status, how long it took, and for whom."""
     request = handler.request
+    fields = {
+        "method": request.method,
+        "path": request.path[:MAX_LOGGED_PATH],
+        "status": handler.get_status(),
+        "milliseconds": round(request.request_time() * 1000, 1),
+        "request_id": getattr(handler, "request_id", "-"),
+        "user_id": str(getattr(handler, "user_id", "-")),
+    }
     LOGGER.info(
-        "request",
-        extra={
-            "fields": {
-                "method": request.method,
-                "path": ascii(request.path[:MAX_LOGGED_PATH])[1:-1],
-                "status": handler.get_status(),
-                "milliseconds": round(request.request_time() * 1000, 1),
-                "request_id": getattr(handler, "request_id", "-"),
-                "user_id": str(getattr(handler, "user_id", None) or "-"),
-            }
-        },
+        "%(method)s %(path)s %(status)s %(milliseconds)s ms id=%(request_id)s user=%(user_id)s",
+        fields,
+        extra={"fields": fields},
     )

@@ -115,9 +115,10 @@ class JSONHandler(RequestHandler):
     ) -> None:
         if self._as_indico_error(500, value).status >= 500 and value is not None:
             LOGGER.error(
-                "%s %s failed",
+                "%s %s failed id=%s",
                 self.request.method,
                 self.request.path,
+                self.request_id,
                 exc_info=value,
                 extra={"fields": {"request_id": self.request_id}},
             )

@@ -114,6 +114,8 @@ def _problems(name: str, error: ValidationError) -> list[InvalidArgument]:
         path = ".".join(str(part) for part in (name, *entry["loc"]) if part != "")
         if entry["type"] == "missing" and entry["loc"]:
             problems.append(MissingField(path))
+        elif entry["type"] == "extra_forbidden":
+            problems.append(WrongFieldType(path, "it can't be set here", "not_settable"))
         else:
             why = entry["msg"][:1].lower() + entry["msg"][1:]
             problems.append(WrongFieldType(path, why, entry["type"]))

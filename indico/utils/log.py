@@ -19,18 +19,15 @@ def configure(log_format: Literal["text", "json"]) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """`time LEVEL message key=value ...`, then the traceback if there is one."""
+    """`time LEVEL message`, then the traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        parts = [_time(record), record.levelname, _printable(record.getMessage())]
-        parts += [f"{key}={value}" for key, value in _fields(record).items()]
-        if record.exc_info:
-            parts.append("\n" + self.formatException(record.exc_info))
-        return " ".join(parts)
+        line = f"{_time(record)} {record.levelname} {_printable(record.getMessage())}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line, the traceback as its field `traceback`."""
+    """One JSON object a line: what was logged with `extra={"fields": {...}}` are its fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -38,7 +35,7 @@ class JSONFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **_fields(record),
+            **getattr(record, "fields", {}),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
@@ -48,12 +45,6 @@ class JSONFormatter(logging.Formatter):
 def _time(record: logging.LogRecord) -> str:
     time = datetime.fromtimestamp(record.created, UTC)
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    """What was logged with `extra={"fields": {...}}`."""
-    fields: dict[str, Any] = getattr(record, "fields", {})
-    return fields
 
 
 def _printable(text: str) -> str:
