@@ -36,7 +36,7 @@ def lint(paths: list[str]) -> int:
 
 def typecheck(_: list[str]) -> int:
     """mypy --strict on the package"""
-    return run("-m", "mypy", "indico", "run.py")
+    return run("-m", "mypy", "--strict", "indico", "run.py")
 
 
 def check(_: list[str]) -> int:
@@ -46,12 +46,15 @@ def check(_: list[str]) -> int:
 
 def install() -> None:
     """Makes `.venv` from `req.txt`, unless that was done already."""
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
+    wanted = hashlib.sha256(sys.version.encode() + REQUIREMENTS.read_bytes()).hexdigest()
     if INSTALLED.is_file() and INSTALLED.read_text() == wanted:
         return
     print(f"Installing {REQUIREMENTS.name} into {VENV.name}, once: this takes a minute ...")
     sys.stdout.flush()
-    venv.create(VENV, with_pip=True, upgrade=PYTHON.exists())
+    try:
+        venv.create(VENV, with_pip=True, clear=True)
+    except subprocess.CalledProcessError:
+        sys.exit("run.py: this Python can't make a virtual environment; apt install python3-venv?")
     pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if run(*pip, "-r", str(REQUIREMENTS)):
         sys.exit("run.py: pip could not install req.txt; what it says is above.")
@@ -64,11 +67,11 @@ def run(*arguments: str) -> int:
 
 
 def replace(*arguments: str) -> int:
-    """Becomes that Python, so that signals reach it; where that can't be (Windows), waits for it."""
+    """Becomes that Python, so that signals reach it; waits for it on Windows, which can't."""
     if os.name == "nt":
         return run(*arguments)
     os.chdir(ROOT)
-    os.execv(PYTHON, [str(PYTHON), *arguments])
+    os.execv(PYTHON, [str(PYTHON), *arguments])  # noqa: S606
 
 
 TASKS = {task.__name__: task for task in (serve, test, lint, typecheck, check)}
@@ -81,10 +84,13 @@ def main(arguments: list[str]) -> int:
         for name, known in TASKS.items():
             print(f"  {name:10} {known.__doc__}")
         return 0 if arguments in ([], ["-h"], ["--help"]) else 2
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - it is this line that says so
         sys.exit("run.py: indico needs Python 3.11 or newer.")
-    install()
-    return task(arguments[1:])
+    try:
+        install()
+        return task(arguments[1:])
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

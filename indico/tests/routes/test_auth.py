@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+from argon2 import PasswordHasher
+from tornado.testing import gen_test
+
+from indico import db
+from indico.service import passwords
+from indico.tests.server_test import PASSWORD, ServerTest
+
+UNKNOWN_TOKEN = "A" * 43
+
+
+class RegisterTest(ServerTest):
+    def test_valid(self) -> None:
+        answer = self.register("Ada@Example.com", name="Ada")
+        self.assertEqual(answer["user"]["email"], "Ada@example.com")
+        self.assertEqual(answer["user"]["name"], "Ada")
+        self.assertRegex(answer["user"]["id"], r"^[0-9a-f]{24}$")
+        self.assertEqual(set(answer), {"user", "token", "expires_at"})
+        got = self.data(self.post("/user/get", token=answer["token"]))
+        self.assertEqual(got, answer["user"])
+
+    def test_name_is_optional(self) -> None:
+        self.assertIsNone(self.register()["user"]["name"])
+        self.assertIsNone(self.register("b@example.com", name=None)["user"]["name"])
+
+    def test_missing_field(self) -> None:
+        self.error(
+            self.post("/auth/register", {"name": "A"}), 400, "invalid_argument", "email", "password"
+        )
+        self.assertEqual(self.stored("users"), [])
+
+    def test_empty_body(self) -> None:
+        self.error(self.post("/auth/register", b""), 400, "malformed")
+
+    def test_wrong_type(self) -> None:
+        wrong: list[tuple[str, Any]] = [
+            ("email", 5),
+            ("email", {"$gt": ""}),
+            ("email", "no address"),
+            ("email", "a" * 250 + "@example.com"),
+            ("email", "a\x00b@example.com"),
+            ("password", "1234567"),
+            ("password", "p" * 129),
+            ("password", ["p"] * 8),
+            ("name", 1),
+            ("name", True),
+            ("name", ""),
+            ("name", "nul \x00"),
+            ("name", "line\nbreak"),
+            ("name", "n" * 201),
+        ]
+        for field, value in wrong:
+            with self.subTest(field=field, value=value):
+                body = {"email": "ada@example.com", "password": PASSWORD, field: value}
+                response = self.post("/auth/register", body)
+                self.error(response, 400, "invalid_argument", field)
+        self.assertEqual(self.stored("users"), [])
+
+    def test_every_problem_is_told(self) -> None:
+        body = {"email": 1, "name": 2}
+        error = self.error(
+            self.post("/auth/register", body), 400, "invalid_argument", "email", "password", "name"
+        )
+        self.assertEqual([d["reason"] for d in error["details"]][1], "missing")
+
+    def test_longest_and_shortest_password(self) -> None:
+        self.register("short@example.com", password="12345678")
+        self.register("long@example.com", password="\U0001f511" * 128)
+        self.login("long@example.com", "\U0001f511" * 128)
+
+    def test_conflict(self) -> None:
+        self.register("ada@example.com")
+        for email in ("ada@example.com", "ADA@EXAMPLE.COM", "Ada@Example.com"):
+            body = {"email": email, "password": PASSWORD}
+            self.error(self.post("/auth/register", body), 409, "conflict", "email")
+        self.assertEqual(len(self.stored("users")), 1)
+
+    def test_role_is_ignored(self) -> None:
+        self.register(role="admin", password_hash="x", _id=1)
+        (user,) = self.stored("users")
+        self.assertNotIn("role", user)
+        self.assertNotEqual(user["password_hash"], "x")
+
+    def test_nothing_secret_is_stored_in_clear(self) -> None:
+        answer = self.register()
+        everything = repr(self.stored("users") + self.stored("sessions"))
+        self.assertNotIn(PASSWORD, everything)
+        self.assertNotIn(answer["token"], everything)
+        self.assertIn("$argon2id$v=19$m=19456,t=2,p=1$", everything)
+
+    @gen_test(timeout=60)
+    async def test_two_hundred_at_once_make_one_account(self) -> None:
+        body = json.dumps({"email": "ada@example.com", "password": PASSWORD})
+        url = self.get_url("/auth/register")
+        client = type(self.http_client)(force_instance=True, max_clients=200)
+        calls = [
+            client.fetch(url, method="POST", body=body, raise_error=False, request_timeout=50)
+            for _ in range(200)
+        ]
+        codes = sorted(response.code for response in await asyncio.gather(*calls))
+        client.close()
+        self.assertEqual(codes, [201] + [409] * 199)
+        self.assertEqual(await db.mongodb.users.count_documents({}), 1)
+
+
+class LoginTest(ServerTest):
+    def test_valid(self) -> None:
+        registered = self.register()
+        answer = self.login("ADA@example.COM")
+        self.assertEqual(answer["user"], registered["user"])
+        self.assertNotEqual(answer["token"], registered["token"])
+        expires_in = datetime.fromisoformat(answer["expires_at"]) - datetime.now(UTC)
+        ttl = timedelta(seconds=self.config.session_ttl_seconds)
+        self.assertLess(abs(expires_in - ttl), timedelta(minutes=1))
+        self.data(self.post("/auth/check", token=registered["token"]))
+
+    def test_missing_field(self) -> None:
+        response = self.post("/auth/login", {"email": "ada@example.com"})
+        self.error(response, 400, "invalid_argument", "password")
+
+    def test_wrong_type(self) -> None:
+        self.register()
+        body = {"email": {"$gt": ""}, "password": {"$gt": ""}}
+        self.error(self.post("/auth/login", body), 400, "invalid_argument", "email", "password")
+
+    def test_wrong_email_and_wrong_password_are_answered_alike(self) -> None:
+        self.register()
+        answers = [
+            self.post("/auth/login", {"email": email, "password": password}, X_Request_Id="same")
+            for email, password in (
+                ("eve@example.com", PASSWORD),
+                ("ada@example.com", "wrong password"),
+                ("no address", ""),
+            )
+        ]
+        for answer in answers:
+            self.error(answer, 401, "unauthenticated")
+            self.assertEqual(answer.body, answers[0].body)
+            self.assertEqual(answer.headers["WWW-Authenticate"], "Bearer")
+
+    def test_an_unknown_email_costs_a_hash(self) -> None:
+        self.register()
+        verified = []
+        verify = PasswordHasher.verify
+
+        def spy(hasher: PasswordHasher, hash: str, password: str) -> bool:
+            verified.append(hash.split("$")[:4])
+            return verify(hasher, hash, password)
+
+        with patch.object(PasswordHasher, "verify", spy):
+            for email in ("eve@example.com", "ada@example.com"):
+                self.post("/auth/login", {"email": email, "password": "wrong password"})
+        self.assertEqual(len(verified), 2)
+        self.assertEqual(verified[0], verified[1])
+
+    def test_a_hash_with_old_parameters_is_renewed(self) -> None:
+        self.register()
+        weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+        self.run_async(db.mongodb.users.update_one({}, {"$set": {"password_hash": weak}}))
+        self.login()
+        (user,) = self.stored("users")
+        self.assertNotEqual(user["password_hash"], weak)
+        self.assertFalse(passwords.needs_renewal(user["password_hash"]))
+        self.login()
+        self.assertEqual(self.stored("users"), [user])
+
+    def test_a_stored_hash_that_is_none_lets_nobody_in(self) -> None:
+        self.register()
+        self.run_async(db.mongodb.users.update_one({}, {"$set": {"password_hash": "x"}}))
+        body = {"email": "ada@example.com", "password": PASSWORD}
+        self.error(self.post("/auth/login", body), 401, "unauthenticated")
+
+    def test_too_many_at_once(self) -> None:
+        with patch.object(passwords, "MAX_PENDING", 0):
+            body = {"email": "ada@example.com", "password": PASSWORD}
+            response = self.post("/auth/login", body)
+        self.error(response, 503, "unavailable")
+        self.assertEqual(response.headers["Retry-After"], "1")
+
+    def test_no_session_outlives_the_password_it_was_made_with(self) -> None:
+        # The password changes, or the account goes, while a login is being checked.
+        self.register()
+        users, sessions = db.mongodb.users, db.mongodb.sessions
+        changes = [
+            lambda: users.update_one({}, {"$set": {"password_changed_at": datetime.now(UTC)}}),
+            lambda: users.delete_many({}),
+        ]
+        verify = passwords.verify_password
+        for change in changes:
+
+            async def verify_late(hash: str | None, password: str) -> bool:
+                valid = await verify(hash, password)
+                await change()  # noqa: B023
+                return valid
+
+            with patch("indico.service.accounts.verify_password", verify_late):
+                body = {"email": "ada@example.com", "password": PASSWORD}
+                self.error(self.post("/auth/login", body), 401, "unauthenticated")
+            self.assertEqual(self.run_async(sessions.count_documents({})), 1)
+
+
+class TokenTest(ServerTest):
+    """What `auth` lets in; every refusal is the same answer."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.token = self.register()["token"]
+
+    def test_valid(self) -> None:
+        for value in (f"Bearer {self.token}", f"bearer {self.token}", f"Bearer  {self.token}"):
+            response = self.post("/auth/check", Authorization=value)
+            self.data(response)
+
+    def test_refused(self) -> None:
+        self.run_async(db.mongodb.sessions.update_one({}, {"$set": {"a": 1}}))
+        revoked = self.login()["token"]
+        self.data(self.post("/auth/logout", token=revoked))
+        expired = self.login()["token"]
+        past = datetime.now(UTC) - timedelta(milliseconds=1)
+        self.run_async(
+            db.mongodb.sessions.update_many({"a": {"$ne": 1}}, {"$set": {"expires_at": past}})
+        )
+        values = [
+            None,
+            "",
+            "Bearer",
+            "Bearer ",
+            "Basic x",
+            self.token,
+            f"Basic {self.token}",
+            f"Bearer {self.token}x",
+            f"Bearer {self.token[:-1]}",
+            f"Bearer {UNKNOWN_TOKEN}",
+            f"Bearer {'x' * 10_000}",
+            f"Bearer {revoked}",
+            f"Bearer {expired}",
+            f"Bearer {self.token}, Bearer {self.token}",
+        ]
+        bodies = set()
+        for value in values:
+            headers = {"X-Request-Id": "same"}
+            if value is not None:
+                headers["Authorization"] = value
+            with self.subTest(value=value):
+                response = self.fetch("/user/get", method="POST", body="{}", headers=headers)
+                self.error(response, 401, "unauthenticated")
+                self.assertEqual(response.headers["WWW-Authenticate"], "Bearer")
+                bodies.add(response.body)
+        self.assertEqual(len(bodies), 1)
+        self.data(self.post("/user/get", token=self.token))
+
+    def test_expired_sessions_are_removed_by_an_index(self) -> None:
+        indexes = self.run_async(db.mongodb.sessions.index_information())
+        self.assertEqual(indexes["expires_at_1"]["expireAfterSeconds"], 0)
+
+
+class CheckTest(ServerTest):
+    def test_valid(self) -> None:
+        registered = self.register()
+        answer = self.data(self.post("/auth/check", token=registered["token"]))
+        self.assertEqual(
+            answer,
+            {"user_id": registered["user"]["id"], "expires_at": registered["expires_at"]},
+        )
+
+    def test_anonymous(self) -> None:
+        self.error(self.post("/auth/check"), 401, "unauthenticated")
+
+    def test_malformed(self) -> None:
+        self.error(self.post("/auth/check", b"[]"), 400, "malformed")
+
+
+class LogoutTest(ServerTest):
+    def test_valid(self) -> None:
+        first, second = self.register()["token"], self.login()["token"]
+        self.assertEqual(self.data(self.post("/auth/logout", token=first)), {"revoked": 1})
+        self.error(self.post("/auth/check", token=first), 401, "unauthenticated")
+        self.data(self.post("/auth/check", token=second))
+
+    def test_anonymous(self) -> None:
+        self.error(self.post("/auth/logout"), 401, "unauthenticated")
+
+
+class LogoutAllTest(ServerTest):
+    def test_valid(self) -> None:
+        tokens = [self.register()["token"], self.login()["token"], self.login()["token"]]
+        other = self.register("eve@example.com")["token"]
+        answer = self.data(self.post("/auth/logout_all", token=tokens[0]))
+        self.assertEqual(answer, {"revoked": 3})
+        for token in tokens:
+            self.error(self.post("/auth/check", token=token), 401, "unauthenticated")
+        self.data(self.post("/auth/check", token=other))
+
+    def test_anonymous(self) -> None:
+        self.error(self.post("/auth/logout_all"), 401, "unauthenticated")

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from indico import db
+from indico.tests.server_test import ServerTest
+
+
+class HealthTest(ServerTest):
+    def test_valid(self) -> None:
+        self.assertEqual(self.data(self.fetch("/healthz")), "ok")
+        self.assertEqual(self.fetch("/healthz", method="HEAD").code, 200)
+
+    def test_wrong_method(self) -> None:
+        response = self.post("/healthz")
+        self.error(response, 405, "method_not_allowed")
+        self.assertEqual(response.headers["Allow"], "GET, HEAD")
+
+    def test_lives_while_mongodb_does_not(self) -> None:
+        self.run_async(db.disconnect())
+        self.run_async(self.connect_to_nothing())
+        self.assertEqual(self.data(self.fetch("/healthz")), "ok")
+        self.error(self.fetch("/readyz"), 503, "unavailable")
+        self.run_async(db.disconnect())
+        self.run_async(db.connect(self.uri(), self.database, self.driver))
+
+    async def connect_to_nothing(self) -> None:
+        db.mongodb.open("mongodb://127.0.0.1:1", self.database, self.driver, 1)
+
+
+class ReadyTest(ServerTest):
+    def test_valid(self) -> None:
+        self.assertEqual(self.data(self.fetch("/readyz")), "ok")
+
+    def test_draining(self) -> None:
+        self._app.draining = True
+        response = self.fetch("/readyz")
+        self.error(response, 503, "unavailable")
+        self.assertEqual(response.headers["Connection"], "close")
+        self.assertIn("Retry-After", response.headers)

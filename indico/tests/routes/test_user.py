@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from tornado.testing import gen_test
+
+from indico import db
+from indico.service import accounts
+from indico.tests.server_test import PASSWORD, ServerTest
+
+NEW_PASSWORD = "a new password"
+
+
+class UserTest(ServerTest):
+    """An account and its token, and somebody else's."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        registered = self.register(name="Ada")
+        self.user, self.token = registered["user"], registered["token"]
+        self.other = self.register("eve@example.com", name="Eve")
+
+    def get(self, token: str | None = None) -> Any:
+        return self.data(self.post("/user/get", token=token or self.token))
+
+
+class GetTest(UserTest):
+    def test_valid(self) -> None:
+        user = self.get()
+        self.assertEqual(user, self.user)
+        self.assertEqual(set(user), {"id", "email", "name", "created_at", "updated_at"})
+        self.assertRegex(user["created_at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
+
+    def test_anonymous(self) -> None:
+        self.error(self.post("/user/get"), 401, "unauthenticated")
+
+    def test_other_user(self) -> None:
+        self.assertEqual(self.get(self.other["token"]), self.other["user"])
+
+    def test_account_gone_while_its_token_is_looked_up(self) -> None:
+        self.run_async(db.mongodb.users.delete_many({"name": "Ada"}))
+        self.error(self.post("/user/get", token=self.token), 401, "unauthenticated")
+        body = {"update_user": {"name": "A"}}
+        self.error(self.post("/user/update", body, self.token), 401, "unauthenticated")
+        self.error(
+            self.post("/user/delete", {"password": PASSWORD}, self.token), 401, "unauthenticated"
+        )
+
+
+class UpdateTest(UserTest):
+    def update(self, changes: Any) -> Any:
+        return self.post("/user/update", {"update_user": changes}, self.token)
+
+    def test_valid(self) -> None:
+        updated = self.data(self.update({"name": "Ada Lovelace", "email": "Lady@example.com"}))
+        self.assertEqual(updated["name"], "Ada Lovelace")
+        self.assertEqual(updated["email"], "Lady@example.com")
+        self.assertEqual(updated["created_at"], self.user["created_at"])
+        self.assertGreater(updated["updated_at"], self.user["updated_at"])
+        self.assertEqual(self.get(), updated)
+        self.login("lady@EXAMPLE.com")
+        self.assertEqual(self.get(self.other["token"]), self.other["user"])
+
+    def test_one_field_leaves_the_other(self) -> None:
+        self.assertEqual(self.data(self.update({"name": "A"}))["email"], self.user["email"])
+        self.assertEqual(self.data(self.update({"email": "b@example.com"}))["name"], "A")
+        self.assertIsNone(self.data(self.update({"name": None}))["name"])
+
+    def test_own_email_in_another_case(self) -> None:
+        answer = self.data(self.update({"email": "ADA@example.com"}))
+        self.assertEqual(answer["email"], "ADA@example.com")
+
+    def test_anonymous(self) -> None:
+        body = {"update_user": {"name": "A"}}
+        self.error(self.post("/user/update", body), 401, "unauthenticated")
+
+    def test_missing_field(self) -> None:
+        for body in ({}, {"name": "A"}):
+            response = self.post("/user/update", body, self.token)
+            self.error(response, 400, "invalid_argument", "update_user")
+        self.error(self.post("/user/update", b"", self.token), 400, "malformed")
+        self.error(self.update({}), 400, "invalid_argument", "update_user")
+
+    def test_wrong_type(self) -> None:
+        wrong: list[tuple[Any, str]] = [
+            (5, "update_user"),
+            (None, "update_user"),
+            ([], "update_user"),
+            ({"name": 5}, "update_user.name"),
+            ({"name": {"$set": 1}}, "update_user.name"),
+            ({"name": "a\x00"}, "update_user.name"),
+            ({"email": None}, "update_user.email"),
+            ({"email": "nowhere"}, "update_user.email"),
+        ]
+        for changes, path in wrong:
+            with self.subTest(changes=changes):
+                self.error(self.update(changes), 400, "invalid_argument", path)
+        self.assertEqual(self.get(), self.user)
+
+    def test_fields_that_no_model_names(self) -> None:
+        before = self.stored("users")
+        names = ["password_hash", "_id", "id", "role", "$set", "a.b", "__proto__", "created_at"]
+        names += ["email_key", "password_changed_at", "", "a\x00b"]
+        for name in names:
+            with self.subTest(name=name):
+                response = self.update({"name": "Eve", name: {"x": 1}})
+                path = f"update_user.{name}" if name else "update_user"
+                self.error(response, 400, "invalid_argument", path)
+        self.assertEqual(self.stored("users"), before)
+
+    def test_conflict(self) -> None:
+        self.error(self.update({"email": "EVE@example.com"}), 409, "conflict", "email")
+        self.assertEqual(self.get(), self.user)
+
+
+class ChangePasswordTest(UserTest):
+    def change(self, current: Any, new: Any) -> Any:
+        body = {"current_password": current, "new_password": new}
+        return self.post("/user/change_password", body, self.token)
+
+    def test_valid(self) -> None:
+        elsewhere = [self.login()["token"], self.login()["token"]]
+        self.assertEqual(self.data(self.change(PASSWORD, NEW_PASSWORD)), {"revoked": 2})
+        for token in elsewhere:
+            self.error(self.post("/auth/check", token=token), 401, "unauthenticated")
+        self.data(self.post("/auth/check", token=self.token))
+        self.data(self.post("/auth/check", token=self.other["token"]))
+        self.login(password=NEW_PASSWORD)
+        body = {"email": "ada@example.com", "password": PASSWORD}
+        self.error(self.post("/auth/login", body), 401, "unauthenticated")
+
+    def test_anonymous(self) -> None:
+        body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+        self.error(self.post("/user/change_password", body), 401, "unauthenticated")
+
+    def test_missing_field(self) -> None:
+        response = self.post("/user/change_password", {}, self.token)
+        self.error(response, 400, "invalid_argument", "current_password", "new_password")
+
+    def test_wrong_type(self) -> None:
+        for new in ("short", "p" * 129, 12345678, None):
+            self.error(self.change(PASSWORD, new), 400, "invalid_argument", "new_password")
+        self.login()
+
+    def test_wrong_password(self) -> None:
+        elsewhere = self.login()["token"]
+        self.error(self.change("wrong password", NEW_PASSWORD), 403, "permission_denied")
+        self.data(self.post("/auth/check", token=elsewhere))
+        self.login()
+
+    @gen_test(timeout=30)
+    async def test_two_at_once(self) -> None:
+        """One wins; the other is told so, and its password is not the one that is stored."""
+        passwords = ["password one", "password two"]
+        calls = [
+            self.http_client.fetch(
+                self.get_url("/user/change_password"),
+                method="POST",
+                headers={"Authorization": f"Bearer {self.token}"},
+                body=json.dumps({"current_password": PASSWORD, "new_password": password}),
+                raise_error=False,
+            )
+            for password in passwords
+        ]
+        codes = [response.code for response in await asyncio.gather(*calls)]
+        self.assertEqual(sorted(codes), [200, 403])
+        winner = passwords[codes.index(200)]
+        self.assertTrue(await accounts.login("ada@example.com", winner, 60))
+
+
+class DeleteTest(UserTest):
+    def test_valid(self) -> None:
+        elsewhere = self.login()["token"]
+        self.assertIsNone(self.data(self.post("/user/delete", {"password": PASSWORD}, self.token)))
+        for token in (self.token, elsewhere):
+            self.error(self.post("/auth/check", token=token), 401, "unauthenticated")
+        body = {"email": "ada@example.com", "password": PASSWORD}
+        self.error(self.post("/auth/login", body), 401, "unauthenticated")
+        self.assertEqual([user["name"] for user in self.stored("users")], ["Eve"])
+        self.assertEqual(len(self.stored("sessions")), 1)
+        self.register()
+
+    def test_anonymous(self) -> None:
+        self.error(self.post("/user/delete", {"password": PASSWORD}), 401, "unauthenticated")
+
+    def test_missing_field(self) -> None:
+        response = self.post("/user/delete", {}, self.token)
+        self.error(response, 400, "invalid_argument", "password")
+
+    def test_wrong_type(self) -> None:
+        response = self.post("/user/delete", {"password": {"$ne": None}}, self.token)
+        self.error(response, 400, "invalid_argument", "password")
+        self.get()
+
+    def test_wrong_password(self) -> None:
+        response = self.post("/user/delete", {"password": "wrong password"}, self.token)
+        self.error(response, 403, "permission_denied")
+        self.get()
