@@ -23,6 +23,8 @@ Document = dict[str, Any]
 Id = ObjectId | bytes | str | int
 T = TypeVar("T")
 
+GRACE_SECONDS = 0.5
+
 __all__ = ["Collection", "Document", "Id", "IndexModel", "guard"]
 
 
@@ -103,13 +105,22 @@ async def guard(operation: Callable[[], Awaitable[T]]) -> T:
     """Runs one operation of the driver: bounded in time, its errors turned into ours.
 
     The driver's own timeout (`timeoutMS`) begins when the operation gets its turn; under load
-    Motor's operations wait for a thread first, so the time is bounded here too.
+    Motor's operations wait for a thread first, so the time is bounded here too. An operation
+    that is given up is cancelled, but not waited for: PyMongo 4.20 hangs for good when one is
+    cancelled at the moment at which its wait for a connection times out.
     """
+    task = asyncio.ensure_future(operation())
     try:
-        async with asyncio.timeout(mongodb.timeout_seconds):
-            return await operation()
+        await asyncio.wait([task], timeout=mongodb.timeout_seconds + GRACE_SECONDS)
+        if not task.done():
+            raise TimeoutError
+        return task.result()
     except (PyMongoError, TimeoutError) as error:
         raise _ours(error) from error
+    finally:
+        if not task.done():
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            task.cancel()
 
 
 def _ours(error: PyMongoError | TimeoutError) -> IndicoError:

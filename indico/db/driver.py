@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
 from typing import Any, Literal
@@ -15,6 +16,7 @@ Driver = Literal["motor", "pymongo"]
 __all__ = ["APPLICATION_NAME", "Database", "Driver", "ObjectId", "mongodb"]
 
 APPLICATION_NAME = "indico"
+CLOSE_SECONDS = 2
 
 
 class Database:
@@ -53,7 +55,8 @@ class Database:
         if client is not None:
             closing = client.close()
             if inspect.isawaitable(closing):
-                await closing
+                # PyMongo says goodbye to each server, which may not listen any more.
+                await asyncio.wait([asyncio.ensure_future(closing)], timeout=CLOSE_SECONDS)
 
     def __getitem__(self, collection: str) -> Any:
         return self._open_database()[collection]

@@ -16,20 +16,22 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import AutoReconnect, PyMongoError
 
 from indico.db.driver import APPLICATION_NAME
 from indico.error import StartError
 
 START_SECONDS = 30
 STOP_SECONDS = 30
+CLIENT_SECONDS = 5
+OTHERS_SECONDS = 1
 _REPLICA_SET = "indico"
 _ADDRESS_IN_USE = 48  # mongod's exit codes
 _FOLDER_IN_USE = 100
@@ -42,6 +44,7 @@ class Embedded:
         self.folder = folder.absolute()
         self._binary = binary
         self._report = report
+        self._data = self.folder / "mongodb"
         self._log = self.folder / "mongod.log"
         self._port_file = self.folder / "mongod.port"
         self._port = 0
@@ -81,7 +84,7 @@ class Embedded:
 
     def _make_folder(self) -> None:
         try:
-            (self.folder / "mongodb").mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StartError(
                 f"data_dir: {self.folder} can't be used ({error.strerror}). "
@@ -96,7 +99,7 @@ class Embedded:
             return False
         with suppress(PyMongoError, KeyError, psutil.NoSuchProcess), self._client() as client:
             options = client.admin.command("getCmdLineOpts")["parsed"]
-            if Path(options["storage"]["dbPath"]) == self.folder / "mongodb":
+            if Path(options["storage"]["dbPath"]) == self._data:
                 self._make_primary(client, time.monotonic() + START_SECONDS)
                 self._process = psutil.Process(client.admin.command("serverStatus")["pid"])
                 return True
@@ -104,38 +107,72 @@ class Embedded:
 
     def _spawn(self, binary: Path, deadline: float) -> bool:
         """False if another `mongod` has the folder or the port: look again."""
-        port = self._port if self._port and not _listens(self._port) else _free_port()
+        recorded, port = self._port, self._port
+        if not recorded or _listens(recorded):
+            port = _free_port()
         self._report(f"Starting MongoDB on {self.folder} ...")
-        child = self._popen(binary, port)
-        try:
-            while child.poll() is None and not _listens(port) and time.monotonic() < deadline:
-                time.sleep(0.02)
-            if child.returncode in (_ADDRESS_IN_USE, _FOLDER_IN_USE):
+        self._port = port
+        if port != recorded and (self._data / "WiredTiger").exists():
+            with self._launched(binary, deadline) as child:
+                if child is not None:
+                    self._move()
+        with self._launched(binary, deadline, "--replSet", _REPLICA_SET) as child:
+            if child is None:
+                self._port = recorded
                 return False
-            if child.returncode is not None:
-                raise StartError(self._failure(f"ended with code {child.returncode}"))
-            self._port = port
             self._port_file.write_text(str(port))
             with self._client() as client:
                 self._make_primary(client, deadline)
+            self._process = psutil.Process(child.pid)
+        return True
+
+    @contextmanager
+    def _launched(
+        self, binary: Path, deadline: float, *options: str
+    ) -> Iterator[subprocess.Popen[bytes] | None]:
+        """A child that listens; None if another has its folder or port. An error ends it."""
+        child = self._popen(binary, *options)
+        try:
+            while child.poll() is None and not _listens(self._port):
+                if time.monotonic() > deadline:
+                    raise StartError(self._failure("does not listen"))
+                time.sleep(0.02)
+            if child.returncode in (_ADDRESS_IN_USE, _FOLDER_IN_USE):
+                yield None
+            elif child.returncode is not None:
+                raise StartError(self._failure(f"ended with code {child.returncode}"))
+            else:
+                yield child
         except BaseException as error:
             child.kill()
             child.wait()
             if isinstance(error, PyMongoError):
                 raise StartError(self._failure(f"failed ({error})")) from error
             raise
-        self._process = psutil.Process(child.pid)
-        return True
 
-    def _popen(self, binary: Path, port: int) -> subprocess.Popen[bytes]:
+    def _move(self) -> None:
+        """Tells the replica set its new port, while it is not one, and takes `mongod` down.
+
+        Asked later, a member first looks for itself on its old port, for half a minute if what
+        listens there is silent.
+        """
+        with self._client() as client:
+            host = {"members.0.host": f"127.0.0.1:{self._port}"}
+            client.local["system.replset"].update_one({}, {"$set": host})
+            pid = client.admin.command("serverStatus")["pid"]
+            with suppress(AutoReconnect):
+                client.admin.command("shutdown", force=True)
+        _end(psutil.Process(pid))
+
+    def _popen(self, binary: Path, *options: str) -> subprocess.Popen[bytes]:
         arguments = [
-            *(str(binary), "--dbpath", str(self.folder / "mongodb")),
-            *("--bind_ip", "127.0.0.1", "--port", str(port)),
-            *("--replSet", _REPLICA_SET, "--oplogSize", "128", "--wiredTigerCacheSizeGB", "0.5"),
+            *(str(binary), "--dbpath", str(self._data)),
+            *("--bind_ip", "127.0.0.1", "--port", str(self._port)),
+            *("--oplogSize", "128", "--wiredTigerCacheSizeGB", "0.5"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false", "--quiet"),
+            *(["--nounixsocket"] if os.name == "posix" else []),
+            *options,
         ]
-        if os.name == "posix":
-            arguments.append("--nounixsocket")
         try:
             with self._log.open("wb") as log:
                 # A group of its own: a Ctrl-C in the terminal is for the server, which drains
@@ -152,20 +189,18 @@ class Embedded:
             raise StartError(self._failure(f"can't be run ({error.strerror})")) from None
 
     def _make_primary(self, client: MongoClient[dict[str, Any]], deadline: float) -> None:
-        """Makes the replica set, or moves it to our port, and waits until it takes writes."""
+        """Makes the replica set if there is none, and waits until it takes writes."""
         member = {"_id": 0, "host": f"127.0.0.1:{self._port}"}
-        config: dict[str, Any] = {"_id": _REPLICA_SET, "version": 1, "members": [member]}
+        if client.local["system.replset"].find_one() is None:
+            client.admin.command("replSetInitiate", {"_id": _REPLICA_SET, "members": [member]})
         while time.monotonic() < deadline:
-            hello = client.admin.command("hello")
-            if hello["isWritablePrimary"]:
+            if client.admin.command("hello")["isWritablePrimary"]:
                 return
-            if "setName" not in hello:
-                _configure(client, config)
             time.sleep(0.02)
         raise StartError(self._failure("did not become primary"))
 
     def _client(self) -> MongoClient[dict[str, Any]]:
-        return MongoClient(self.uri, serverSelectionTimeoutMS=5000, socketTimeoutMS=10000)
+        return MongoClient(self.uri, timeoutMS=int(CLIENT_SECONDS * 1000))
 
     def _failure(self, what: str) -> str:
         return (
@@ -202,28 +237,22 @@ def _in_wheel() -> Path | None:
     return None
 
 
-def _configure(client: MongoClient[dict[str, Any]], config: dict[str, Any]) -> None:
-    """Gives a new `mongod` its replica set; one that has moved to another port, its new place."""
-    with suppress(OperationFailure):
-        stored = client.local["system.replset"].find_one()
-        if stored is None:
-            client.admin.command("replSetInitiate", config)
-        else:
-            config = {**stored, "members": config["members"], "version": stored["version"] + 1}
-            client.admin.command("replSetReconfig", config, force=True)
-
-
 def _others(client: MongoClient[dict[str, Any]]) -> bool:
-    """Whether another server of ours is connected; each gives its process id in its name."""
+    """Whether another server of ours is connected; each gives its process id in its name.
+
+    A connection that was closed just now may still be listed, so this looks for a while.
+    """
     ours = f"{APPLICATION_NAME} {os.getpid()}"
-    names = client.admin.aggregate(
-        [
-            {"$currentOp": {"allUsers": True, "idleConnections": True}},
-            {"$match": {"appName": {"$regex": f"^{APPLICATION_NAME} ", "$ne": ours}}},
-            {"$limit": 1},
-        ]
-    )
-    return any(True for _ in names)
+    query: list[dict[str, Any]] = [
+        {"$currentOp": {"allUsers": True, "idleConnections": True}},
+        {"$match": {"appName": {"$regex": f"^{APPLICATION_NAME} ", "$ne": ours}}},
+    ]
+    deadline = time.monotonic() + OTHERS_SECONDS
+    while list(client.admin.aggregate(query)):
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def _end(process: psutil.Process) -> None:
@@ -238,7 +267,9 @@ def _end(process: psutil.Process) -> None:
 
 def _alive(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return process.is_running()
+        process.wait(0)  # a child of ours: this takes it off the table
     return False
 
 

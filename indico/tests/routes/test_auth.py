@@ -188,7 +188,7 @@ class LoginTest(ServerTest):
         # The password changes, or the account goes, while a login is being checked.
         self.register()
         users, sessions = db.mongodb.users, db.mongodb.sessions
-        changes = [
+        changes: list[Any] = [
             lambda: users.update_one({}, {"$set": {"password_changed_at": datetime.now(UTC)}}),
             lambda: users.delete_many({}),
         ]

@@ -1,0 +1,288 @@
+"""The embedded MongoDB: shared, survived, taken over, and never left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import time
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from pymongo import MongoClient
+from pymongo.errors import AutoReconnect
+
+from indico.db import embedded as module
+from indico.db.embedded import Embedded, find_binary
+from indico.error import StartError
+from indico.tests.server_process import ProcessTest, until
+from indico.tests.server_test import PASSWORD
+
+REGISTER = {"email": "ada@example.com", "password": PASSWORD}
+
+
+def connected(embedded: Embedded) -> MongoClient[dict[str, Any]]:
+    return MongoClient(embedded.uri, w="majority")
+
+
+class EmbeddedTest(ProcessTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.said: list[str] = []
+        self.embedded = self.make()
+
+    def make(self, binary: Path | None = None) -> Embedded:
+        return Embedded(self.folder, binary, self.said.append)
+
+    def program(self, text: str) -> Path:
+        binary = self.folder / "program"
+        binary.write_text(f"#!/bin/sh\n{text}\n")
+        binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
+        return binary
+
+    def write(self, embedded: Embedded, value: int) -> None:
+        with connected(embedded) as client:
+            client.test_embedded.things.insert_one({"_id": value})
+
+    def read(self, embedded: Embedded) -> list[int]:
+        with connected(embedded) as client:
+            return sorted(thing["_id"] for thing in client.test_embedded.things.find())
+
+
+class StartTest(EmbeddedTest):
+    def test_data_survives(self) -> None:
+        self.embedded.start()
+        self.assertTrue(self.embedded.running())
+        self.write(self.embedded, 1)
+        port = self.embedded.uri
+        self.embedded.stop()
+        self.assertEqual(self.mongods(), [])
+        self.assertFalse(self.embedded.running())
+        self.embedded.stop()
+        self.embedded.start()
+        self.assertEqual(self.embedded.uri, port)
+        self.assertEqual(self.read(self.embedded), [1])
+        self.embedded.stop()
+        self.assertEqual(len(self.said), 2)
+
+    def test_it_is_a_replica_set_with_transactions(self) -> None:
+        self.embedded.start()
+        with connected(self.embedded) as client, client.start_session() as session:
+            with session.start_transaction():
+                client.test_embedded.things.insert_one({"_id": 1}, session=session)
+            with client.test_embedded.things.watch() as changes:
+                client.test_embedded.things.insert_one({"_id": 2})
+                self.assertEqual(next(changes)["documentKey"], {"_id": 2})
+        self.embedded.stop()
+
+    def test_another_program_has_taken_its_port(self) -> None:
+        self.embedded.start()
+        self.write(self.embedded, 1)
+        self.embedded.stop()
+        old = self.embedded.uri
+        with socket.socket() as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind(("127.0.0.1", int((self.folder / "mongod.port").read_text())))
+            taken.listen()
+            with patch.object(module, "CLIENT_SECONDS", 0.5):
+                self.embedded.start()
+        self.assertNotEqual(self.embedded.uri, old)
+        self.assertEqual(self.read(self.embedded), [1])
+        self.embedded.stop()
+
+    def test_the_port_belongs_to_the_mongod_of_another_folder(self) -> None:
+        self.embedded.start()
+        other = Embedded(self.folder / "other", None, self.said.append)
+        (self.folder / "other").mkdir()
+        (self.folder / "other" / "mongod.port").write_text(
+            (self.folder / "mongod.port").read_text()
+        )
+        other.start()
+        self.assertNotEqual(other.uri, self.embedded.uri)
+        other.stop()
+        self.embedded.stop()
+
+    def test_rubbish_in_the_port_file(self) -> None:
+        (self.folder / "mongod.port").write_text("rubbish")
+        self.embedded.start()
+        self.embedded.stop()
+
+    def test_two_at_the_same_time(self) -> None:
+        """The folder is another's, whose port is not known yet."""
+        self.embedded.start()
+        port_file = self.folder / "mongod.port"
+        port = port_file.read_text()
+        port_file.unlink()
+        other = self.make()
+        self.assertFalse(other._spawn(find_binary(None), time.monotonic() + 10))
+        port_file.write_text(port)
+        other.start()
+        self.assertEqual(other.uri, self.embedded.uri)
+        self.assertEqual(len(self.mongods()), 1)
+        self.embedded.stop()
+
+    def test_it_can_not_be_run(self) -> None:
+        binary = self.program("exit 3")
+        with self.assertRaisesRegex(StartError, "ended with code 3"):
+            self.make(binary).start()
+        binary.write_text("rubbish")
+        with self.assertRaisesRegex(StartError, "can't be run"):
+            self.make(binary).start()
+
+    def test_it_never_listens(self) -> None:
+        binary = self.program("exec sleep 60")
+        with (
+            patch.object(module, "START_SECONDS", 0.3),
+            self.assertRaisesRegex(StartError, "does not listen.*mongod.log"),
+        ):
+            self.make(binary).start()
+
+    def test_it_never_becomes_primary(self) -> None:
+        self.embedded.start()
+        with (
+            connected(self.embedded) as client,
+            self.assertRaisesRegex(StartError, "did not become primary"),
+        ):
+            self.embedded._make_primary(client, time.monotonic())
+        self.embedded.stop()
+
+    def test_it_stops_answering_while_it_starts(self) -> None:
+        with (
+            patch.object(Embedded, "_make_primary", side_effect=AutoReconnect("gone")),
+            self.assertRaisesRegex(StartError, "failed .gone."),
+        ):
+            self.embedded.start()
+        self.assertEqual(self.mongods(), [])
+
+    def test_it_is_always_somebody_elses(self) -> None:
+        with (
+            patch.object(module, "START_SECONDS", 0.3),
+            self.assertRaisesRegex(StartError, "did not come up"),
+        ):
+            self.make(self.program(f"exit {module._FOLDER_IN_USE}")).start()
+
+    def test_folder_can_not_be_made(self) -> None:
+        (self.folder / "file").write_text("")
+        with self.assertRaisesRegex(StartError, "data_dir: .*Not a directory"):
+            Embedded(self.folder / "file" / "data", None, print).start()
+
+
+class StopTest(EmbeddedTest):
+    def test_it_hangs(self) -> None:
+        self.embedded.start()
+        (process,) = self.mongods()
+        process.suspend()
+        with (
+            patch.object(module, "STOP_SECONDS", 0.3),
+            patch.object(module, "CLIENT_SECONDS", 0.3),
+        ):
+            self.embedded.stop()
+        self.assertEqual(self.mongods(), [])
+
+    def test_it_ends_by_itself(self) -> None:
+        self.embedded.start()
+        (process,) = self.mongods()
+        process.kill()
+        until(lambda: not self.embedded.running())
+        self.embedded.stop()
+
+
+class BinaryTest(EmbeddedTest):
+    def test_setting(self) -> None:
+        binary = self.program("")
+        self.assertEqual(find_binary(binary), binary)
+        for wrong in (self.folder, self.folder / "nowhere", Path(__file__)):
+            with self.assertRaisesRegex(StartError, "mongod_binary: .* is not a program"):
+                find_binary(wrong)
+
+    def test_path_comes_before_the_wheel(self) -> None:
+        (self.folder / "mongod").symlink_to(self.program(""))
+        with patch.dict(os.environ, {"PATH": str(self.folder)}):
+            self.assertEqual(find_binary(None), self.folder / "mongod")
+
+    def test_wheel(self) -> None:
+        with patch.dict(os.environ, {"PATH": ""}):
+            self.assertTrue(os.access(find_binary(None), os.X_OK))
+
+    def test_nowhere(self) -> None:
+        cases = [
+            patch("importlib.util.find_spec", return_value=None),
+            patch("importlib.util.find_spec", side_effect=ModuleNotFoundError),
+            patch("shutil.which", return_value=None),
+        ]
+        for case in cases:
+            with (
+                patch.dict(os.environ, {"PATH": ""}),
+                case,
+                self.assertRaisesRegex(StartError, "mongod_binary.*mongodb_uri"),
+            ):
+                find_binary(None)
+
+
+class ServersTest(EmbeddedTest):
+    """Several servers, one folder; and servers that end in every way there is."""
+
+    def test_two_servers_share_one_mongod(self) -> None:
+        first = self.serve()
+        second = self.serve()
+        self.assertEqual(len(self.mongods()), 1)
+        self.assertNotIn("Starting MongoDB", second.printed())
+        _, registered = first.call("/auth/register", REGISTER)
+        token = registered["token"]
+        self.assertEqual(second.call("/user/get", token=token), (200, registered["user"]))
+        self.assertEqual(first.stop(), 0)
+        self.assertEqual(second.call("/user/get", token=token), (200, registered["user"]))
+        self.assertEqual(second.stop(), 0)
+        self.assertEqual(self.mongods(), [])
+        third = self.serve()
+        self.assertEqual(third.call("/user/get", token=token), (200, registered["user"]))
+        self.assertEqual(third.stop(), 0)
+
+    def test_three_start_at_once(self) -> None:
+        servers = [self.start() for _ in range(3)]
+        for server in servers:
+            server.wait_until_it_listens()
+        self.assertEqual(len(self.mongods()), 1)
+        for server in servers:
+            server.signal(signal.SIGINT)
+        self.assertEqual([server.wait() for server in servers], [0, 0, 0])
+        self.assertEqual(self.mongods(), [])
+
+    def test_server_is_killed(self) -> None:
+        server = self.serve()
+        _, registered = server.call("/auth/register", REGISTER)
+        server.kill()
+        server = self.serve()
+        self.assertEqual(server.call("/user/get", token=registered["token"])[0], 200)
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(self.mongods(), [])
+
+    def test_server_and_mongod_are_killed(self) -> None:
+        server = self.serve()
+        _, registered = server.call("/auth/register", REGISTER)
+        server.kill()
+        self.end_all()
+        server = self.serve()
+        self.assertEqual(server.call("/user/get", token=registered["token"])[0], 200)
+        self.assertEqual(server.stop(), 0)
+
+    def test_mongod_is_killed(self) -> None:
+        server = self.serve()
+        _, registered = server.call("/auth/register", REGISTER)
+        self.end_all()
+        until(lambda: server.call("/user/get", token=registered["token"])[0] == 200)
+        self.assertIn("the embedded MongoDB has ended; starting it again", server.printed())
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(self.mongods(), [])
+
+    def test_mongod_is_killed_and_can_not_be_started_again(self) -> None:
+        binary = self.folder / "binary"
+        binary.symlink_to(find_binary(None))
+        server = self.serve("--mongod-binary", str(binary))
+        binary.unlink()
+        self.end_all()
+        until(lambda: "is not a program that can be run" in server.printed())
+        self.assertEqual(server.call("/healthz"), (200, "ok"))
+        self.assertEqual(server.stop(), 0)

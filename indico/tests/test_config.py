@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+from pathlib import Path
+from unittest import TestCase
+from unittest.mock import patch
+
+from pydantic import SecretStr, ValidationError
+
+from indico.config import Settings, SettingsError, env_name, load
+
+URI = "mongodb://ada:hunter2@db.example.com/"
+
+
+class ConfigTest(TestCase):
+    """A file to write settings to, and an environment of its own."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.file = Path(folder.name) / "settings.yaml"
+        environment = patch.dict(os.environ)
+        environment.start()
+        self.addCleanup(environment.stop)
+        os.environ.pop("INDICO_MONGODB_DATABASE")
+
+    def refusal(self, *argv: str) -> str:
+        with self.assertRaises(SettingsError) as raised:
+            load(argv)
+        return str(raised.exception)
+
+
+class LoadTest(ConfigTest):
+    def test_defaults(self) -> None:
+        settings = load([])
+        self.assertEqual((settings.host, settings.port), ("127.0.0.1", 8888))
+        self.assertEqual(settings.environment, "development")
+        self.assertFalse(settings.debug)
+        for name, field in Settings.model_fields.items():
+            self.assertEqual(getattr(settings, name), field.default)
+
+    def test_order(self) -> None:
+        self.file.write_text("port: 1\nhost: file\nmongodb_database: file\n")
+        os.environ["INDICO_PORT"] = "2"
+        os.environ["INDICO_HOST"] = "environment"
+        settings = load(["--config", str(self.file), "--port", "3"])
+        self.assertEqual(settings.port, 3)
+        self.assertEqual(settings.host, "environment")
+        self.assertEqual(settings.mongodb_database, "file")
+
+    def test_flags(self) -> None:
+        settings = load(["--debug", "--log-format", "json", "--mongodb-timeout-seconds", "2.5"])
+        self.assertTrue(settings.debug)
+        self.assertEqual(settings.log_format, "json")
+        self.assertEqual(settings.mongodb_timeout_seconds, 2.5)
+        os.environ["INDICO_DEBUG"] = "true"
+        self.assertTrue(load([]).debug)
+        self.assertFalse(load(["--no-debug"]).debug)
+
+    def test_empty_is_unset(self) -> None:
+        os.environ["INDICO_MONGODB_URI"] = ""
+        self.file.write_text("")
+        self.assertIsNone(load(["--config", str(self.file)]).mongodb_uri)
+
+    def test_wrong_value(self) -> None:
+        wrong = {
+            "port": ("abc", "integer"),
+            "log_format": ("xml", "'text' or 'json'"),
+            "max_body_bytes": ("0", "greater than or equal to 1"),
+            "drain_seconds": ("-1", "greater than 0"),
+            "body_timeout_seconds": ("inf", "finite"),
+            "mongodb_driver": ("mongoengine", "'motor' or 'pymongo'"),
+            "mongodb_database": ("a b", "pattern"),
+            "environment": ("prod", "'development' or 'production'"),
+        }
+        for name, (value, allowed) in wrong.items():
+            with self.subTest(name=name):
+                os.environ[env_name(name)] = value
+                line = self.refusal()
+                self.assertTrue(line.startswith(f"{name}: '{value}' is not allowed: "), line)
+                self.assertIn(allowed, line)
+                self.assertNotIn("\n", line)
+                del os.environ[env_name(name)]
+
+    def test_several_wrong_values(self) -> None:
+        lines = self.refusal("--port", "x", "--log-format", "y").splitlines()
+        self.assertEqual([line.split(":")[0] for line in lines], ["port", "log_format"])
+
+    def test_unknown_key(self) -> None:
+        self.file.write_text("prot: 1\n")
+        line = self.refusal("--config", str(self.file))
+        self.assertTrue(line.startswith("prot: there is no such setting; known are environment,"))
+
+    def test_unreadable_file(self) -> None:
+        self.assertIn("No such file", self.refusal("--config", "nowhere.yaml"))
+        for text in ("- 1", "port: [", "5", "1: 2"):
+            self.file.write_text(text)
+            self.assertTrue(self.refusal("--config", str(self.file)).startswith("config: "))
+        self.file.write_bytes(b"\xff")
+        self.assertIn("can't be read", self.refusal("--config", str(self.file)))
+
+    def test_secrets_are_not_shown(self) -> None:
+        self.assertNotIn("hunter2", repr(load(["--mongodb-uri", URI])))
+        self.file.write_text("mongodb_uri: [hunter2]")
+        line = self.refusal("--config", str(self.file))
+        self.assertTrue(line.startswith("mongodb_uri: the value is not allowed"), line)
+        self.assertNotIn("hunter2", line)
+
+    def test_help(self) -> None:
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), self.assertRaises(SystemExit) as left:
+            load(["--help"])
+        self.assertEqual(left.exception.code, 0)
+        text = " ".join(out.getvalue().split())
+        for name, field in Settings.model_fields.items():
+            default = "unset" if field.default is None else field.default
+            self.assertIn(f"--{name.replace('_', '-')}", text)
+            self.assertIn(
+                f"{field.description} (default: {default}; environment: {env_name(name)})", text
+            )
+
+    def test_unknown_flag(self) -> None:
+        with contextlib.redirect_stderr(io.StringIO()), self.assertRaises(SystemExit) as left:
+            load(["--prot", "1"])
+        self.assertEqual(left.exception.code, 2)
+
+
+class ProductionTest(ConfigTest):
+    def test_valid(self) -> None:
+        settings = load(["--environment", "production", "--mongodb-uri", URI])
+        self.assertEqual(settings.environment, "production")
+
+    def test_refused(self) -> None:
+        lines = self.refusal("--environment", "production", "--debug").splitlines()
+        self.assertEqual([line.split(":")[0] for line in lines], ["mongodb_uri", "debug"])
+
+    def test_a_secret_at_its_default(self) -> None:
+        class WithSecret(Settings):
+            a_key: SecretStr = SecretStr("change me")
+
+        with self.assertRaisesRegex(ValidationError, "a_key: is a secret left at its default"):
+            WithSecret(environment="production", mongodb_uri=SecretStr(URI))
+        WithSecret(environment="production", mongodb_uri=SecretStr(URI), a_key=SecretStr("my own"))
+        WithSecret()

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+from typing import Any
+from unittest import TestCase
+
+from indico.utils.log import JSONFormatter, TextFormatter
+
+
+def written(formatter: logging.Formatter, message: str, *args: Any, **kwargs: Any) -> str:
+    """What a logger writes."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    logger = logging.Logger("indico")
+    logger.addHandler(handler)
+    logger.error(message, *args, **kwargs)
+    return stream.getvalue()
+
+
+class TextTest(TestCase):
+    def test_valid(self) -> None:
+        line = written(TextFormatter(), "%s done", "GET /", extra={"fields": {"a": 1}})
+        self.assertRegex(line, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ERROR GET / done\n$")
+
+    def test_nothing_forges_a_line_or_drives_a_terminal(self) -> None:
+        line = written(TextFormatter(), "a\nb\x1b[31m\u202e\x85")
+        self.assertTrue(line.endswith("ERROR a\\nb\\x1b[31m\\u202e\\x85\n"), line)
+
+    def test_traceback(self) -> None:
+        try:
+            raise ValueError("why")
+        except ValueError:
+            text = written(TextFormatter(), "failed", exc_info=True)
+        self.assertIn("ERROR failed\nTraceback", text)
+        self.assertIn("ValueError: why", text)
+
+
+class JSONTest(TestCase):
+    def test_valid(self) -> None:
+        text = written(JSONFormatter(), "a\n%s", "b", extra={"fields": {"status": 200}})
+        self.assertEqual(text.count("\n"), 1)
+        line = json.loads(text)
+        self.assertEqual(line["message"], "a\nb")
+        self.assertEqual((line["level"], line["logger"]), ("ERROR", "indico"))
+        self.assertEqual(line["status"], 200)
+        self.assertNotIn("traceback", line)
+
+    def test_traceback(self) -> None:
+        try:
+            raise ValueError("why")
+        except ValueError:
+            text = written(JSONFormatter(), "failed", exc_info=sys.exc_info())
+        self.assertEqual(text.count("\n"), 1)
+        self.assertIn("ValueError: why", json.loads(text)["traceback"])
