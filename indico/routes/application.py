@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from tornado import web
@@ -40,13 +41,12 @@ class Application(web.Application):
 
     async def drained(self, seconds: float) -> int:
         """Waits until no request is in flight, at most so long; how many still are."""
-        while self._in_flight:
+        deadline = time.monotonic() + seconds
+        while self._in_flight and time.monotonic() < deadline:
             self._idle.clear()
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._idle.wait()
-            except TimeoutError:
-                break
+            idle = asyncio.ensure_future(self._idle.wait())
+            await asyncio.wait([idle], timeout=deadline - time.monotonic())
+            idle.cancel()
         return len(self._in_flight)
 
 

@@ -14,7 +14,7 @@ from tornado.web import HTTPError
 
 from indico.error import Conflict, ServerError
 from indico.routes.application import Application
-from indico.routes.handler import IndicoHandler
+from indico.routes.handler import IndicoHandler, JSONHandler
 from indico.tests.server_test import ServerTest, exchange
 from indico.utils import LOGGER, unpack
 
@@ -87,7 +87,21 @@ class SubHandler(ThingHandler):
     types: Any = None
 
 
+class EarlyHandler(JSONHandler):
+    """Is not prepared yet when its client leaves."""
+
+    started: asyncio.Event
+    ended: asyncio.Event
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        self.started.set()
+        while not self.client_gone:
+            await asyncio.sleep(0.01)
+        self.ended.set()
+
+
 THING_ROUTES = [
+    (r"/early", EarlyHandler),
     (r"/thing/(?P<action>[a-zA-Z_]+)?", ThingHandler),
     (r"/sub/(?P<action>[a-zA-Z_]+)?", SubHandler),
 ]
@@ -311,6 +325,17 @@ class ClientGoneTest(ThingTest):
         self.assertEqual([record.levelname for record in logs.records], ["INFO"])
         self.assertIn("/thing/waits 499", logs.output[0])
         fault.assert_not_called()
+        self.assertEqual(await self._app.drained(1), 0)
+
+    @gen_test
+    async def test_before_there_is_an_action_to_end(self) -> None:
+        EarlyHandler.started, EarlyHandler.ended = asyncio.Event(), asyncio.Event()
+        with self.assertNoLogs(LOGGER, logging.WARNING):
+            _, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
+            writer.write(b"GET /early HTTP/1.1\r\nHost: a\r\n\r\n")
+            await asyncio.wait_for(EarlyHandler.started.wait(), 5)
+            writer.close()
+            await asyncio.wait_for(EarlyHandler.ended.wait(), 5)
         self.assertEqual(await self._app.drained(1), 0)
 
     @gen_test
