@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from indico.db import session_db as SessionDB
+import indico.db.session_db as SessionDB
 from indico.db.user_db import Email, Name
 from indico.routes.handler import IndicoHandler
 from indico.service import accounts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from indico.db import user_db as UserDB
+import indico.db.user_db as UserDB
 from indico.db.user_db import UserUpdate
 from indico.error import AuthError
 from indico.routes.handler import IndicoHandler

@@ -10,8 +10,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypedDict
 
-from indico.db import session_db as SessionDB
-from indico.db import user_db as UserDB
+import indico.db.session_db as SessionDB
+import indico.db.user_db as UserDB
 from indico.db.session_db import Session
 from indico.error import AuthError, PermissionDenied
 from indico.service.passwords import hash_password, needs_renewal, verify_password

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
+import indico.db.session_db as SessionDB
 from indico.db import ObjectId
-from indico.db import session_db as SessionDB
 from indico.db.session_db import Session
 from indico.error import AuthError
 from indico.utils.facts import Action, facts

@@ -1,0 +1,123 @@
+"""The contract, held against every route in the URL map."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+
+import indico
+from indico import error
+from indico.app import ROUTES
+from indico.config import Settings
+from indico.error import IndicoError
+from indico.routes.handler import IndicoHandler
+from indico.tests.server_process import ROOT
+from indico.tests.server_test import ServerTest
+from indico.utils.facts import facts
+
+# Every other action needs a token. Whoever adds one here has thought about it.
+PUBLIC = {"/auth/register", "/auth/login", "/system/ping", "/system/echo"}
+
+RESOURCES: dict[str, type[IndicoHandler]] = {
+    re.fullmatch(r"/([a-z_]+)/\(\?P<action>\[a-zA-Z_\]\+\)\?", pattern)[1]: handler  # type: ignore[index]
+    for pattern, handler in ROUTES
+    if issubclass(handler, IndicoHandler)
+}
+ACTIONS = {
+    f"/{resource}/{name}": action
+    for resource, handler in RESOURCES.items()
+    for name, action in handler.actions.items()
+}
+
+
+class MapTest(ServerTest):
+    def test_names(self) -> None:
+        for resource, handler in RESOURCES.items():
+            noun = resource.title().replace("_", "")
+            self.assertEqual(handler.__name__, f"{noun}Handler")
+            module = importlib.import_module(f"indico.routes.{resource}")
+            self.assertIs(getattr(module, f"{noun}Route")[1], handler)
+
+    def test_every_action_needs_a_token_or_is_public(self) -> None:
+        public = {path for path, action in ACTIONS.items() if not facts(action).token}
+        self.assertEqual(
+            public - PUBLIC, set(), "these need @auth, or a place in PUBLIC in this file"
+        )
+        for path in ACTIONS:
+            response = self.post(path)
+            if path in PUBLIC:
+                self.assertNotEqual(response.code, 401, path)
+            else:
+                self.error(response, 401, "unauthenticated")
+
+    def test_every_action_says_what_it_does(self) -> None:
+        for path, action in ACTIONS.items():
+            self.assertTrue(inspect.getdoc(action), path)
+
+    def test_every_error_has_the_one_shape(self) -> None:
+        for path in [*ACTIONS, "/healthz", "/readyz", "/nosuch"]:
+            self.error(self.post(path, b"{", Content_Encoding="br"), *self.refusal(path))
+            response = self.fetch(path, method="PUT", body="{")
+            self.error(
+                response,
+                *((404, "not_found") if path == "/nosuch" else (405, "method_not_allowed")),
+            )
+
+    def refusal(self, path: str) -> tuple[int, str]:
+        if path in ACTIONS:
+            return 415, "unsupported_media_type"
+        return (404, "not_found") if path == "/nosuch" else (405, "method_not_allowed")
+
+
+class ErrorTreeTest(ServerTest):
+    def test_each_code_has_one_status(self) -> None:
+        kinds = [
+            kind
+            for kind in vars(error).values()
+            if inspect.isclass(kind) and issubclass(kind, IndicoError) and kind.__name__[0] != "_"
+        ]
+        statuses = {kind.code: {k.status for k in kinds if k.code == kind.code} for kind in kinds}
+        self.assertEqual(len(statuses), 13)
+        rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", (ROOT / "docs/api.md").read_text(), re.M)
+        self.assertEqual({code: {int(status)} for code, status in rows}, statuses)
+
+
+class DocumentationTest(ServerTest):
+    def test_api_page_has_our_actions(self) -> None:
+        rows = re.findall(
+            r"^\| `(/\w+/\w+)` \| (yes|no) \|", (ROOT / "docs/api.md").read_text(), re.M
+        )
+        documented = {path: token == "yes" for path, token in rows}
+        ours = {
+            p: facts(a).token
+            for p, a in ACTIONS.items()
+            if p.split("/")[1] in ("auth", "user", "system")
+        }
+        self.assertEqual({p: documented[p] for p in documented if p in ours}, ours)
+        self.assertEqual(documented.keys() - ACTIONS.keys(), set())
+
+    def test_readme_has_every_setting(self) -> None:
+        rows = re.findall(
+            r"^\| `(\w+)` \| (.*?) \| (.*) \|$", (ROOT / "README.md").read_text(), re.M
+        )
+        settings = [
+            (name, "" if field.default is None else f"`{field.default}`", field.description)
+            for name, field in Settings.model_fields.items()
+        ]
+        self.assertEqual([row for row in rows if row[0] in Settings.model_fields], settings)
+
+    def test_every_module_is_imported_and_says_what_it_owns(self) -> None:
+        """Coverage counts only what is imported."""
+        for module in pkgutil.walk_packages(indico.__path__, "indico."):
+            if ".tests" not in module.name:
+                self.assertTrue(importlib.import_module(module.name).__doc__, module.name)
+
+    def test_every_dependency_is_pinned_and_has_its_reason(self) -> None:
+        reasons = (ROOT / "docs/decisions/dependencies.md").read_text()
+        for line in (ROOT / "req.txt").read_text().splitlines():
+            if line and not line.startswith("#"):
+                package, version = line.split(";")[0].split("==")
+                self.assertRegex(version.strip(), r"^[\d.]+$")
+                self.assertRegex(reasons, rf"[| ]{re.escape(package)}[ ,]")

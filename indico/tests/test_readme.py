@@ -1,0 +1,144 @@
+"""The README, tried as a newcomer tries it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from indico.tests.server_process import ROOT, ProcessTest, ServerProcess
+from indico.tests.server_test import mongodb_uri
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.S)
+
+
+def curl(line: str, server: ServerProcess, token: str) -> Any:
+    """The envelope that a `curl` line of the README prints."""
+    words = shlex.split(line.replace("$TOKEN", token))
+    url = f"http://{words[1]}".replace("localhost:8888", f"127.0.0.1:{server.port}")
+    options = dict(zip(words[2::2], words[3::2], strict=True))
+    assert options.keys() <= {"-d", "-H", "-X"}, line
+    request = urllib.request.Request(url, options.get("-d", "").encode(), method="POST")
+    if "-H" in options:
+        request.add_header(*options["-H"].split(": "))
+    try:
+        with urllib.request.urlopen(request) as response:
+            return json.load(response)
+    except urllib.error.HTTPError as error:
+        return json.load(error)
+
+
+class CallsTest(ProcessTest):
+    def test_every_curl_line(self) -> None:
+        server = self.serve("--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_readme")
+        token, answer, compared = "", None, 0
+        for kind, text in BLOCKS:
+            for line in text.splitlines():
+                if line.startswith("curl "):
+                    answer = curl(line, server, token)
+                    token = token or (answer["status"] < 300 and answer["data"]["token"])
+            if kind == "json":
+                compared += 1
+                self.assert_like(json.loads(text), answer)
+        self.assertEqual(compared, 3)
+        server.call("/user/delete", {"password": "correct horse"}, token)
+
+    def assert_like(self, example: Any, answer: Any) -> None:
+        """The same, but for what the README writes as `...`."""
+        if isinstance(example, dict):
+            self.assertEqual(list(example), list(answer))
+            for key in example:
+                self.assert_like(example[key], answer[key])
+        elif example != "...":
+            self.assertEqual(example, answer)
+
+
+class NewResourceTest(ProcessTest):
+    """A copy of the package, with the README's resource added as the README says."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.root = self.folder / "clone"
+        self.root.mkdir()
+        for name in ("indico", "docs"):
+            shutil.copytree(
+                ROOT / name, self.root / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        for name in ("setup.cfg", "pyproject.toml", "README.md", "req.txt", "run.py"):
+            shutil.copy(ROOT / name, self.root / name)
+        section = README.split("## Add a resource")[1].split("\n## ")[0]
+        self.new = self.write_files(section)
+        self.apply_diff(section)
+
+    def write_files(self, section: str) -> list[str]:
+        """Each block of Python goes to the file whose name stands last before it."""
+        written = []
+        for before, code in re.findall(r"(.*?)```python\n(.*?)```", section, re.S):
+            name = re.findall(r"`(indico/\S+\.py)`", before)[-1]
+            self.assertFalse((self.root / name).exists())
+            (self.root / name).write_text(code)
+            written.append(name)
+        return written
+
+    def apply_diff(self, section: str) -> None:
+        """Puts each line with a plus behind the line that stands before it."""
+        app = self.root / "indico/app.py"
+        (diff,) = re.findall(r"```diff\n(.*?)```", section, re.S)
+        lines = app.read_text().splitlines()
+        place = 0
+        for line in diff.splitlines():
+            if line.startswith("+"):
+                lines.insert(place, line[1:])
+                place += 1
+            else:
+                place = lines.index(line[1:]) + 1
+        app.write_text("\n".join(lines) + "\n")
+
+    def run_python(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=self.root, capture_output=True, text=True, check=False
+        )
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def test_two_files_two_tests_and_a_line(self) -> None:
+        self.assertEqual(
+            self.new,
+            [
+                "indico/db/note_db.py",
+                "indico/routes/note.py",
+                "indico/tests/routes/test_note.py",
+                "indico/tests/db/test_note_db.py",
+            ],
+        )
+
+    def test_it_passes_the_checks(self) -> None:
+        self.run_python("-m", "ruff", "check", ".")
+        self.run_python("-m", "ruff", "format", "--check", *self.new)
+        self.run_python("-m", "mypy", "--strict", *self.new)
+
+    def test_its_tests_and_the_contract(self) -> None:
+        contract = ["indico/tests/test_app.py", "indico/tests/test_imports.py"]
+        out = self.run_python("-m", "nose", "--cover-min-percentage=0", *self.new[2:], *contract)
+        self.assertIn("test_note.CreateTestOnPyMongo.test_valid", out)
+        self.assertRegex(out, r"indico/routes/note.py +\d+ +0 +0 +0 +100%")
+        self.assertRegex(out, r"indico/db/note_db.py +\d+ +0 +0 +0 +100%")
+
+
+class ByHandTest(ProcessTest):
+    def test_commands_that_the_readme_names(self) -> None:
+        tasks = set(re.findall(r"python3 run\.py (\w+)", README))
+        self.assertEqual(tasks, {"serve", "test", "check"})
+        for name in re.findall(r"\]\(([^)]+)\)", README):
+            self.assertTrue((ROOT / name).exists(), name)
+        scripts = Path(sys.executable).parent
+        self.assertTrue(os.access(scripts / "nosetests", os.X_OK))
