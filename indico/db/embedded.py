@@ -266,10 +266,10 @@ def _end(process: psutil.Process) -> None:
 
 
 def _alive(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
+    with suppress(psutil.Error):
         if process.status() != psutil.STATUS_ZOMBIE:
             return process.is_running()
-        process.wait(0)  # a child of ours: this takes it off the table
+        process.wait(0)  # a child of ours: this takes it off the table, once all of it has ended
     return False
 
 

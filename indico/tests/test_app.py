@@ -20,11 +20,13 @@ from indico.utils.facts import facts
 # Every other action needs a token. Whoever adds one here has thought about it.
 PUBLIC = {"/auth/register", "/auth/login", "/system/ping", "/system/echo"}
 
-RESOURCES: dict[str, type[IndicoHandler]] = {
-    re.fullmatch(r"/([a-z_]+)/\(\?P<action>\[a-zA-Z_\]\+\)\?", pattern)[1]: handler  # type: ignore[index]
-    for pattern, handler in ROUTES
-    if issubclass(handler, IndicoHandler)
-}
+RESOURCES: dict[str, type[IndicoHandler]] = {}
+for pattern, handler in ROUTES:
+    if issubclass(handler, IndicoHandler):
+        match = re.fullmatch(r"/([a-z_]+)/\(\?P<action>\[a-zA-Z_\]\+\)\?", pattern)
+        assert match, f"{pattern} is not like the others"
+        RESOURCES[match[1]] = handler
+
 ACTIONS = {
     f"/{resource}/{name}": action
     for resource, handler in RESOURCES.items()
