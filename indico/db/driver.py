@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
+import threading
 from typing import Any, Literal
 
 from bson import ObjectId
@@ -50,13 +50,19 @@ class Database:
         self.timeout_seconds = timeout_seconds
 
     async def close(self) -> None:
-        """Closes every connection; harmless when nothing is open."""
+        """Closes every connection; harmless when nothing is open.
+
+        A client says goodbye to its server first, which may not be there any more: Motor's
+        waits for it in the event loop's own thread, for half a minute. So it is not waited for
+        beyond `CLOSE_SECONDS`.
+        """
         client, self._client, self._database = self._client, None, None
-        if client is not None:
-            closing = client.close()
-            if inspect.isawaitable(closing):
-                # PyMongo says goodbye to each server, which may not listen any more.
-                await asyncio.wait([asyncio.ensure_future(closing)], timeout=CLOSE_SECONDS)
+        if isinstance(client, AsyncIOMotorClient):
+            goodbye = threading.Thread(target=client.close, daemon=True)
+            goodbye.start()
+            await asyncio.to_thread(goodbye.join, CLOSE_SECONDS)
+        elif client is not None:
+            await asyncio.wait([asyncio.ensure_future(client.close())], timeout=CLOSE_SECONDS)
 
     def __getitem__(self, collection: str) -> Any:
         return self._open_database()[collection]

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from typing import cast
 
 import indico
 from indico import error
@@ -21,7 +22,7 @@ from indico.utils.facts import facts
 PUBLIC = {"/auth/register", "/auth/login", "/system/ping", "/system/echo"}
 
 RESOURCES: dict[str, type[IndicoHandler]] = {}
-for pattern, handler in ROUTES:
+for pattern, handler in cast("list[tuple[str, type]]", ROUTES):
     if issubclass(handler, IndicoHandler):
         match = re.fullmatch(r"/([a-z_]+)/\(\?P<action>\[a-zA-Z_\]\+\)\?", pattern)
         assert match, f"{pattern} is not like the others"

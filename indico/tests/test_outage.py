@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +35,8 @@ class OutageTest(ProcessTest):
         self.mongodb = Embedded(self.folder, None, lambda line: None)
         self.mongodb.start()
         self.addCleanup(self.mongodb.stop)
-        self.server = self.serve("--mongodb-uri", self.mongodb.uri, "--mongodb-driver", self.driver)
+        self.flags = ["--mongodb-uri", self.mongodb.uri, "--mongodb-driver", self.driver]
+        self.server = self.serve(*self.flags)
         _, registered = self.server.call("/auth/register", REGISTER)
         self.token = registered["token"]
 
@@ -80,6 +82,14 @@ class OutageTest(ProcessTest):
         with self.stopped():
             self.survive(CALLS)
         self.recover(self.server)
+
+    def test_the_server_stops_meanwhile(self) -> None:
+        for away in (self.stopped, self.frozen):
+            with away():
+                self.call(("/user/get", {}))
+                self.server.signal(signal.SIGTERM)
+                self.assertEqual(self.server.wait(15), 0)
+            self.server = self.serve(*self.flags)
 
     def test_frozen(self) -> None:
         """It holds its connections and does not answer; many more wait than there are threads."""
