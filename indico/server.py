@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from tornado import autoreload
 from tornado.httpserver import HTTPServer
@@ -101,9 +102,8 @@ async def _drain(app: Application, server: HTTPServer, seconds: float) -> None:
 
 
 async def _connect(settings: Settings, embedded: Embedded | None) -> None:
-    uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else ""
     await db.connect(
-        embedded.uri if embedded else uri,
+        embedded.uri if embedded else _uri(settings),
         settings.mongodb_database,
         settings.mongodb_driver,
         settings.mongodb_timeout_seconds,
@@ -160,11 +160,20 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 def _greet(settings: Settings, sockets: list[socket.socket], embedded: Embedded | None) -> None:
     port = sockets[0].getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    mongodb = f"embedded, data in {embedded.folder}" if embedded else "at mongodb_uri"
+    mongodb = f"embedded, data in {embedded.folder}" if embedded else _hosts(settings)
     _say(f"indico listens on http://{host}:{port} (process {os.getpid()})")
     _say(f"  MongoDB      {mongodb}, database {settings.mongodb_database}")
     _say(f"  environment  {settings.environment}")
     _say(f"  settings     {DOCUMENTATION}")
+
+
+def _hosts(settings: Settings) -> str:
+    """Where `mongodb_uri` leads to, without the password that it may hold."""
+    return urlsplit(_uri(settings)).netloc.rpartition("@")[2]
+
+
+def _uri(settings: Settings) -> str:
+    return settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else ""
 
 
 def _say(line: str) -> None:
