@@ -34,6 +34,7 @@ class ServerProcess:
             stdout=self.output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
+            process_group=0,
         )
         self.port = 0
 

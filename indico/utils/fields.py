@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from indico.error import InvalidArgument, InvalidJSON, MissingField, WrongFieldType
 from indico.utils.facts import REQUIRED, Action, Caller, facts
@@ -53,7 +53,7 @@ def type_check(*types: Any) -> Callable[[Action], Action]:
     """Calls the action with its values once they are what `types` say, in the same order.
 
     A type is whatever pydantic can validate: a Python type, an `Annotated` one, a model. JSON's
-    types are not converted into each other (`"1"` and `true` are no int); an int has 64 bits.
+    types are not converted into each other (`"1"` and `true` are no int).
     The action gets the validated value: an instance of the model, a `datetime`, ... A default
     of `unpack` is passed on as it is. Every problem is told in one 400 `invalid_argument`.
 
@@ -61,7 +61,7 @@ def type_check(*types: Any) -> Callable[[Action], Action]:
         @type_check(str, Annotated[int, Field(ge=1, le=100)])
         async def search(self, title, limit): ...
     """
-    adapters = [TypeAdapter(_bounded(kind)) for kind in types]
+    adapters = [TypeAdapter(kind) for kind in types]
 
     def decorate(action: Action) -> Action:
         known = facts(action)
@@ -93,11 +93,6 @@ def type_check(*types: Any) -> Callable[[Action], Action]:
         return checked
 
     return decorate
-
-
-def _bounded(kind: Any) -> Any:
-    """MongoDB's integers, and most clients', have 64 bits."""
-    return Annotated[int, Field(ge=-(2**63), le=2**63 - 1)] if kind is int else kind
 
 
 def _check_arguments(action: Action, fields: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -232,7 +233,9 @@ class ServersTest(EmbeddedTest):
         _, registered = first.call("/auth/register", REGISTER)
         token = registered["token"]
         self.assertEqual(second.call("/user/get", token=token), (200, registered["user"]))
+        mongods = self.mongods()
         self.assertEqual(first.stop(), 0)
+        self.assertEqual(self.mongods(), mongods)
         self.assertEqual(second.call("/user/get", token=token), (200, registered["user"]))
         self.assertEqual(second.stop(), 0)
         self.assertEqual(self.mongods(), [])
@@ -248,6 +251,21 @@ class ServersTest(EmbeddedTest):
         for server in servers:
             server.signal(signal.SIGINT)
         self.assertEqual([server.wait() for server in servers], [0, 0, 0])
+        self.assertEqual(self.mongods(), [])
+
+    def test_ctrl_c_in_a_terminal_reaches_the_server_alone(self) -> None:
+        """A call that waits for its body still has its database."""
+        server = self.serve()
+        body = json.dumps(REGISTER).encode()
+        head = f"POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(head.encode())
+            until(lambda: server.call("/healthz")[0] == 200)
+            os.killpg(server.process.pid, signal.SIGINT)
+            time.sleep(1)
+            client.sendall(body)
+            self.assertEqual(client.recv(12), b"HTTP/1.1 401")
+        self.assertEqual(server.wait(), 0)
         self.assertEqual(self.mongods(), [])
 
     def test_server_is_killed(self) -> None:
