@@ -261,8 +261,10 @@ class ServersTest(EmbeddedTest):
         with socket.create_connection(("127.0.0.1", server.port)) as client:
             client.sendall(head.encode())
             until(lambda: server.call("/healthz")[0] == 200)
+            mongods = self.mongods()
             os.killpg(server.process.pid, signal.SIGINT)
             time.sleep(1)
+            self.assertEqual(self.mongods(), mongods)
             client.sendall(body)
             self.assertEqual(client.recv(12), b"HTTP/1.1 401")
         self.assertEqual(server.wait(), 0)
