@@ -34,8 +34,10 @@ class Collection:
     Every operation is bounded by the setting `mongodb_timeout_seconds`, and raises `Conflict`
     for a duplicate key, `Unavailable` while MongoDB can't answer, `ServerError` for the rest.
 
-    >>> NOTES = Collection("notes", IndexModel("user_id"))
-    >>> await NOTES.insert({"user_id": user_id, "text": "Buy milk"})
+        NOTES = Collection("notes", IndexModel("user_id"))
+
+        async def create(user_id, text):
+            return await NOTES.insert({"user_id": user_id, "text": text})
     """
 
     declared: ClassVar[list[Collection]] = []

@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import indico.routes.user
 from indico.tests.server_process import ROOT, ProcessTest, ServerProcess
 from indico.tests.server_test import mongodb_uri
 
@@ -135,6 +136,14 @@ class NewResourceTest(ProcessTest):
 
 
 class ByHandTest(ProcessTest):
+    def test_the_first_example(self) -> None:
+        kind, code = BLOCKS[0]
+        self.assertEqual(kind, "python")
+        names = dict(vars(indico.routes.user))
+        exec(code, names)
+        self.assertEqual(set(names["UserHandler"].actions), {"update"})
+        self.assertEqual(names["UserRoute"][0], indico.routes.user.UserRoute[0])
+
     def test_commands_that_the_readme_names(self) -> None:
         tasks = set(re.findall(r"python3 run\.py (\w+)", README))
         self.assertEqual(tasks, {"serve", "test", "check"})
