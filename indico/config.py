@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import yaml
 from pydantic import Field, SecretStr, ValidationError, model_validator
@@ -18,7 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -31,7 +30,7 @@ class Settings(BaseSettings):
     environment: Literal["development", "production"] = Field(
         "development", description="production refuses what is only fit for development"
     )
-    host: str = Field("127.0.0.1", description="address to listen on")
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(8888, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     debug: bool = Field(
         False, description="show tracebacks in answers, reload when a source file changes"
@@ -108,9 +107,14 @@ def load(argv: Sequence[str]) -> Settings:
     Raises `SettingsError`; leaves through `SystemExit`, as argparse does, on `--help` and on
     a flag that doesn't exist.
     """
-    flags = vars(_parser().parse_args(argv))
+    parser = _parser()
+    known, others = parser.parse_known_args(argv)
+    if others:  # of which argparse would show all, with the passwords that they may hold
+        names = " ".join(other.split("=")[0] for other in others if other.startswith("-"))
+        parser.error(f"there is no such flag: {names or 'a word that belongs to none'}")
+    flags = vars(known)
     file = flags.pop("config", None)
-    values = _read(file) if file else {}
+    values = {} if file is None else _read(file)
 
     class Loaded(Settings):
         @classmethod
@@ -153,6 +157,8 @@ def _flag(name: str, field: FieldInfo) -> dict[str, Any]:
     }
     if field.annotation is bool:
         return flag | {"action": argparse.BooleanOptionalAction}
+    if get_origin(field.annotation) is Literal:
+        return flag | {"metavar": "|".join(get_args(field.annotation))}
     return flag | {"metavar": "VALUE"}
 
 
@@ -164,9 +170,12 @@ def env_name(name: str) -> str:
 def _read(file: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-        raise SettingsError(f"config: {file} can't be read: {reason}") from None
+    except OSError as error:
+        raise SettingsError(f"config: {file} can't be read: {error.strerror}") from None
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)  # the whole error would show the line itself
+        where = f", line {mark.line + 1}" if mark else ""
+        raise SettingsError(f"config: {file} is no YAML{where}") from None
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):

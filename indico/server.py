@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import importlib.util
 import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -25,6 +28,8 @@ from indico.routes.application import Application
 from indico.utils import LOGGER, log
 
 DOCUMENTATION = "README.md, or python -m indico.server --help"
+# SIGHUP is what a server gets whose terminal is closed; Windows has none.
+STOP_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if os.name == "posix" else [])]
 _SUPERVISE_SECONDS = 1
 
 
@@ -36,8 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(str(error))
         return 2
     log.configure(settings.log_format)
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, _leave)
+    _leave_on_signals()
     try:
         run(settings)
     except StartError as error:
@@ -77,12 +81,13 @@ async def _serve(
 ) -> None:
     stop = _stop_event()
     await _connect(settings, embedded)
-    supervisor = asyncio.create_task(_supervise(embedded)) if embedded else None
+    supervisor = asyncio.create_task(_supervise(settings, embedded)) if embedded else None
     app = make_app(settings)
     server = make_server(app, settings)
     server.add_sockets(sockets)
     _greet(settings, sockets, embedded)
     if settings.debug:
+        autoreload.add_reload_hook(_wait_until_it_compiles)
         autoreload.start()
     await stop.wait()
     await _drain(app, server, settings.drain_seconds)
@@ -93,7 +98,7 @@ async def _serve(
 
 async def _drain(app: Application, server: HTTPServer, seconds: float) -> None:
     """Stops accepting, lets what is in flight finish, and closes what is left."""
-    LOGGER.info("stopping")
+    LOGGER.info("stopping, once what is in flight has finished: at most %s s", seconds)
     app.draining = True
     server.stop()
     if left := await app.drained(seconds):
@@ -110,25 +115,40 @@ async def _connect(settings: Settings, embedded: Embedded | None) -> None:
     )
 
 
-async def _supervise(embedded: Embedded) -> None:
-    """Starts the embedded MongoDB again when it has ended, whoever ended it."""
+async def _supervise(settings: Settings, embedded: Embedded) -> None:
+    """Starts the embedded MongoDB again when it has ended, whoever ended it.
+
+    It may be on another port then, and its data may be gone: so this connects anew, and makes
+    the indexes again.
+    """
+    connected = True
     while True:
         await asyncio.sleep(_SUPERVISE_SECONDS)
-        if not embedded.running():
-            LOGGER.error("the embedded MongoDB has ended; starting it again")
-            try:
-                await asyncio.to_thread(embedded.start)
-            except StartError as error:
-                LOGGER.error("%s", error)
+        if connected and embedded.running():
+            continue
+        LOGGER.error("the embedded MongoDB has ended; starting it again")
+        connected = False
+        try:
+            await asyncio.to_thread(embedded.start)
+            await _connect(settings, embedded)
+            connected = True
+        except Exception as error:
+            LOGGER.error("%s", error)
 
 
 def _bind(settings: Settings) -> list[socket.socket]:
     try:
         return bind_sockets(settings.port, settings.host)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        where = f"{settings.host}:{settings.port}"
+        if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise StartError(
+                f"port: can't listen on {where} ({error.strerror}). Stop what uses it, or choose "
+                "another with --port or INDICO_PORT."
+            ) from None
         raise StartError(
-            f"port: can't listen on {settings.host}:{settings.port} ({error.strerror}). Stop "
-            "what uses it, or choose another with --port or INDICO_PORT."
+            f"host: can't listen on {where}, which is no address of this machine. Choose another "
+            "with --host or INDICO_HOST."
         ) from None
 
 
@@ -136,7 +156,7 @@ def _stop_event() -> asyncio.Event:
     """Set by SIGINT and SIGTERM, from now on."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in STOP_SIGNALS:
         try:
             loop.add_signal_handler(name, stop.set)
         except NotImplementedError:  # pragma: no cover - Windows
@@ -144,9 +164,37 @@ def _stop_event() -> asyncio.Event:
     return stop
 
 
+def _leave_on_signals() -> None:
+    for name in STOP_SIGNALS:
+        signal.signal(name, _leave)
+
+
 def _leave(signum: int, _: object) -> NoReturn:
     """A signal before there is a loop: what was started is taken down on the way out."""
     sys.exit(128 + signum)
+
+
+def _wait_until_it_compiles() -> None:
+    """Before a reload, which a syntax error in one of our modules would make the end."""
+    _leave_on_signals()
+    told = ""
+    while error := _syntax_error():
+        if error != told:
+            LOGGER.error("not reloaded yet: %s", error)
+        told = error
+        time.sleep(0.2)
+
+
+def _syntax_error() -> str:
+    """The first one in the package's modules that are loaded, or nothing."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name.startswith("indico") and file:
+            try:
+                compile(Path(file).read_bytes(), file, "exec")
+            except (SyntaxError, ValueError) as error:
+                return str(error)
+    return ""
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 
-from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure
+from pymongo.errors import ConfigurationError, InvalidURI
 
 from indico.db.collection import Collection, guard
-from indico.db.driver import Driver, ObjectId, mongodb
+from indico.db.driver import Driver, Id, ObjectId, mongodb
 from indico.error import ServerError, StartError, Unavailable
 
-__all__ = ["ObjectId", "connect", "disconnect", "mongodb", "ping"]
+__all__ = ["Id", "ObjectId", "connect", "disconnect", "mongodb", "ping"]
 
 
 async def connect(
@@ -22,9 +22,14 @@ async def connect(
 ) -> None:
     """Raises `StartError`, and leaves nothing open, if MongoDB does not take us in."""
     try:
-        mongodb.open(uri, database, driver, timeout_seconds)
+        await mongodb.open(uri, database, driver, timeout_seconds)
     except (InvalidURI, ConfigurationError, ValueError) as error:
-        raise StartError(f"mongodb_uri is not a MongoDB URI: {error}") from error
+        raise StartError(
+            "mongodb_uri is not a MongoDB URI, like mongodb://user:password@host:27017/, with "
+            "the special characters of a password written as %40 and the like"
+            # Its parts may be parts of the password.
+            + ("." if "@" in uri else f": {error}.")
+        ) from None
     try:
         await guard(lambda: mongodb.command("ping"))
         await asyncio.gather(*(collection.make_indexes() for collection in Collection.declared))
@@ -54,14 +59,14 @@ async def ping(timeout_seconds: float = 2) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    text = str(error.__cause__).split(", Timeout:")[0]
+    text = str(error.__cause__).split(", Timeout:")[0].split(" (configured timeouts")[0]
     return text or "it took too long"
 
 
 def _refusal(error: ServerError) -> str:
-    cause = error.__cause__
-    details = cause.details if isinstance(cause, OperationFailure) else None
-    code = details.get("codeName") if details else None
-    if code in ("AuthenticationFailed", "Unauthorized"):
+    if "AuthenticationFailed" in error.message or "Unauthorized" in error.message:
         return "MongoDB refuses the user in mongodb_uri: check its name, password and roles."
-    return f"{error.message} Check the rights of its user, and the indexes that it names."
+    return (
+        f"{error.message} Check the rights of its user, and the index that it names: drop it, "
+        "or declare it as it is."
+    )

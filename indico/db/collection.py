@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
+from bson.errors import BSONError
 from pymongo import IndexModel, ReturnDocument
 from pymongo.errors import (
     ConnectionFailure,
@@ -20,12 +21,13 @@ from indico.db.driver import ObjectId, mongodb
 from indico.error import Conflict, IndicoError, ServerError, Unavailable
 
 Document = dict[str, Any]
-Id = ObjectId | bytes | str | int
+DocumentId = ObjectId | bytes | str | int
 T = TypeVar("T")
 
+# What the driver has beyond its own timeout to say what went wrong, before we give up.
 GRACE_SECONDS = 0.5
 
-__all__ = ["Collection", "Document", "Id", "IndexModel", "guard"]
+__all__ = ["Collection", "Document", "DocumentId", "IndexModel", "guard"]
 
 
 class Collection:
@@ -52,7 +54,7 @@ class Collection:
         if self.indexes:
             await guard(lambda: mongodb[self.name].create_indexes(list(self.indexes)))
 
-    async def find_by_id(self, id: Id) -> Document | None:
+    async def find_by_id(self, id: DocumentId) -> Document | None:
         return await self.find_one({"_id": id})
 
     async def find_one(self, query: Mapping[str, Any]) -> Document | None:
@@ -71,13 +73,13 @@ class Collection:
 
         return await guard(find)
 
-    async def insert(self, document: Document) -> Id:
+    async def insert(self, document: Document) -> DocumentId:
         """The id of `document`, which gets an ObjectId as its `_id` if it has none."""
         result = await guard(lambda: mongodb[self.name].insert_one(document))
-        inserted_id: Id = result.inserted_id
+        inserted_id: DocumentId = result.inserted_id
         return inserted_id
 
-    async def update_by_id(self, id: Id, changes: Mapping[str, Any]) -> Document | None:
+    async def update_by_id(self, id: DocumentId, changes: Mapping[str, Any]) -> Document | None:
         """Sets the fields in `changes`; the document after it, None if there is none."""
         return await self.update_one({"_id": id}, changes)
 
@@ -92,7 +94,7 @@ class Collection:
         )
         return updated
 
-    async def delete_by_id(self, id: Id) -> bool:
+    async def delete_by_id(self, id: DocumentId) -> bool:
         """True if there was such a document."""
         return await self.delete({"_id": id}) == 1
 
@@ -117,23 +119,33 @@ async def guard(operation: Callable[[], Awaitable[T]]) -> T:
         if not task.done():
             raise TimeoutError
         return task.result()
-    except (PyMongoError, TimeoutError) as error:
-        raise _ours(error) from error
+    except (PyMongoError, BSONError, TimeoutError) as error:
+        ours = _ours(error)
+        # What MongoDB says of an operation that it refuses may hold the document itself.
+        raise ours from (error if isinstance(ours, Unavailable) else None)
     finally:
         if not task.done():
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
             task.cancel()
 
 
-def _ours(error: PyMongoError | TimeoutError) -> IndicoError:
+def _ours(error: Exception) -> IndicoError:
     if isinstance(error, DuplicateKeyError):
         return Conflict()
     if _is_transient(error):
         return Unavailable("The database is not available right now: try again later.")
-    return ServerError(f"MongoDB refused an operation: {error}")
+    return ServerError(f"MongoDB refused an operation: {_without_documents(error)}.")
 
 
-def _is_transient(error: PyMongoError | TimeoutError) -> bool:
+def _without_documents(error: Exception) -> str:
+    """What the log may hold of `error`."""
+    if isinstance(error, OperationFailure):
+        details = error.details or {}
+        return f"{details.get('codeName', error.code)}, {details.get('errmsg', 'no reason given')}"
+    return type(error).__name__
+
+
+def _is_transient(error: Exception) -> bool:
     """Whether the same operation may succeed later: no server, no primary, no time, no place."""
     if isinstance(error, TimeoutError | ConnectionFailure | ExecutionTimeout | WTimeoutError):
         return True

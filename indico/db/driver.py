@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from bson import ObjectId
 from motor.motor_asyncio import AsyncIOMotorClient
+from pydantic import GetPydanticSchema
+from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import no_info_after_validator_function, str_schema
 from pymongo import AsyncMongoClient
+
+from indico.error import Unavailable
 
 Driver = Literal["motor", "pymongo"]
 
-__all__ = ["APPLICATION_NAME", "Database", "Driver", "ObjectId", "mongodb"]
+__all__ = ["APPLICATION_NAME", "Database", "Driver", "Id", "ObjectId", "mongodb"]
 
 APPLICATION_NAME = "indico"
 CLOSE_SECONDS = 2
@@ -31,13 +36,14 @@ class Database:
         self._database: Any = None
         self.timeout_seconds = 0.0
 
-    def open(self, uri: str, name: str, driver: Driver, timeout_seconds: float) -> None:
+    async def open(self, uri: str, name: str, driver: Driver, timeout_seconds: float) -> None:
         """Makes the client, inside the running event loop; it connects at its first operation.
 
+        Another one that is open is closed after it, so that there always is one to ask.
         Raises what PyMongo raises for a malformed `uri`.
         """
         make: Any = AsyncIOMotorClient if driver == "motor" else AsyncMongoClient
-        self._client = make(
+        client = make(
             uri,
             appname=f"{APPLICATION_NAME} {os.getpid()}",
             tz_aware=True,
@@ -46,23 +52,14 @@ class Database:
             timeoutMS=int(timeout_seconds * 1000),
             uuidRepresentation="standard",
         )
-        self._database = self._client[name]
+        old, self._client, self._database = self._client, client, client[name]
         self.timeout_seconds = timeout_seconds
+        await _close(old)
 
     async def close(self) -> None:
-        """Closes every connection; harmless when nothing is open.
-
-        A client says goodbye to its server first, which may not be there any more: Motor's
-        waits for it in the event loop's own thread, for half a minute. So it is not waited for
-        beyond `CLOSE_SECONDS`.
-        """
+        """Closes every connection; harmless when nothing is open."""
         client, self._client, self._database = self._client, None, None
-        if isinstance(client, AsyncIOMotorClient):
-            goodbye = threading.Thread(target=client.close, daemon=True)
-            goodbye.start()
-            await asyncio.to_thread(goodbye.join, CLOSE_SECONDS)
-        elif client is not None:
-            await asyncio.wait([asyncio.ensure_future(client.close())], timeout=CLOSE_SECONDS)
+        await _close(client)
 
     def __getitem__(self, collection: str) -> Any:
         return self._open_database()[collection]
@@ -74,8 +71,37 @@ class Database:
 
     def _open_database(self) -> Any:
         if self._database is None:
-            raise RuntimeError("The database is not open: await indico.db.connect() first.")
+            raise Unavailable("The database is not open.")  # await indico.db.connect() first
         return self._database
 
+
+async def _close(client: Any) -> None:
+    """Closes a client, or None.
+
+    It says goodbye to its server first, which may not be there any more: Motor's waits for it
+    in the event loop's own thread, for half a minute. So it is not waited for beyond
+    `CLOSE_SECONDS`.
+    """
+    if isinstance(client, AsyncIOMotorClient):
+        goodbye = threading.Thread(target=client.close, daemon=True)
+        goodbye.start()
+        await asyncio.to_thread(goodbye.join, CLOSE_SECONDS)
+    elif client is not None:
+        await asyncio.wait([asyncio.ensure_future(client.close())], timeout=CLOSE_SECONDS)
+
+
+def _object_id(value: str) -> ObjectId:
+    if not ObjectId.is_valid(value):
+        raise PydanticCustomError("object_id", "it must be an id, of 24 hex digits")
+    return ObjectId(value)
+
+
+# An id as a client sends it: `type_check(Id)` hands on the ObjectId.
+Id = Annotated[
+    ObjectId,
+    GetPydanticSchema(
+        lambda _source, _handler: no_info_after_validator_function(_object_id, str_schema())
+    ),
+]
 
 mongodb = Database()

@@ -32,6 +32,7 @@ START_SECONDS = 30
 STOP_SECONDS = 30
 CLIENT_SECONDS = 5
 OTHERS_SECONDS = 1
+MAX_LOG_BYTES = 10 << 20
 _REPLICA_SET = "indico"
 _ADDRESS_IN_USE = 48  # mongod's exit codes
 _FOLDER_IN_USE = 100
@@ -41,7 +42,7 @@ class Embedded:
     """The `mongod` of `folder`; `report` is told, in a line for a person, what goes on."""
 
     def __init__(self, folder: Path, binary: Path | None, report: Callable[[str], None]) -> None:
-        self.folder = folder.absolute()
+        self.folder = folder.resolve()
         self._binary = binary
         self._report = report
         self._data = self.folder / "mongodb"
@@ -85,9 +86,9 @@ class Embedded:
     def _make_folder(self) -> None:
         try:
             self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise StartError(
-                f"data_dir: {self.folder} can't be used ({error.strerror}). "
+                f"data_dir: {self.folder} can't be used ({error}). "
                 "Set data_dir to a folder that can be written to."
             ) from None
 
@@ -99,7 +100,7 @@ class Embedded:
             return False
         with suppress(PyMongoError, KeyError, psutil.NoSuchProcess), self._client() as client:
             options = client.admin.command("getCmdLineOpts")["parsed"]
-            if Path(options["storage"]["dbPath"]) == self._data:
+            if Path(options["storage"]["dbPath"]).resolve() == self._data:
                 self._make_primary(client, time.monotonic() + START_SECONDS)
                 self._process = psutil.Process(client.admin.command("serverStatus")["pid"])
                 return True
@@ -146,7 +147,7 @@ class Embedded:
         except BaseException as error:
             child.kill()
             child.wait()
-            if isinstance(error, PyMongoError):
+            if isinstance(error, PyMongoError | OSError):
                 raise StartError(self._failure(f"failed ({error})")) from error
             raise
 
@@ -174,8 +175,9 @@ class Embedded:
             *options,
         ]
         try:
-            with self._log.open("wb") as log:
-                # A group of its own: a Ctrl-C in the terminal is for the server, which drains
+            full = self._log.exists() and self._log.stat().st_size > MAX_LOG_BYTES
+            with self._log.open("wb" if full else "ab") as log:
+                # A session of its own: a Ctrl-C in the terminal is for the server, which drains
                 # its requests first and needs the database for that.
                 return subprocess.Popen(
                     arguments,

@@ -7,6 +7,7 @@ A document: `_id`, `email` as it was given, `email_key` (the same whatever its c
 from __future__ import annotations
 
 import unicodedata
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Self, TypedDict
 
@@ -39,13 +40,16 @@ def _email(value: str) -> str:
 
 
 def _name(value: str) -> str:
-    if not value.isprintable():
+    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in value):
         raise PydanticCustomError("name", "it must be without control characters")
+    if not value.strip():
+        raise PydanticCustomError("name", "it must not be blank")
     return value
 
 
-Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_name)]
+MAX_EMAIL_LENGTH = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
+Email = Annotated[str, StringConstraints(max_length=MAX_EMAIL_LENGTH), AfterValidator(_email)]
+Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_name)]
 
 
 class UserUpdate(BaseModel):
@@ -53,7 +57,7 @@ class UserUpdate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    email: Email = ""
+    email: Email = ""  # not sent: left as it is, as is the name; null is no email
     name: Name | None = None
 
     @model_validator(mode="after")
@@ -80,7 +84,7 @@ class Credentials(TypedDict):
     password_changed_at: datetime
 
 
-async def create(email: str, name: str | None, password_hash: str) -> User:
+async def create(email: str, name: str | None, password_hash: str) -> tuple[User, Credentials]:
     """Raises `Conflict` if the email is taken, whatever its case."""
     time = now()
     document = {
@@ -96,7 +100,7 @@ async def create(email: str, name: str | None, password_hash: str) -> User:
         await USERS.insert(document)
     except Conflict as error:
         raise _taken() from error
-    return _user(document)
+    return _user(document), _credentials(document)
 
 
 async def get(user_id: ObjectId) -> User | None:
@@ -110,7 +114,11 @@ async def get_credentials(user_id: ObjectId) -> Credentials | None:
 
 
 async def find_login(email: str) -> tuple[User, Credentials] | None:
-    """The account with this email, whatever its case."""
+    """The account with this email, in any spelling that `create` takes for the same."""
+    if len(email) > MAX_EMAIL_LENGTH:  # folding a long text takes quadratic time
+        return None
+    with suppress(PydanticCustomError):
+        email = _email(email)
     document = await USERS.find_one({"email_key": email_key(email)})
     return (_user(document), _credentials(document)) if document else None
 
@@ -139,6 +147,11 @@ async def renew_hash(user_id: ObjectId, old: Credentials, password_hash: str) ->
     """Stores another hash of the same password, unless the password has changed meanwhile."""
     query = {"_id": user_id, "password_hash": old["password_hash"]}
     await USERS.update_one(query, {"password_hash": password_hash})
+
+
+async def invalidate_logins(user_id: ObjectId) -> None:
+    """Makes logins that are being checked right now fail, as a change of the password does."""
+    await USERS.update_by_id(user_id, {"password_changed_at": now()})
 
 
 async def delete(user_id: ObjectId) -> bool:

@@ -17,7 +17,7 @@ MAX_LOGGED_PATH = 500
 
 
 class Application(web.Application):
-    """`draining` is true from the signal to stop on; `in_flight` are the requests not answered."""
+    """`draining` is true from the signal to stop on; what is in flight is counted."""
 
     def __init__(self, routes: list[Any], config: Settings, **settings: Any) -> None:
         super().__init__(routes, config=config, log_function=log_request, **settings)

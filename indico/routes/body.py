@@ -55,7 +55,7 @@ class LimitedBody(HTTPMessageDelegate):
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        encoding = headers.pop("Content-Encoding", "identity").lower()
+        encoding = (headers.pop("Content-Encoding", "") or "identity").lower()
         kind = headers.get("Content-Type", "").lower()
         if encoding in ("gzip", "x-gzip"):
             self._gzip = _gunzip()

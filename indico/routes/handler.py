@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, ClassVar, NoReturn
 
 import orjson
+from pydantic import BaseModel
 from tornado.concurrent import Future, future_add_done_callback
 from tornado.web import HTTPError, RequestHandler
 
@@ -210,6 +211,8 @@ def _action(cls: type[IndicoHandler], name: str, action: Action) -> Action:
                 f"{where} takes {arguments} arguments: name their fields with @unpack, or take "
                 "one, the whole body."
             )
+        if facts(action).types and (arguments, len(facts(action).types)) != (1, 1):
+            raise TypeError(f"{where}: @type_check without @unpack is for one argument, the body.")
         facts(action).whole_body = arguments == 1
     return action
 
@@ -221,4 +224,6 @@ def _dumps(value: Any) -> bytes:
 def _plain(value: Any) -> Any:
     if isinstance(value, ObjectId):
         return str(value)
+    if isinstance(value, BaseModel):
+        return value.model_dump()
     raise TypeError(f"{type(value).__name__} is not JSON")

@@ -96,11 +96,16 @@ class LoadTest(ConfigTest):
 
     def test_unreadable_file(self) -> None:
         self.assertIn("No such file", self.refusal("--config", "nowhere.yaml"))
-        for text in ("- 1", "port: [", "5", "1: 2"):
+        self.assertIn("config: ", self.refusal("--config", ""))
+        for text in ("- 1", "port: [", "5", "1: 2", "[" * 5000):
             self.file.write_text(text)
             self.assertTrue(self.refusal("--config", str(self.file)).startswith("config: "))
         self.file.write_bytes(b"\xff")
-        self.assertIn("can't be read", self.refusal("--config", str(self.file)))
+        self.assertIn("is no YAML", self.refusal("--config", str(self.file)))
+        self.file.write_text("port: 1\nmongodb_uri: mongodb://u:hunter2@h: x")
+        line = self.refusal("--config", str(self.file))
+        self.assertIn("is no YAML, line 2", line)
+        self.assertNotIn("hunter2", line)
 
     def test_secrets_are_not_shown(self) -> None:
         self.assertNotIn("hunter2", repr(load(["--mongodb-uri", URI])))
@@ -123,9 +128,13 @@ class LoadTest(ConfigTest):
             )
 
     def test_unknown_flag(self) -> None:
-        with contextlib.redirect_stderr(io.StringIO()), self.assertRaises(SystemExit) as left:
-            load(["--prot", "1"])
-        self.assertEqual(left.exception.code, 2)
+        err = io.StringIO()
+        for argv in (["--prot", "1"], ["--mongodb_uri=mongodb://u:hunter2@h/"], ["hunter2"]):
+            with contextlib.redirect_stderr(err), self.assertRaises(SystemExit) as left:
+                load(argv)
+            self.assertEqual(left.exception.code, 2)
+        self.assertIn("there is no such flag: --mongodb_uri\n", err.getvalue())
+        self.assertNotIn("hunter2", err.getvalue())
 
 
 class ProductionTest(ConfigTest):

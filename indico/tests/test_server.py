@@ -11,10 +11,14 @@ import stat
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
+from unittest.mock import patch
 
+from indico import server
 from indico.tests.server_process import ROOT, ProcessTest, ServerProcess, until
 from indico.tests.server_test import PASSWORD, exchange, mongodb_uri, read_answer
+from indico.utils import LOGGER
 
 REGISTER = {"email": "ada@example.com", "password": PASSWORD}
 HEAD = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"
@@ -51,7 +55,7 @@ class StartTest(ProcessTest):
         self.assertIn("production", text)
         self.assertEqual(self.mongods(), [])
         self.assertEqual(server.stop(), 0)
-        self.assertEqual(json.loads(server.printed().splitlines()[-1])["message"], "stopping")
+        self.assertEqual(json.loads(server.printed().splitlines()[-1])["message"][:9], "stopping,")
 
     def test_port_is_taken(self) -> None:
         with socket.socket() as taken:
@@ -62,6 +66,12 @@ class StartTest(ProcessTest):
         self.assertEqual(len(text.splitlines()), 1)
         self.assertIn(f"port: can't listen on 127.0.0.1:{port} (Address already in use)", text)
         self.assertIn("--port", text)
+
+    def test_host_is_not_ours(self) -> None:
+        for host in ("192.0.2.1", "nope.invalid", "a..b"):
+            text = self.refusal(1, "--host", host)
+            self.assertIn(f"host: can't listen on {host}:0, which is no address", text)
+            self.assertEqual(len(text.splitlines()), 1)
 
     def test_mongodb_is_not_there(self) -> None:
         uri = "mongodb://ada:hunter2@127.0.0.1:1/"
@@ -117,7 +127,7 @@ class StopTest(ProcessTest):
         self.server = self.serve("--mongodb-uri", mongodb_uri(), "--drain-seconds", "5")
 
     def test_a_slow_request_is_finished(self) -> None:
-        for name in (signal.SIGTERM, signal.SIGINT):
+        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             asyncio.run(self.hold_a_request_through(name))
             self.assertEqual(self.server.wait(), 0)
             self.server = self.serve("--mongodb-uri", mongodb_uri())
@@ -205,7 +215,16 @@ class DebugTest(ProcessTest):
         server.wait_until_it_listens()
         (mongod,) = self.mongods()
         source = root / "indico" / "routes" / "system.py"
-        source.write_text(source.read_text().replace('"pong"', '"changed"'))
+        good = source.read_text().replace('"pong"', '"changed"')
+        source.write_text(good + "(")
+
+        def waits() -> bool:
+            source.touch()
+            time.sleep(0.5)
+            return "not reloaded yet: '(' was never closed" in server.printed()
+
+        until(waits)
+        source.write_text(good)
 
         def reloaded() -> bool:
             # Tornado takes what it sees at its first look for unchanged.
@@ -219,6 +238,29 @@ class DebugTest(ProcessTest):
         self.assertEqual(self.mongods(), [mongod])
         self.assertEqual(server.stop(), 0)
         self.assertEqual(self.mongods(), [])
+
+
+class SyntaxTest(ProcessTest):
+    """What a server with `debug` does before it reloads."""
+
+    def test_waits_until_it_compiles(self) -> None:
+        file = self.folder / "module.py"
+        file.write_text("(")
+        module = types.ModuleType("indico_module")
+        module.__file__ = str(file)
+
+        def mend(seconds: float) -> None:
+            file.write_text("()" if sleep.call_count == 2 else "(")
+
+        with (
+            patch.dict(sys.modules, {"indico_module": module}),
+            patch("indico.server._leave_on_signals"),
+            patch("time.sleep", side_effect=mend) as sleep,
+            self.assertLogs(LOGGER) as logs,
+        ):
+            server._wait_until_it_compiles()
+        self.assertEqual(len(logs.output), 1)
+        self.assertIn("was never closed", logs.output[0])
 
 
 class RunTest(ProcessTest):

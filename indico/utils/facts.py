@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -44,6 +45,8 @@ class Caller(Protocol):
 
 def facts(action: Action) -> Facts:
     """The facts of `action`; decorators that use `functools.wraps` pass them on."""
+    if not inspect.iscoroutinefunction(action):
+        raise TypeError(f"{action.__qualname__} can't be an action: write it as async def.")
     found: Facts | None = action.__dict__.get("facts")
     if found is None:
         found = action.__dict__["facts"] = Facts()

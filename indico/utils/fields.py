@@ -24,6 +24,11 @@ def unpack(*required: str, **optional: Any) -> Callable[[Action], Action]:
         async def search(self, title, limit): ...
     """
     fields = {**dict.fromkeys(required, REQUIRED), **optional}
+    if not all(isinstance(name, str) for name in required):
+        raise TypeError("@unpack takes the names of fields: @unpack('title').")
+    for name, default in optional.items():
+        if isinstance(default, list | dict | set):
+            raise TypeError(f"@unpack: all calls would share the default of {name}; take None.")
 
     def decorate(action: Action) -> Action:
         known = facts(action)

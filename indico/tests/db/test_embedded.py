@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -26,6 +28,13 @@ REGISTER = {"email": "ada@example.com", "password": PASSWORD}
 
 def connected(embedded: Embedded) -> MongoClient[dict[str, Any]]:
     return MongoClient(embedded.uri, w="majority")
+
+
+def bind(taken: socket.socket, port: int) -> bool:
+    with suppress(OSError):
+        taken.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 class EmbeddedTest(ProcessTest):
@@ -104,6 +113,31 @@ class StartTest(EmbeddedTest):
         self.assertNotEqual(other.uri, self.embedded.uri)
         other.stop()
         self.embedded.stop()
+
+    def test_the_folder_has_two_names(self) -> None:
+        self.embedded.start()
+        (self.folder / "link").symlink_to(self.folder)
+        other = Embedded(self.folder / "link" / ".." / self.folder.name, None, self.said.append)
+        other.start()
+        self.assertEqual(other.uri, self.embedded.uri)
+        self.embedded.stop()
+
+    def test_the_port_file_can_not_be_written(self) -> None:
+        (self.folder / "mongod.port").mkdir()
+        with self.assertRaisesRegex(StartError, "mongod.port"):
+            self.embedded.start()
+        self.assertEqual(self.mongods(), [])
+
+    def test_the_log_is_kept_until_it_is_long(self) -> None:
+        log = self.folder / "mongod.log"
+        log.write_text("what was before\n")
+        self.embedded.start()
+        self.embedded.stop()
+        self.assertTrue(log.read_text().startswith("what was before\n"))
+        with patch.object(module, "MAX_LOG_BYTES", 10):
+            self.embedded.start()
+            self.embedded.stop()
+        self.assertNotIn("what was before", log.read_text())
 
     def test_rubbish_in_the_port_file(self) -> None:
         (self.folder / "mongod.port").write_text("rubbish")
@@ -294,6 +328,22 @@ class ServersTest(EmbeddedTest):
         self.end_all()
         until(lambda: server.call("/user/get", token=registered["token"])[0] == 200)
         self.assertIn("the embedded MongoDB has ended; starting it again", server.printed())
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(self.mongods(), [])
+
+    def test_mongod_is_killed_and_comes_back_empty_and_elsewhere(self) -> None:
+        server = self.serve()
+        port = int((self.folder / "mongod.port").read_text())
+        (process,) = self.mongods()
+        shutil.rmtree(self.folder / "mongodb")
+        process.kill()
+        with socket.socket() as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            until(lambda: bind(taken, port))
+            taken.listen()
+            until(lambda: server.call("/readyz")[0] == 200)
+            self.assertEqual(server.call("/auth/register", REGISTER)[0], 201)
+            self.assertEqual(server.call("/auth/register", REGISTER)[0], 409)
         self.assertEqual(server.stop(), 0)
         self.assertEqual(self.mongods(), [])
 

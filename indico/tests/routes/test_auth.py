@@ -9,6 +9,7 @@ from unittest.mock import patch
 from argon2 import PasswordHasher
 from tornado.testing import gen_test
 
+import indico.db.session_db as SessionDB
 from indico import db
 from indico.service import passwords
 from indico.tests.server_test import PASSWORD, ServerTest
@@ -52,6 +53,8 @@ class RegisterTest(ServerTest):
             ("name", 1),
             ("name", True),
             ("name", ""),
+            ("name", " \u3000"),
+            ("name", "line\u2028break"),
             ("name", "nul \x00"),
             ("name", "line\nbreak"),
             ("name", "n" * 201),
@@ -62,6 +65,30 @@ class RegisterTest(ServerTest):
                 response = self.post("/auth/register", body)
                 self.error(response, 400, "invalid_argument", field)
         self.assertEqual(self.stored("users"), [])
+
+    def test_names_of_all_the_world(self) -> None:
+        names = [
+            "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627",
+            "\u5c71\u7530\u3000\u592a\u90ce",
+            "Jos\u00e9\u00a0L",
+        ]
+        for number, name in enumerate([*names, "\U0001f469\u200d\U0001f4bb", "O'Neil"]):
+            answer = self.register(f"{number}@example.com", name=name)
+            self.assertEqual(answer["user"]["name"], name)
+
+    def test_account_gone_before_it_is_answered(self) -> None:
+        """No session is left that the end of the account, or a new password, did not see."""
+        create = SessionDB.create
+
+        async def create_late(*arguments: Any) -> Any:
+            created = await create(*arguments)
+            await db.mongodb.users.delete_many({})
+            return created
+
+        body = {"email": "ada@example.com", "password": PASSWORD}
+        with patch.object(SessionDB, "create", create_late):
+            self.error(self.post("/auth/register", body), 401, "unauthenticated")
+        self.assertEqual(self.stored("sessions"), [])
 
     def test_every_problem_is_told(self) -> None:
         body = {"email": 1, "name": 2}
@@ -120,6 +147,17 @@ class LoginTest(ServerTest):
         ttl = timedelta(seconds=self.config.session_ttl_seconds)
         self.assertLess(abs(expires_in - ttl), timedelta(minutes=1))
         self.data(self.post("/auth/check", token=registered["token"]))
+
+    def test_any_spelling(self) -> None:
+        self.register("ada@xn--bcher-kva.test")
+        for email in ("ada@xn--bcher-kva.test", "ada@b\u00fccher.test", "ADA@B\u00dcCHER.TEST"):
+            self.login(email)
+
+    def test_a_long_email_does_not_hold_up_the_others(self) -> None:
+        """Unicode's normal forms take a time that is quadratic in the number of accents."""
+        email = "a" + "\u0301" * 150_000 + "\u0323" * 150_000 + "@example.com"
+        body = json.dumps({"email": email, "password": PASSWORD}, ensure_ascii=False)
+        self.error(self.post("/auth/login", body.encode()), 401, "unauthenticated")
 
     def test_missing_field(self) -> None:
         response = self.post("/auth/login", {"email": "ada@example.com"})

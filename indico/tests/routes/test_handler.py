@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 
+from pydantic import BaseModel
 from tornado.testing import gen_test
 from tornado.web import HTTPError
 
@@ -16,7 +17,11 @@ from indico.error import Conflict, ServerError
 from indico.routes.application import Application
 from indico.routes.handler import IndicoHandler, JSONHandler
 from indico.tests.server_test import ServerTest, exchange
-from indico.utils import LOGGER, unpack
+from indico.utils import LOGGER, type_check, unpack
+
+
+class Sent(BaseModel):
+    name: str
 
 
 class ThingHandler(IndicoHandler):
@@ -40,6 +45,9 @@ class ThingHandler(IndicoHandler):
 
     async def types(self) -> Any:
         return {"time": datetime(2026, 1, 2, 3, 4, 5, 678000, UTC), "naive": datetime(2026, 1, 2)}
+
+    async def model(self) -> Any:
+        return {"field": Sent(name="a")}
 
     async def unknown_type(self) -> Any:
         return {"a": object()}
@@ -121,6 +129,7 @@ class DispatchTest(ThingTest):
         self.assertIsNone(self.data(self.post("/thing/does_neither")))
         self.assertEqual(self.data(self.post("/thing/whole", {"x": 1, "y": 2})), ["x", "y"])
         self.assertEqual(self.data(self.post("/thing/whole", b"")), [])
+        self.assertEqual(self.data(self.post("/thing/model")), {"field": {"name": "a"}})
         self.assertEqual(self.data(self.post("/thing/get")), "the action called get")
 
     def test_headers(self) -> None:
@@ -212,6 +221,17 @@ class ActionNameTest(ThingTest):
 
         with self.assertRaisesRegex(TypeError, "MadeHandler.search takes 2 arguments"):
             self.make("search", action)
+
+    def test_types_without_unpack(self) -> None:
+        @type_check(int)
+        async def takes_nothing(self: Any) -> None: ...
+
+        @type_check(int, str)
+        async def takes_the_body(self: Any, body: Any) -> None: ...
+
+        for action in (takes_nothing, takes_the_body):
+            with self.assertRaisesRegex(TypeError, "MadeHandler.search: @type_check without"):
+                self.make("search", action)
 
 
 class ErrorTest(ThingTest):

@@ -3,12 +3,17 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
+from unittest.mock import patch
 
 from tornado.testing import gen_test
 
+import indico.db.session_db as SessionDB
+import indico.db.user_db as UserDB
 from indico import db
+from indico.error import Unavailable
 from indico.service import accounts
 from indico.tests.server_test import PASSWORD, ServerTest
+from indico.utils import LOGGER
 
 NEW_PASSWORD = "a new password"
 
@@ -150,6 +155,41 @@ class ChangePasswordTest(UserTest):
         self.data(self.post("/auth/check", token=elsewhere))
         self.login()
 
+    @gen_test
+    async def test_client_leaves_in_the_middle(self) -> None:
+        """What was begun is finished: no other session outlives the old password."""
+        await accounts.login("ada@example.com", PASSWORD, 60)
+        session = await SessionDB.find(self.token)
+        assert session
+        change = UserDB.change_password
+
+        async def leave(*arguments: Any) -> bool:
+            changed = await change(*arguments)
+            await SessionDB.create(session.user_id, 60)
+            caller.cancel()
+            await asyncio.sleep(0)
+            return changed
+
+        with patch.object(UserDB, "change_password", leave):
+            caller = asyncio.ensure_future(
+                accounts.change_password(session, PASSWORD, NEW_PASSWORD)
+            )
+            with self.assertRaises(asyncio.CancelledError):
+                await caller
+            while accounts._unfinished:
+                await asyncio.sleep(0.01)
+        left = await db.mongodb.sessions.find({"user_id": session.user_id}).to_list(None)
+        self.assertEqual([document["_id"] for document in left], [session.id])
+
+    def test_no_hash_is_logged_or_answered(self) -> None:
+        rule = {"validator": {"password_hash": {"$in": ["nope"]}}}
+        self.run_async(db.mongodb.command("collMod", "users", **rule))
+        with self.assertLogs(LOGGER, "ERROR") as logs:
+            response = self.change(PASSWORD, NEW_PASSWORD)
+        self.error(response, 500, "internal")
+        self.assertIn("DocumentValidationFailure", logs.output[0])
+        self.assertNotIn("argon2", "".join(logs.output) + response.body.decode())
+
     @gen_test(timeout=30)
     async def test_two_at_once(self) -> None:
         """One wins; the other is told so, and its password is not the one that is stored."""
@@ -193,6 +233,15 @@ class DeleteTest(UserTest):
         response = self.post("/user/delete", {"password": {"$ne": None}}, self.token)
         self.error(response, 400, "invalid_argument", "password")
         self.get()
+
+    def test_cut_off(self) -> None:
+        """Too few sessions are left, never too many."""
+        with patch.object(UserDB, "delete", side_effect=Unavailable):
+            response = self.post("/user/delete", {"password": PASSWORD}, self.token)
+        self.error(response, 503, "unavailable")
+        self.error(self.post("/auth/check", token=self.token), 401, "unauthenticated")
+        token = self.login()["token"]
+        self.data(self.post("/user/delete", {"password": PASSWORD}, token))
 
     def test_wrong_password(self) -> None:
         response = self.post("/user/delete", {"password": "wrong password"}, self.token)

@@ -6,6 +6,7 @@ from unittest import TestCase
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from indico.db import Id, ObjectId
 from indico.error import MAX_DETAILS
 from indico.routes.application import Application
 from indico.routes.handler import IndicoHandler
@@ -54,6 +55,12 @@ class FieldsHandler(IndicoHandler):
     async def a_model(self, value: Point) -> Any:
         assert isinstance(value, Point)
         return [value.x, value.y, value.at, value.next and value.next.x]
+
+    @unpack("value")
+    @type_check(Id)
+    async def an_id(self, value: ObjectId) -> Any:
+        assert isinstance(value, ObjectId)
+        return value
 
     @type_check(Point)
     async def whole(self, value: Point) -> Any:
@@ -123,6 +130,12 @@ class TypeCheckTest(FieldsTest):
             self.assertEqual(self.data(self.call("a_float", {"value": value})), value)
         for wrong in (True, "1.5", None):
             self.error(self.call("a_float", {"value": wrong}), 400, "invalid_argument", "value")
+
+    def test_id(self) -> None:
+        value = str(ObjectId())
+        self.assertEqual(self.data(self.call("an_id", {"value": value})), value)
+        for wrong in ("zz", "", value[:-1], value + "0", 5, None, {"$oid": value}):
+            self.error(self.call("an_id", {"value": wrong}), 400, "invalid_argument", "value")
 
     def test_union(self) -> None:
         for value in ("a", [1, 2]):
@@ -202,6 +215,19 @@ class DecoratorsTest(TestCase):
 
         with self.assertRaisesRegex(TypeError, "@type_check goes below"):
             type_check(int)(auth(third))
+
+    def test_wrong_use(self) -> None:
+        async def action(self: Any, a: int) -> None: ...
+
+        def plain(self: Any, a: int) -> None: ...
+
+        with self.assertRaisesRegex(TypeError, "takes the names of fields"):
+            unpack(action)  # type: ignore[arg-type]
+        with self.assertRaisesRegex(TypeError, "share the default of tags"):
+            unpack(tags=[])
+        for decorator in (auth, unpack("a"), type_check(int)):
+            with self.assertRaisesRegex(TypeError, "plain can't be an action"):
+                decorator(plain)  # type: ignore[arg-type]
 
     def test_wrong_number(self) -> None:
         async def action(self: Any, a: int, b: int) -> None: ...
