@@ -119,7 +119,7 @@ async def _supervise(settings: Settings, embedded: Embedded) -> None:
     """Starts the embedded MongoDB again when it has ended, whoever ended it.
 
     It may be on another port then, and its data may be gone: so this connects anew, and makes
-    the indexes again.
+    the indexes again before anybody writes.
     """
     connected = True
     while True:
@@ -128,6 +128,7 @@ async def _supervise(settings: Settings, embedded: Embedded) -> None:
             continue
         LOGGER.error("the embedded MongoDB has ended; starting it again")
         connected = False
+        await db.disconnect()
         try:
             await asyncio.to_thread(embedded.start)
             await _connect(settings, embedded)

@@ -11,7 +11,7 @@ import asyncio
 from pymongo.errors import ConfigurationError, InvalidURI
 
 from indico.db.collection import Collection, guard
-from indico.db.driver import Driver, Id, ObjectId, mongodb
+from indico.db.driver import Database, Driver, Id, ObjectId, mongodb
 from indico.error import ServerError, StartError, Unavailable
 
 __all__ = ["Id", "ObjectId", "connect", "disconnect", "mongodb", "ping"]
@@ -20,9 +20,10 @@ __all__ = ["Id", "ObjectId", "connect", "disconnect", "mongodb", "ping"]
 async def connect(
     uri: str, database: str, driver: Driver = "motor", timeout_seconds: float = 4
 ) -> None:
-    """Raises `StartError`, and leaves nothing open, if MongoDB does not take us in."""
+    """Raises `StartError`, and opens nothing, if MongoDB does not take us in."""
+    opening = Database()
     try:
-        await mongodb.open(uri, database, driver, timeout_seconds)
+        opening.open(uri, database, driver, timeout_seconds)
     except (InvalidURI, ConfigurationError, ValueError) as error:
         raise StartError(
             "mongodb_uri is not a MongoDB URI, like mongodb://user:password@host:27017/, with "
@@ -31,17 +32,19 @@ async def connect(
             + ("." if "@" in uri else f": {error}.")
         ) from None
     try:
-        await guard(lambda: mongodb.command("ping"))
-        await asyncio.gather(*(collection.make_indexes() for collection in Collection.declared))
+        await guard(lambda: opening.command("ping"), timeout_seconds)
+        await asyncio.gather(*(made.make_indexes(opening) for made in Collection.declared))
     except Unavailable as error:
-        await disconnect()
+        await opening.close()
         raise StartError(
             f"MongoDB does not answer ({_reason(error)}). Check that it runs and that "
             "mongodb_uri is right, or unset mongodb_uri to use an embedded one."
         ) from error
     except ServerError as error:
-        await disconnect()
+        await opening.close()
         raise StartError(_refusal(error)) from error
+    # Only now: nobody may write before the indexes are there.
+    await mongodb.become(opening)
 
 
 async def disconnect() -> None:

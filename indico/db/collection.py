@@ -17,7 +17,7 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from indico.db.driver import ObjectId, mongodb
+from indico.db.driver import Database, ObjectId, mongodb
 from indico.error import Conflict, IndicoError, ServerError, Unavailable
 
 Document = dict[str, Any]
@@ -49,10 +49,11 @@ class Collection:
         self.indexes = indexes
         Collection.declared.append(self)
 
-    async def make_indexes(self) -> None:
+    async def make_indexes(self, database: Database = mongodb) -> None:
         """Makes the indexes that don't exist yet."""
         if self.indexes:
-            await guard(lambda: mongodb[self.name].create_indexes(list(self.indexes)))
+            make = database[self.name].create_indexes
+            await guard(lambda: make(list(self.indexes)), database.timeout_seconds)
 
     async def find_by_id(self, id: DocumentId) -> Document | None:
         return await self.find_one({"_id": id})
@@ -105,7 +106,7 @@ class Collection:
         return count
 
 
-async def guard(operation: Callable[[], Awaitable[T]]) -> T:
+async def guard(operation: Callable[[], Awaitable[T]], timeout_seconds: float | None = None) -> T:
     """Runs one operation of the driver: bounded in time, its errors turned into ours.
 
     The driver's own timeout (`timeoutMS`) begins when the operation gets its turn; under load
@@ -113,9 +114,10 @@ async def guard(operation: Callable[[], Awaitable[T]]) -> T:
     that is given up is cancelled, but not waited for: PyMongo 4.20 hangs for good when one is
     cancelled at the moment at which its wait for a connection times out.
     """
+    seconds = mongodb.timeout_seconds if timeout_seconds is None else timeout_seconds
     task = asyncio.ensure_future(operation())
     try:
-        await asyncio.wait([task], timeout=mongodb.timeout_seconds + GRACE_SECONDS)
+        await asyncio.wait([task], timeout=seconds + GRACE_SECONDS)
         if not task.done():
             raise TimeoutError
         return task.result()

@@ -36,14 +36,13 @@ class Database:
         self._database: Any = None
         self.timeout_seconds = 0.0
 
-    async def open(self, uri: str, name: str, driver: Driver, timeout_seconds: float) -> None:
+    def open(self, uri: str, name: str, driver: Driver, timeout_seconds: float) -> None:
         """Makes the client, inside the running event loop; it connects at its first operation.
 
-        Another one that is open is closed after it, so that there always is one to ask.
         Raises what PyMongo raises for a malformed `uri`.
         """
         make: Any = AsyncIOMotorClient if driver == "motor" else AsyncMongoClient
-        client = make(
+        self._client = make(
             uri,
             appname=f"{APPLICATION_NAME} {os.getpid()}",
             tz_aware=True,
@@ -52,8 +51,14 @@ class Database:
             timeoutMS=int(timeout_seconds * 1000),
             uuidRepresentation="standard",
         )
-        old, self._client, self._database = self._client, client, client[name]
+        self._database = self._client[name]
         self.timeout_seconds = timeout_seconds
+
+    async def become(self, other: Database) -> None:
+        """Stands for what `other` has opened from now on, and closes what it stood for."""
+        old = self._client
+        self._client, self._database = other._client, other._database
+        self.timeout_seconds = other.timeout_seconds
         await _close(old)
 
     async def close(self) -> None:

@@ -95,7 +95,7 @@ class ConnectTest(IsolatedAsyncioTestCase):
         await mongodb.client.drop_database("test_connect")
 
     async def test_ping(self) -> None:
-        await mongodb.open(NOBODY, "test_connect", self.driver, 5)
+        mongodb.open(NOBODY, "test_connect", self.driver, 5)
         self.assertFalse(await ping(0.1))
 
 

@@ -23,7 +23,7 @@ class HealthTest(ServerTest):
         self.run_async(db.connect(self.uri(), self.database, self.driver))
 
     async def connect_to_nothing(self) -> None:
-        await db.mongodb.open("mongodb://127.0.0.1:1", self.database, self.driver, 1)
+        db.mongodb.open("mongodb://127.0.0.1:1", self.database, self.driver, 1)
 
 
 class ReadyTest(ServerTest):
