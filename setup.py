@@ -2,6 +2,7 @@ from pathlib import Path
 
 from setuptools import setup
 
-lines = (Path(__file__).parent / "req.txt").read_text().splitlines()
+# All but the checks: `python setup.py develop` can't install ruff, a program that is no Python.
+requirements = (Path(__file__).parent / "req.txt").read_text().split("# What its checks")[0]
 
-setup(install_requires=[line for line in lines if line and not line.startswith("#")])
+setup(install_requires=[line for line in requirements.splitlines() if "==" in line])

@@ -131,8 +131,8 @@ class NewResourceTest(ProcessTest):
         contract = ["indico/tests/test_app.py", "indico/tests/test_imports.py"]
         out = self.run_python("-m", "nose", "--cover-min-percentage=0", *self.new[2:], *contract)
         self.assertIn("test_note.CreateTestOnPyMongo.test_valid", out)
-        self.assertRegex(out, r"indico/routes/note.py +\d+ +0 +0 +0 +100%")
-        self.assertRegex(out, r"indico/db/note_db.py +\d+ +0 +0 +0 +100%")
+        self.assertRegex(out, r"indico/routes/note.py +\d+ +0 +\d+ +0 +100%")
+        self.assertRegex(out, r"indico/db/note_db.py +\d+ +0 +\d+ +0 +100%")
 
 
 class ByHandTest(ProcessTest):
