@@ -154,7 +154,7 @@ def _bind(settings: Settings) -> list[socket.socket]:
 
 
 def _stop_event() -> asyncio.Event:
-    """Set by SIGINT and SIGTERM, from now on."""
+    """Set by each of `STOP_SIGNALS`, from now on."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in STOP_SIGNALS:
@@ -190,7 +190,7 @@ def _syntax_error() -> str:
     """The first one in the package's modules that are loaded, or nothing."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if name.startswith("indico") and file:
+        if name.split(".")[0] in ("__main__", "indico") and file:
             try:
                 compile(Path(file).read_bytes(), file, "exec")
             except (SyntaxError, ValueError) as error:

@@ -24,7 +24,7 @@ Each class has one `code` (for a program) and one `status` (the HTTP status that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 Detail = dict[str, str]
@@ -191,14 +191,17 @@ class DeadlineExceeded(IndicoError):
 
 def error_for_status(status: int) -> IndicoError:
     """The error that stands for an HTTP status which someone else chose."""
-    for kind in (PermissionDenied, Conflict, UnsupportedMediaType, AuthError, RateLimited):
-        if kind.status == status:
-            return kind()
-    if status == 404:
-        return RouteNotFound()
-    if status in (503, 504):
-        return Unavailable() if status == 503 else DeadlineExceeded()
-    return InvalidArgument() if 400 <= status < 500 else ServerError()
+    kinds: dict[int, Callable[[], IndicoError]] = {
+        401: AuthError,
+        403: PermissionDenied,
+        404: RouteNotFound,
+        409: Conflict,
+        415: UnsupportedMediaType,
+        429: RateLimited,
+        503: Unavailable,
+        504: DeadlineExceeded,
+    }
+    return kinds.get(status, InvalidArgument if 400 <= status < 500 else ServerError)()
 
 
 class StartError(Exception):

@@ -246,14 +246,14 @@ class SyntaxTest(ProcessTest):
     def test_waits_until_it_compiles(self) -> None:
         file = self.folder / "module.py"
         file.write_text("(")
-        module = types.ModuleType("indico_module")
+        module = types.ModuleType("indico.broken")
         module.__file__ = str(file)
 
         def mend(seconds: float) -> None:
             file.write_text("()" if sleep.call_count == 2 else "(")
 
         with (
-            patch.dict(sys.modules, {"indico_module": module}),
+            patch.dict(sys.modules, {"indico.broken": module}),
             patch("indico.server._leave_on_signals"),
             patch("time.sleep", side_effect=mend) as sleep,
             self.assertLogs(LOGGER) as logs,
