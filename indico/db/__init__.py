@@ -10,20 +10,25 @@ import asyncio
 
 from pymongo.errors import ConfigurationError, InvalidURI
 
-from indico.db.collection import Collection, guard
+from indico.db.collection import Collection
 from indico.db.driver import Database, Driver, Id, ObjectId, mongodb
+from indico.db.guard import guard
 from indico.error import ServerError, StartError, Unavailable
 
 __all__ = ["Id", "ObjectId", "connect", "disconnect", "mongodb", "ping"]
 
 
 async def connect(
-    uri: str, database: str, driver: Driver = "motor", timeout_seconds: float = 4
+    uri: str,
+    database: str,
+    driver: Driver = "motor",
+    timeout_seconds: float = 4,
+    max_batches_in_flight: int = 1,
 ) -> None:
     """Raises `StartError`, and opens nothing, if MongoDB does not take us in."""
     opening = Database()
     try:
-        opening.open(uri, database, driver, timeout_seconds)
+        opening.open(uri, database, driver, timeout_seconds, max_batches_in_flight)
     except (InvalidURI, ConfigurationError, ValueError) as error:
         raise StartError(
             "mongodb_uri is not a MongoDB URI, like mongodb://user:password@host:27017/, with "

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, ClassVar
 
-from bson.errors import BSONError
 from pymongo import IndexModel, ReturnDocument
-from pymongo.errors import (
-    ConnectionFailure,
-    DuplicateKeyError,
-    ExecutionTimeout,
-    OperationFailure,
-    PyMongoError,
-    WTimeoutError,
-)
 
-from indico.db.driver import Database, ObjectId, mongodb
-from indico.error import Conflict, IndicoError, ServerError, Unavailable
+from indico.db.driver import Database, Document, Key, ObjectId, mongodb
+from indico.db.guard import guard
+from indico.db.shared import ALONE, Shared, encode, is_key
 
-Document = dict[str, Any]
-DocumentId = ObjectId | bytes | str | int
-T = TypeVar("T")
+DocumentId = Key
 
-# What the driver has beyond its own timeout to say what went wrong, before we give up.
-GRACE_SECONDS = 0.5
-
-__all__ = ["Collection", "Document", "DocumentId", "IndexModel", "guard"]
+__all__ = ["Collection", "Document", "DocumentId", "IndexModel"]
 
 
 class Collection:
@@ -35,6 +21,8 @@ class Collection:
 
     Every operation is bounded by the setting `mongodb_timeout_seconds`, and raises `Conflict`
     for a duplicate key, `Unavailable` while MongoDB can't answer, `ServerError` for the rest.
+    Inserts, and what goes by `_id` or (to find) by another unique field, share round trips with
+    others of their kind that run at the same time: see docs/performance.md.
 
         NOTES = Collection("notes", IndexModel("user_id"))
 
@@ -47,6 +35,7 @@ class Collection:
     def __init__(self, name: str, *indexes: IndexModel) -> None:
         self.name = name
         self.indexes = indexes
+        self._unique = {"_id"}.union(*map(_unique_field, indexes))
         Collection.declared.append(self)
 
     async def make_indexes(self, database: Database = mongodb) -> None:
@@ -59,8 +48,14 @@ class Collection:
         return await self.find_one({"_id": id})
 
     async def find_one(self, query: Mapping[str, Any]) -> Document | None:
-        found: Document | None = await guard(lambda: mongodb[self.name].find_one(query))
-        return found
+        if len(query) == 1 and (shared := self._shared()):
+            ((field, value),) = query.items()
+            if field in self._unique and is_key(value):
+                found = await shared.find(field, value)
+                if found is not ALONE:
+                    return found
+        document: Document | None = await guard(lambda: mongodb[self.name].find_one(query))
+        return document
 
     async def find(
         self, query: Mapping[str, Any], *, sort: Sequence[tuple[str, int]] = (), limit: int = 0
@@ -76,18 +71,31 @@ class Collection:
 
     async def insert(self, document: Document) -> DocumentId:
         """The id of `document`, which gets an ObjectId as its `_id` if it has none."""
-        result = await guard(lambda: mongodb[self.name].insert_one(document))
-        inserted_id: DocumentId = result.inserted_id
+        document.setdefault("_id", ObjectId())
+        shared = self._shared()
+        if shared and (encoded := encode(document)):
+            await shared.insert(encoded)
+        else:
+            await guard(lambda: mongodb[self.name].insert_one(document))
+        inserted_id: DocumentId = document["_id"]
         return inserted_id
 
     async def update_by_id(self, id: DocumentId, changes: Mapping[str, Any]) -> Document | None:
         """Sets the fields in `changes`; the document after it, None if there is none."""
+        shared = self._shared()
+        if shared and is_key(id) and (encoded := encode(changes)):
+            document = await shared.update(id, encoded)
+            return await self.find_by_id(id) if document is ALONE else document
         return await self.update_one({"_id": id}, changes)
 
     async def update_one(
         self, query: Mapping[str, Any], changes: Mapping[str, Any]
     ) -> Document | None:
-        """Sets the fields in `changes` on one document that matches; the document after it."""
+        """Sets the fields in `changes` on one document that matches; the document after it.
+
+        Nobody's change comes between: neither between `query` and the change, nor between the
+        change and the answer.
+        """
         updated: Document | None = await guard(
             lambda: mongodb[self.name].find_one_and_update(
                 query, {"$set": changes}, return_document=ReturnDocument.AFTER
@@ -96,7 +104,10 @@ class Collection:
         return updated
 
     async def delete_by_id(self, id: DocumentId) -> bool:
-        """True if there was such a document."""
+        """True if there was such a document; of several that delete it, one gets True."""
+        shared = self._shared()
+        if shared and is_key(id):
+            return await shared.delete(id)
         return await self.delete({"_id": id}) == 1
 
     async def delete(self, query: Mapping[str, Any]) -> int:
@@ -105,52 +116,18 @@ class Collection:
         count: int = result.deleted_count
         return count
 
-
-async def guard(operation: Callable[[], Awaitable[T]], timeout_seconds: float | None = None) -> T:
-    """Runs one operation of the driver: bounded in time, its errors turned into ours.
-
-    The driver's own timeout (`timeoutMS`) begins when the operation gets its turn; under load
-    Motor's operations wait for a thread first, so the time is bounded here too. An operation
-    that is given up is cancelled, but not waited for: PyMongo 4.20 hangs for good when one is
-    cancelled at the moment at which its wait for a connection times out.
-    """
-    seconds = mongodb.timeout_seconds if timeout_seconds is None else timeout_seconds
-    task = asyncio.ensure_future(operation())
-    try:
-        await asyncio.wait([task], timeout=seconds + GRACE_SECONDS)
-        if not task.done():
-            raise TimeoutError
-        return task.result()
-    except (PyMongoError, BSONError, TimeoutError) as error:
-        ours = _ours(error)
-        # What MongoDB says of an operation that it refuses may hold the document itself.
-        raise ours from (error if isinstance(ours, Unavailable) else None)
-    finally:
-        if not task.done():
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
-            task.cancel()
+    def _shared(self) -> Shared | None:
+        """None where each operation is to go out alone."""
+        shared = mongodb.shared.get(self.name)
+        if shared is None and mongodb.max_batches_in_flight:
+            shared = mongodb.shared[self.name] = Shared(self.name)
+        return shared
 
 
-def _ours(error: Exception) -> IndicoError:
-    if isinstance(error, DuplicateKeyError):
-        return Conflict()
-    if _is_transient(error):
-        return Unavailable("The database is not available right now: try again later.")
-    return ServerError(f"MongoDB refused an operation: {_without_documents(error)}.")
-
-
-def _without_documents(error: Exception) -> str:
-    """What the log may hold of `error`."""
-    if isinstance(error, OperationFailure):
-        details = error.details or {}
-        return f"{details.get('codeName', error.code)}, {details.get('errmsg', 'no reason given')}"
-    return type(error).__name__
-
-
-def _is_transient(error: Exception) -> bool:
-    """Whether the same operation may succeed later: no server, no primary, no time, no place."""
-    if isinstance(error, TimeoutError | ConnectionFailure | ExecutionTimeout | WTimeoutError):
-        return True
-    return (isinstance(error, PyMongoError) and error.timeout) or (
-        isinstance(error, OperationFailure) and error.has_error_label("RetryableWriteError")
-    )
+def _unique_field(index: IndexModel) -> set[str]:
+    """The field of a unique index of one field, as whose value one document at most is found."""
+    made = index.document
+    fields = [field for field in made["key"] if "." not in field]
+    if made.get("unique") and len(made["key"]) == 1 and "partialFilterExpression" not in made:
+        return set(fields)
+    return set()

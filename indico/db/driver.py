@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import threading
-from typing import Annotated, Any, Literal
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Literal, TypeVar
 
 from bson import ObjectId
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -17,8 +19,20 @@ from pymongo import AsyncMongoClient
 from indico.error import Unavailable
 
 Driver = Literal["motor", "pymongo"]
+Document = dict[str, Any]
+Key = ObjectId | bytes | str | int
+T = TypeVar("T")
 
-__all__ = ["APPLICATION_NAME", "Database", "Driver", "Id", "ObjectId", "mongodb"]
+__all__ = [
+    "APPLICATION_NAME",
+    "Database",
+    "Document",
+    "Driver",
+    "Id",
+    "Key",
+    "ObjectId",
+    "mongodb",
+]
 
 APPLICATION_NAME = "indico"
 CLOSE_SECONDS = 2
@@ -35,8 +49,18 @@ class Database:
         self._client: Any = None
         self._database: Any = None
         self.timeout_seconds = 0.0
+        self.max_batches_in_flight = 0
+        # What `Collection` keeps for as long as this database is open.
+        self.shared: dict[str, Any] = {}
 
-    def open(self, uri: str, name: str, driver: Driver, timeout_seconds: float) -> None:
+    def open(
+        self,
+        uri: str,
+        name: str,
+        driver: Driver,
+        timeout_seconds: float,
+        max_batches_in_flight: int = 1,
+    ) -> None:
         """Makes the client, inside the running event loop; it connects at its first operation.
 
         Raises what PyMongo raises for a malformed `uri`.
@@ -53,18 +77,27 @@ class Database:
         )
         self._database = self._client[name]
         self.timeout_seconds = timeout_seconds
+        self.max_batches_in_flight = max_batches_in_flight
 
     async def become(self, other: Database) -> None:
         """Stands for what `other` has opened from now on, and closes what it stood for."""
         old = self._client
-        self._client, self._database = other._client, other._database
+        self._client, self._database, self.shared = other._client, other._database, {}
         self.timeout_seconds = other.timeout_seconds
+        self.max_batches_in_flight = other.max_batches_in_flight
         await _close(old)
 
     async def close(self) -> None:
         """Closes every connection; harmless when nothing is open."""
-        client, self._client, self._database = self._client, None, None
+        client, self._client, self._database, self.shared = self._client, None, None, {}
         await _close(client)
+
+    async def in_transaction(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """What `work`, which gets the session, answers; what it raises undoes what it did."""
+        started = self._open_database().client.start_session()
+        async with await started if inspect.isawaitable(started) else started as session:
+            done: T = await session.with_transaction(work)
+        return done
 
     def __getitem__(self, collection: str) -> Any:
         return self._open_database()[collection]

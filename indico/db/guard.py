@@ -1,0 +1,99 @@
+"""Between us and the driver: every operation bounded in time, its errors turned into ours."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from bson.errors import BSONError
+from pymongo.errors import (
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
+
+from indico.db.driver import mongodb
+from indico.error import Conflict, IndicoError, ServerError, Unavailable
+
+T = TypeVar("T")
+
+# What the driver has beyond its own timeout to say what went wrong, before we give up.
+GRACE_SECONDS = 0.5
+
+__all__ = ["GRACE_SECONDS", "bounded", "guard", "our_error"]
+
+
+async def guard(operation: Callable[[], Awaitable[T]], timeout_seconds: float | None = None) -> T:
+    """Runs one operation of the driver.
+
+    Raises `Conflict` for a duplicate key, `Unavailable` while MongoDB can't answer,
+    `ServerError` for what else MongoDB refuses.
+    """
+    try:
+        return await bounded(operation, timeout_seconds)
+    except (PyMongoError, BSONError, TimeoutError) as error:
+        ours = our_error(error)
+        raise ours from ours.__cause__
+
+
+async def bounded(operation: Callable[[], Awaitable[T]], timeout_seconds: float | None = None) -> T:
+    """Raises `TimeoutError` when `operation` takes longer than the driver itself should allow.
+
+    The driver's own timeout (`timeoutMS`) begins when the operation gets its turn; under load
+    Motor's operations wait for a thread first, so the time is bounded here too. An operation
+    that is given up is cancelled, but not waited for: PyMongo 4.20 hangs for good when one is
+    cancelled at the moment at which its wait for a connection times out.
+    """
+    seconds = mongodb.timeout_seconds if timeout_seconds is None else timeout_seconds
+    task = asyncio.ensure_future(operation())
+    try:
+        await asyncio.wait([task], timeout=seconds + GRACE_SECONDS)
+        if not task.done():
+            raise TimeoutError
+        return task.result()
+    finally:
+        if not task.done():
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            task.cancel()
+
+
+def our_error(error: Exception) -> Exception:
+    """A new error, of ours, for one of the driver's; its cause is what the log may show."""
+    if isinstance(error, IndicoError) or not isinstance(
+        error, PyMongoError | BSONError | TimeoutError
+    ):
+        return copy.copy(error)
+    ours = _ours(error)
+    # What MongoDB says of an operation that it refuses may hold the document itself.
+    ours.__cause__ = error if isinstance(ours, Unavailable) else None
+    return ours
+
+
+def _ours(error: Exception) -> IndicoError:
+    if isinstance(error, DuplicateKeyError):
+        return Conflict()
+    if _is_transient(error):
+        return Unavailable("The database is not available right now: try again later.")
+    return ServerError(f"MongoDB refused an operation: {_without_documents(error)}.")
+
+
+def _without_documents(error: Exception) -> str:
+    """What the log may hold of `error`."""
+    if isinstance(error, OperationFailure):
+        details = error.details or {}
+        return f"{details.get('codeName', error.code)}, {details.get('errmsg', 'no reason given')}"
+    return type(error).__name__
+
+
+def _is_transient(error: Exception) -> bool:
+    """Whether the same operation may succeed later: no server, no primary, no time, no place."""
+    if isinstance(error, TimeoutError | ConnectionFailure | ExecutionTimeout | WTimeoutError):
+        return True
+    return (isinstance(error, PyMongoError) and error.timeout) or (
+        isinstance(error, OperationFailure) and error.has_error_label("RetryableWriteError")
+    )
