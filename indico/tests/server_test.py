@@ -79,7 +79,7 @@ class ServerTest(AsyncHTTPTestCase):
         return make_app(self.config)
 
     def get_http_server(self) -> HTTPServer:
-        return make_server(self._app, self.config)
+        return make_server(self._app, self.config)  # type: ignore[return-value]
 
     def uri(self) -> str:
         return mongodb_uri()

@@ -12,7 +12,8 @@ PACKAGE = ROOT / "indico"
 
 # What each layer may import of the package, beside itself.
 ALLOWED = {
-    "server": {"app", "config", "routes", "db", "error", "utils"},
+    "server": {"app", "config", "http_server", "routes", "db", "error", "utils"},
+    "http_server": set(),
     "app": {"config", "routes"},
     "routes": {"config", "service", "db", "error", "utils"},
     "service": {"db", "error"},
