@@ -38,7 +38,7 @@ _MAX_UNPARSED_BYTES = 1 << 16
 _MAX_HEADER_BYTES = 1 << 16
 _CLOSE_SECONDS = 2
 
-_TARGET = re.compile(rb"[\x21-\x7e]+")
+_TARGET = re.compile(rb"[\x21-\x7e\x80-\xff]+")
 _METHOD = re.compile(rb"[\r\n]*([!#$%&'*+.^_`|~0-9A-Za-z-]+) ")
 
 # What is read from a connection, beside the pieces of a body.
@@ -134,6 +134,7 @@ class _Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._header_bytes = 0
         self._in_head = self._in_body = False
+        self._framing = b""  # a head for the body of a request that would change the protocol
         self._deaf = False  # what comes now is not read any more
         self._paused = False
         self._exchange: _Exchange | None = None
@@ -194,7 +195,12 @@ class _Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._in_head, self._in_body = False, True
         try:
-            self._add(self._head())
+            if self._framing:  # it was not sent, but made by us
+                self._framing = b""
+            else:
+                head = self._head()
+                self._framing = _framing(head) if self._parser.should_upgrade() else b""
+                self._add(head)
         except HTTPInputError as error:
             gen_log.info("Malformed HTTP message from %s: %s", self.context, error)
             self._refuse()
@@ -205,12 +211,13 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._in_body = False
-        self._add(_END)
+        if not self._framing:
+            self._add(_END)
 
     def _head(self) -> _Head:
         headers = HTTPHeaders()
         seen = set()
-        size = len(self._target)
+        size = len(self._target) + len("  HTTP/1.1\r\n\r\n")
         for raw_name, raw_value in self._headers:
             size += len(raw_name) + len(raw_value) + 4
             name = raw_name.decode("latin1").lower()
@@ -220,16 +227,19 @@ class _Connection(asyncio.Protocol):
             else:
                 headers[name] = value
                 seen.add(name)
-        if size > _MAX_HEADER_BYTES:
+        method = (self._method or self._parser.get_method()).decode("ascii")
+        self._method = b""
+        if size + len(method) > _MAX_HEADER_BYTES:
             raise HTTPInputError("The header is too long")
         version = self._parser.get_http_version()
         if version not in ("1.0", "1.1") or not _TARGET.fullmatch(self._target):
             raise HTTPInputError("Malformed HTTP request line")
         is_transfer_encoding_chunked(headers)  # raises what it has to say against others
-        method = (self._method or self._parser.get_method()).decode("ascii")
-        self._method = b""
-        start_line = RequestStartLine(method, self._target.decode("ascii"), f"HTTP/{version}")
-        return _Head(start_line, headers, self._parser.should_keep_alive())
+        keep_alive = self._parser.should_keep_alive()
+        if version == "1.0":
+            keep_alive = headers.get("Connection", "").lower() == "keep-alive"
+        start_line = RequestStartLine(method, self._target.decode("latin1"), f"HTTP/{version}")
+        return _Head(start_line, headers, keep_alive)
 
     def _add(self, read: Any) -> None:
         if not self._deaf:
@@ -252,7 +262,7 @@ class _Connection(asyncio.Protocol):
                 return
 
     def _feed(self, piece: bytes) -> bytes:
-        """What is left of `piece` after a request that would change the protocol."""
+        """What is left of `piece` after the head of a request that would change the protocol."""
         first = not (self._in_head or self._in_body or self._read)
         try:
             self._parser.feed_data(piece)
@@ -261,8 +271,10 @@ class _Connection(asyncio.Protocol):
                 return self._feed_method(method[1], piece[method.end() :])
             self._refuse()
         except httptools.HttpParserUpgrade as upgrade:
+            # The parser takes what follows for another protocol; who doesn't change to it has
+            # a body there, if the head says so, and more requests.
             self._parser = httptools.HttpRequestParser(self)
-            return piece[upgrade.args[0] :]
+            return self._framing + piece[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             gen_log.info("Malformed HTTP message from %s: %s", self.context, error)
             self._refuse()
@@ -445,7 +457,7 @@ class _Exchange(HTTPConnection):
         self.written = False  # whether anything of the answer is
         self._connection = connection
         self._head = head
-        self._keep_alive = head.keep_alive and head.start_line.method != "CONNECT"
+        self._keep_alive = head.keep_alive
         self._max_body_size = server.max_body_size
         self._body_size = 0
         self._delegate: HTTPMessageDelegate = server.app.start_request(connection, self)
@@ -458,6 +470,8 @@ class _Exchange(HTTPConnection):
 
     def begin(self) -> Awaitable[None] | None:
         start_line, headers, _ = self._head
+        if int(headers.get("Content-Length", 0)) > self._max_body_size:
+            raise HTTPInputError("The body is too long")
         taken = self._delegate.headers_received(start_line, headers)
         if headers.get("Expect") == "100-continue" and not self._write_finished:
             self._connection.transport.write(b"HTTP/1.1 100 (Continue)\r\n\r\n")
@@ -589,6 +603,14 @@ async def _tunnel(client: asyncio.Transport, end: socket.socket, first: bytes) -
 
 
 _tunnels: set[asyncio.Task[None]] = set()  # the loop itself keeps no task alive
+
+
+def _framing(head: _Head) -> bytes:
+    """A head that has the same body as `head`, or nothing if that has none."""
+    for name in ("Content-Length", "Transfer-Encoding"):
+        if head.headers.get(name, "0") != "0":
+            return f"POST / HTTP/1.1\r\n{name}: {head.headers[name]}\r\n\r\n".encode()
+    return b""
 
 
 def _split(data: bytes) -> tuple[bytes, bytes]:
