@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import psutil
 
@@ -90,7 +90,12 @@ class ServerProcess:
 
 
 class ProcessTest(unittest.TestCase):
-    """A folder for the data of an embedded MongoDB, of which nothing is left running."""
+    """A folder for the data of an embedded MongoDB, of which nothing is left running.
+
+    `flags` are those of every server that is started.
+    """
+
+    flags: ClassVar[tuple[str, ...]] = ()
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory(prefix="indico-test-")
@@ -118,7 +123,7 @@ class ProcessTest(unittest.TestCase):
         return self.start(*flags).wait_until_it_listens()
 
     def start(self, *flags: str) -> ServerProcess:
-        server = ServerProcess("--data-dir", str(self.folder), *flags)
+        server = ServerProcess("--data-dir", str(self.folder), *self.flags, *flags)
         self.addCleanup(server.__exit__)
         return server
 

@@ -51,17 +51,19 @@ def mongodb_uri() -> str:
 
 
 class ServerTest(AsyncHTTPTestCase):
-    """Runs on Motor; each subclass gets a twin that runs on PyMongo's own client."""
+    """Runs on the defaults; each subclass gets a twin on the other driver and HTTP server."""
 
     _app: Application
     driver: ClassVar[Driver] = "motor"
+    http_server: ClassVar[str] = "fast"
     settings: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "driver" not in vars(cls):
-            body = {"driver": "pymongo", "__module__": cls.__module__}
-            twin = type(f"{cls.__name__}OnPyMongo", (cls,), body)
+            others = {"driver": "pymongo", "http_server": "tornado"}
+            body = {**others, "__module__": cls.__module__}
+            twin = type(f"{cls.__name__}OnPyMongoAndTornado", (cls,), body)
             setattr(sys.modules[cls.__module__], twin.__name__, twin)
 
     def setUp(self) -> None:
@@ -73,7 +75,8 @@ class ServerTest(AsyncHTTPTestCase):
         super().tearDown()
 
     def get_app(self) -> Application:
-        self.config = Settings(mongodb_driver=self.driver, **self.settings)
+        chosen = {"mongodb_driver": self.driver, "http_server": self.http_server}
+        self.config = Settings(**{**chosen, **self.settings})
         timeout = self.config.mongodb_timeout_seconds
         self.run_async(db.connect(self.uri(), self.database, self.driver, timeout))
         return make_app(self.config)

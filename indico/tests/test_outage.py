@@ -28,15 +28,12 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
 
 
 class OutageTest(ProcessTest):
-    driver = "motor"
-
     def setUp(self) -> None:
         super().setUp()
         self.mongodb = Embedded(self.folder, None, lambda line: None)
         self.mongodb.start()
         self.addCleanup(self.mongodb.stop)
-        self.flags = ["--mongodb-uri", self.mongodb.uri, "--mongodb-driver", self.driver]
-        self.server = self.serve(*self.flags)
+        self.server = self.serve("--mongodb-uri", self.mongodb.uri)
         _, registered = self.server.call("/auth/register", REGISTER)
         self.token = registered["token"]
 
@@ -89,7 +86,7 @@ class OutageTest(ProcessTest):
                 self.call(("/user/get", {}))
                 self.server.signal(signal.SIGTERM)
                 self.assertEqual(self.server.wait(15), 0)
-            self.server = self.serve(*self.flags)
+            self.server = self.serve("--mongodb-uri", self.mongodb.uri)
 
     def test_frozen(self) -> None:
         """It holds its connections and does not answer; many more wait than there are threads."""
@@ -98,5 +95,5 @@ class OutageTest(ProcessTest):
         self.recover(self.server)
 
 
-class OutageOnPyMongoTest(OutageTest):
-    driver = "pymongo"
+class OutageOnPyMongoAndTornadoTest(OutageTest):
+    flags = ("--mongodb-driver", "pymongo", "--http-server", "tornado")

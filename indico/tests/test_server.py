@@ -185,6 +185,10 @@ class StopTest(ProcessTest):
         self.assertIn("1 requests did not finish", server.printed())
 
 
+class StopOnTornadoTest(StopTest):
+    flags = ("--http-server", "tornado")
+
+
 class LogTest(ProcessTest):
     def test_nothing_secret_is_logged(self) -> None:
         server = self.serve("--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_log")

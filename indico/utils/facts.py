@@ -45,9 +45,9 @@ class Caller(Protocol):
 
 def facts(action: Action) -> Facts:
     """The facts of `action`; decorators that use `functools.wraps` pass them on."""
-    if not inspect.iscoroutinefunction(action):
-        raise TypeError(f"{action.__qualname__} can't be an action: write it as async def.")
     found: Facts | None = action.__dict__.get("facts")
     if found is None:
+        if not inspect.iscoroutinefunction(action):
+            raise TypeError(f"{action.__qualname__} can't be an action: write it as async def.")
         found = action.__dict__["facts"] = Facts()
     return found
