@@ -55,13 +55,13 @@ class ServerTest(AsyncHTTPTestCase):
 
     _app: Application
     driver: ClassVar[Driver] = "motor"
-    http_server: ClassVar[str] = "fast"
+    below: ClassVar[str] = "fast"  # the setting `http_server`, a name that the base class has taken
     settings: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "driver" not in vars(cls):
-            others = {"driver": "pymongo", "http_server": "tornado"}
+            others = {"driver": "pymongo", "below": "tornado"}
             body = {**others, "__module__": cls.__module__}
             twin = type(f"{cls.__name__}OnPyMongoAndTornado", (cls,), body)
             setattr(sys.modules[cls.__module__], twin.__name__, twin)
@@ -75,7 +75,7 @@ class ServerTest(AsyncHTTPTestCase):
         super().tearDown()
 
     def get_app(self) -> Application:
-        chosen = {"mongodb_driver": self.driver, "http_server": self.http_server}
+        chosen = {"mongodb_driver": self.driver, "http_server": self.below}
         self.config = Settings(**{**chosen, **self.settings})
         timeout = self.config.mongodb_timeout_seconds
         self.run_async(db.connect(self.uri(), self.database, self.driver, timeout))
