@@ -12,7 +12,7 @@ from pymongo.errors import ConfigurationError, InvalidURI
 
 from indico.db.collection import Collection
 from indico.db.driver import Database, Driver, Id, ObjectId, mongodb
-from indico.db.guard import guard
+from indico.db.operation import guard
 from indico.error import ServerError, StartError, Unavailable
 
 __all__ = ["Id", "ObjectId", "connect", "disconnect", "mongodb", "ping"]

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from indico.db.driver import mongodb
-from indico.db.guard import GRACE_SECONDS, bounded, our_error
+from indico.db.operation import GRACE_SECONDS, bounded, our_error
 
 Request = TypeVar("Request")
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pymongo import IndexModel, ReturnDocument
 
 from indico.db.driver import Database, Document, Key, ObjectId, mongodb
-from indico.db.guard import guard
+from indico.db.operation import guard
 from indico.db.shared import ALONE, Shared, encode, is_key
 
 DocumentId = Key

@@ -102,8 +102,7 @@ class StartTest(ProcessTest):
         binary = self.program("exec sleep 60 --dbpath $2")
         for name in (signal.SIGTERM, signal.SIGINT):
             server = self.start("--mongod-binary", str(binary))
-            while not self.children(server):
-                time.sleep(0.02)
+            until(lambda server=server: self.children(server))
             (child,) = self.children(server)
             server.signal(name)
             self.assertEqual(server.wait(), 128 + name)

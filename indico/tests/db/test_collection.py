@@ -23,7 +23,7 @@ from tornado.testing import gen_test
 
 from indico import db
 from indico.db.collection import Collection
-from indico.db.guard import guard
+from indico.db.operation import guard
 from indico.error import Conflict, IndicoError, ServerError, Unavailable
 from indico.tests.server_test import ServerTest
 
