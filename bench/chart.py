@@ -49,8 +49,8 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328; }
   .peer { fill: #656c76; }
 }
 """
-NAMES, PANEL, BARS, MARGIN = 110, 210, 140, 24  # widths
-HEADER, ROW_TITLE, BAR, GAP = 84, 44, 17, 28  # heights
+LETTER, PANEL, BARS, MARGIN = 7, 210, 140, 24  # widths
+HEADER, ROW_TITLE, BAR, GAP = 104, 44, 17, 28  # heights
 
 Panel = tuple[str, dict[str, float]]  # a heading, and the value of each server
 Row = tuple[str, list[Panel]]
@@ -63,25 +63,29 @@ def pictures(results: Results) -> dict[str, str]:
         rows = _memory(results) if metric in MEMORY else _workloads(results, metric)
         unit = "memory, MB" if metric in MEMORY else metric.title
         better = "longer" if metric.more else "shorter"
-        found[file] = svg(f"{unit}: {better} is better", results.names(), rows, metric.more)
+        found[file] = svg(
+            f"{unit}: {better} is better", _about(results), results.names(), rows, metric.more
+        )
     return found
 
 
-def svg(title: str, names: list[str], rows: list[Row], one_scale: bool) -> str:
+def svg(title: str, about: str, names: list[str], rows: list[Row], one_scale: bool) -> str:
     """Rows of panels, each with a bar for each server; `one_scale` for all panels of a row."""
     height = HEADER + len(rows) * (ROW_TITLE + BAR * len(names) + GAP)
-    width = MARGIN + NAMES + PANEL * max((len(panels) for _, panels in rows), default=1)
+    indent = MARGIN + LETTER * max(map(len, names), default=0) + 8
+    width = max(640, indent + PANEL * max((len(panels) for _, panels in rows), default=1))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" role="img" aria-label="{escape(title)}">',
         f"<style>{STYLE}</style>",
         f'<rect class="page" width="{width}" height="{height}"/>',
         _text(MARGIN, 34, title[:1].upper() + title[1:], "title"),
+        _text(MARGIN, 56, about, "muted"),
         *_legend(names),
     ]
     top = HEADER
     for row in rows:
-        parts += _row(row, names, top, one_scale)
+        parts += _row(row, names, indent, top, one_scale)
         top += ROW_TITLE + BAR * len(names) + GAP
     return "\n".join([*parts, "</svg>"]) + "\n"
 
@@ -90,21 +94,21 @@ def _legend(names: list[str]) -> Iterator[str]:
     shown = {"ours": "indico", "variant": "indico with other flags", "peer": "other frameworks"}
     left = MARGIN
     for kind in dict.fromkeys(map(_kind, names)):
-        yield f'<rect class="{kind}" x="{left}" y="50" width="12" height="12"/>'
-        yield _text(left + 18, 60, shown[kind], "muted")
+        yield f'<rect class="{kind}" x="{left}" y="70" width="12" height="12"/>'
+        yield _text(left + 18, 80, shown[kind], "muted")
         left += 40 + 7 * len(shown[kind])
 
 
-def _row(row: Row, names: list[str], top: int, one_scale: bool) -> Iterator[str]:
+def _row(row: Row, names: list[str], indent: int, top: int, one_scale: bool) -> Iterator[str]:
     title, panels = row
     yield _text(MARGIN, top + 14, title, "row")
     for number_of_bar, name in enumerate(names):
         y = top + ROW_TITLE + BAR * number_of_bar + 12
-        yield _text(MARGIN + NAMES - 8, y, name, "name")
+        yield _text(indent - 8, y, name, "name")
     highest = max((max(values.values(), default=0) for _, values in panels), default=0)
     for column, (heading, values) in enumerate(panels):
         scale = highest if one_scale else max(values.values(), default=0)
-        yield from _panel(heading, values, names, MARGIN + NAMES + PANEL * column, top, scale or 1)
+        yield from _panel(heading, values, names, indent + PANEL * column, top, scale or 1)
 
 
 def _panel(
@@ -135,6 +139,12 @@ def _memory(results: Results) -> list[Row]:
     headings = {IDLE: "when idle", PEAK: "at most"}
     panels = [(headings[metric], _values(figures, metric)) for metric in MEMORY]
     return [("Memory", panels)] if figures else []
+
+
+def _about(results: Results) -> str:
+    names = ("rounds", "processor", "Python", "MongoDB", "date")
+    known = [(name, results.facts[name]) for name in names if name in results.facts]
+    return "; ".join(f"{name} {fact.split(',')[0]}" for name, fact in known)
 
 
 def _values(figures: dict[str, Figures], metric: Metric) -> dict[str, float]:

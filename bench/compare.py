@@ -7,11 +7,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bench import answers, chart, load, machine, options, report
 from bench.data import WORKLOADS, Data
+from bench.goals import goals, tails
 from bench.mongodb import MongoDB, embedded
 from bench.options import Options
 from bench.results import IDLE, PEAK, Cell, Results
@@ -41,13 +44,21 @@ def main(arguments: list[str]) -> int:
 def write(results: Results, folder: Path) -> list[Path]:
     """The files that hold the results: figures, tables and pictures."""
     texts = {
-        "results.json": json.dumps(results.as_json(), indent=1) + "\n",
+        "results.json": json.dumps(_as_json(results), indent=1) + "\n",
         "results.md": report.markdown(results),
         **chart.pictures(results),
     }
     for name, text in texts.items():
         (folder / name).write_text(text)
     return [folder / name for name in texts]
+
+
+def _as_json(results: Results) -> dict[str, Any]:
+    return {
+        **results.as_json(),
+        "goals": [asdict(goal) for goal in goals(results)],
+        "tails": [asdict(tail) for tail in tails(results)],
+    }
 
 
 class Run:
@@ -123,17 +134,23 @@ class Run:
 
     def _measure_cell(self, peer: Peer, server: Server, cell: Cell, turn: str) -> None:
         (workload,) = [workload for workload in WORKLOADS if workload.name == cell[0]]
-        before, mongodb_before = server.processor_seconds(), self._mongodb.processor_seconds()
+        server.wait_until_idle()
+        before = self._used(server)
         seen = load.run(server.port, workload, cell[1], self._options.seconds, self._folder)
-        used = server.processor_seconds() - before
-        mongodb_used = self._mongodb.processor_seconds() - mongodb_before
-        self._results.add(peer.name, cell, seen, used, mongodb_used)
+        self._results.add(peer.name, cell, seen, self._used(server).since(before))
         self._measured += 1
         print(
             f"{turn}  {peer.name:12} {cell[0]:6} {cell[1]:4} connections "
             f"{seen.requests / seen.seconds:9,.0f} requests/s  p99 {seen.p99_milliseconds:8.1f} ms"
             f"  {self._left()}{f'  ERRORS {seen.errors}' if seen.errors else ''}",
             flush=True,
+        )
+
+    def _used(self, server: Server) -> load.Used:
+        return load.Used(
+            server.processor_seconds(),
+            self._mongodb.processor_seconds(),
+            machine.busy_seconds(self._core),
         )
 
     def _left(self) -> str:
@@ -146,7 +163,7 @@ class Run:
         return {
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": self._options.command,
-            "rounds, seconds a cell": f"{self._options.rounds}, {self._options.seconds}",
+            "rounds": f"{self._options.rounds}, {self._options.seconds} s a cell",
             **machine.description(),
             "MongoDB": f"{self._mongodb.version}, replica set of one, w: majority, journal",
         }

@@ -15,6 +15,20 @@ LONGEST_ANSWER_SECONDS = 30
 
 
 @dataclass(frozen=True)
+class Used:
+    """Seconds of processor time: of the server, of MongoDB, of everything on the server's core."""
+
+    server: float
+    mongodb: float
+    core: float
+
+    def since(self, before: Used) -> Used:
+        return Used(
+            self.server - before.server, self.mongodb - before.mongodb, self.core - before.core
+        )
+
+
+@dataclass(frozen=True)
 class Load:
     """What wrk saw; `errors` are answers that are no success, and what went wrong with sockets."""
 
@@ -23,10 +37,6 @@ class Load:
     p50_milliseconds: float
     p99_milliseconds: float
     errors: dict[str, int]
-
-    @property
-    def requests_per_second(self) -> float:
-        return self.requests / self.seconds
 
 
 def run(port: int, workload: Workload, connections: int, seconds: float, folder: Path) -> Load:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
+
 from indico import __version__
 
 
@@ -40,6 +42,12 @@ def pinned(core: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def busy_seconds(core: int) -> float:
+    """What processes have used of `core` so far, and what the host withheld, but no interrupts."""
+    times = psutil.cpu_times(percpu=True)[core]
+    return times.user + times.nice + times.system + times.steal
 
 
 def description() -> dict[str, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NoReturn, TypeVar
+from functools import partial
+from typing import TypeVar
 
 from bench.data import WORKLOADS, Workload
 from bench.results import Cell
@@ -35,20 +36,16 @@ class Options:
 def parse(arguments: Sequence[str]) -> Options:
     """Leaves through `SystemExit`, as argparse does, on `--help` and on what it doesn't know."""
     own, *variants = _split(arguments)
-    parser = _parser()
-    given = parser.parse_args(own)
-    try:
-        return Options(
-            rounds=given.rounds,
-            seconds=given.seconds,
-            servers=(OURS, *map(_variant, variants), *_chosen(PEERS, given.peers)),
-            workloads=tuple(_chosen(WORKLOADS, given.workloads)),
-            connections=tuple(int(number) for number in given.connections.split(",")),
-            command=" ".join(("python3 run.py bench peers", *arguments)),
-            complete=not arguments,
-        )
-    except ValueError as error:
-        _refuse(parser, error)
+    given = _parser().parse_args(own)
+    return Options(
+        rounds=given.rounds,
+        seconds=given.seconds,
+        servers=(OURS, *map(_variant, variants), *given.peers),
+        workloads=given.workloads,
+        connections=given.connections,
+        command=" ".join(("python3 run.py bench peers", *arguments)),
+        complete=not arguments,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,15 +55,15 @@ def _parser() -> argparse.ArgumentParser:
         epilog="After --, flags of indico's server measure it once more, with them; after another "
         "--, once more. With any option the results go to .bench, and not to bench.",
     )
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=3, help="how long each cell is measured")
-    for name, all_of_them in (
-        ("peers", [peer.name for peer in PEERS]),
-        ("workloads", [workload.name for workload in WORKLOADS]),
-        ("connections", map(str, CONNECTIONS)),
+    parser.add_argument("--rounds", type=_number, default=3, help="default: 3")
+    parser.add_argument("--seconds", type=_number, default=3, help="for each cell; default: 3")
+    for name, kind, known in (
+        ("peers", partial(_chosen, PEERS), [peer.name for peer in PEERS]),
+        ("workloads", partial(_chosen, WORKLOADS), [workload.name for workload in WORKLOADS]),
+        ("connections", _numbers, map(str, CONNECTIONS)),
     ):
-        everything = ",".join(all_of_them)
-        parser.add_argument(f"--{name}", default=everything, help=f"default: {everything}")
+        default = ",".join(known)
+        parser.add_argument(f"--{name}", type=kind, default=default, help=f"default: {default}")
     return parser
 
 
@@ -86,14 +83,20 @@ def _variant(flags: list[str]) -> Peer:
     return replace(OURS, name=" ".join((OURS.name, *flags)), flags=tuple(flags))
 
 
-def _chosen(known: Iterable[T], names: str) -> list[T]:
-    """In the order in which they are known. Raises `ValueError`."""
-    wanted = [name for name in names.split(",") if name]
-    found = [one for one in known if one.name in wanted]
-    if missing := set(wanted) - {one.name for one in found}:
-        raise ValueError(f"there is no {', '.join(sorted(missing))}")
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number above 0")
+    return int(text)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(_number, text.split(",")))
+
+
+def _chosen(known: Iterable[T], text: str) -> tuple[T, ...]:
+    """Those whose names stand in `text`, in the order in which they are known."""
+    wanted = text.split(",")
+    found = tuple(one for one in known if one.name in wanted)
+    if missing := [name for name in wanted if name not in [one.name for one in found]]:
+        raise argparse.ArgumentTypeError(f"there is no {', '.join(missing)}")
     return found
-
-
-def _refuse(parser: argparse.ArgumentParser, error: ValueError) -> NoReturn:
-    parser.error(str(error))

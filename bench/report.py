@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from statistics import median
 
 from bench.data import WORKLOADS
 from bench.goals import COMPARED_TO, goals, tails
@@ -48,6 +49,7 @@ def _sections(results: Results) -> Iterator[str]:
     yield "## Versions"
     yield table(["server", "made of"], [list(pair) for pair in results.versions.items()])
     yield table(["run", ""], [list(fact) for fact in results.facts.items()])
+    yield _disturbed(results.disturbed())
     for name, why in results.left_out.items():
         yield f"Left out: {name}. {why}"
     for what in results.invalid:
@@ -110,6 +112,15 @@ def _goals(results: Results) -> Iterator[str]:
             ]
             for tail in tails(results)
         ],
+    )
+
+
+def _disturbed(percent: list[float]) -> str:
+    return (
+        f"Other processes used {median(percent):.0f}% of the server's core (median over the cells; "
+        f"at most {max(percent):.0f}%)."
+        if percent
+        else "Nothing was measured."
     )
 
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from bench.load import Load
+from bench.load import Load, Used
 
 OURS = "indico"
+# How much of the server's core others used, in percent: it should be next to nothing.
+DISTURBED = "others_percent"
 
 Cell = tuple[str, int]  # the name of the workload, and the number of connections
 Figures = dict[str, float]  # by the name of the metric
@@ -48,8 +50,8 @@ class Results:
     left_out: dict[str, str] = field(default_factory=dict)
     invalid: list[str] = field(default_factory=list)
 
-    def add(self, name: str, cell: Cell, load: Load, server: float, mongodb: float) -> None:
-        """One measurement, with the processor time of both in seconds; with errors none."""
+    def add(self, name: str, cell: Cell, load: Load, used: Used) -> None:
+        """One measurement; one with errors doesn't count."""
         if load.errors or not load.requests:
             why = load.errors or "no request was answered"
             self.invalid.append(f"{name}, {cell[0]}, {cell[1]} connections: {why}")
@@ -58,8 +60,9 @@ class Results:
             REQUESTS.name: load.requests / load.seconds,
             P50.name: load.p50_milliseconds,
             P99.name: load.p99_milliseconds,
-            PROCESSOR.name: server / load.requests * 1e6,
-            "mongodb_processor_microseconds": mongodb / load.requests * 1e6,
+            PROCESSOR.name: used.server / load.requests * 1e6,
+            "mongodb_processor_microseconds": used.mongodb / load.requests * 1e6,
+            DISTURBED: max(0, used.core - used.server) / load.seconds * 100,
         }
         self.cells.setdefault(name, {}).setdefault(cell, []).append(figures)
 
@@ -82,6 +85,12 @@ class Results:
     def in_memory(self) -> dict[str, Figures]:
         return {name: medians(self.memory[name]) for name in self.names()}
 
+    def disturbed(self) -> list[float]:
+        """How much others used of the server's core in each measurement, in percent."""
+        servers = self.cells.values()
+        cells = [cell for server in servers for rounds in server.values() for cell in rounds]
+        return [figures[DISTURBED] for figures in cells]
+
     def as_json(self) -> dict[str, Any]:
         """All of it, with each round by itself."""
         memory = self.in_memory()
@@ -95,7 +104,7 @@ class Results:
         }
         return {
             "facts": self.facts,
-            "servers": servers,
+            "servers": rounded(servers),
             "left_out": self.left_out,
             "invalid": self.invalid,
         }
@@ -113,6 +122,15 @@ class Results:
 
 def medians(rounds: list[Figures]) -> Figures:
     return {name: median(figures[name] for figures in rounds) for name in rounds[0]}
+
+
+def rounded(value: Any) -> Any:
+    """With the digits that say something, for a file that people look into."""
+    if isinstance(value, dict):
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [rounded(part) for part in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
 def ratio(metric: Metric, figures: dict[str, Figures], name: str) -> float | None:

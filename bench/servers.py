@@ -17,6 +17,8 @@ from bench.machine import pinned
 
 START_SECONDS = 30
 STOP_SECONDS = 30
+IDLE_SECONDS = 10
+TICK_SECONDS = 0.01  # what Linux counts processor time in
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,15 @@ class Server:
     def memory_bytes(self) -> int:
         """What of it is in memory."""
         return sum(process.memory_info().rss for process in self._processes())
+
+    def wait_until_idle(self) -> None:
+        """Until it has done with what clients that are gone had asked; at most some seconds."""
+        deadline = time.monotonic() + IDLE_SECONDS
+        while time.monotonic() < deadline:
+            before = self.processor_seconds()
+            time.sleep(0.1)
+            if self.processor_seconds() - before < 1.5 * TICK_SECONDS:
+                return
 
     def _processes(self) -> list[psutil.Process]:
         return [self._process, *self._process.children(recursive=True)]
