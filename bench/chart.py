@@ -79,7 +79,7 @@ def svg(title: str, about: str, names: list[str], rows: list[Row], one_scale: bo
         f'width="{width}" height="{height}" role="img" aria-label="{escape(title)}">',
         f"<style>{STYLE}</style>",
         f'<rect class="page" width="{width}" height="{height}"/>',
-        _text(MARGIN, 34, title[:1].upper() + title[1:], "title"),
+        _text(MARGIN, 34, title, "title"),
         _text(MARGIN, 56, about, "muted"),
         *_legend(names),
     ]
@@ -144,7 +144,7 @@ def _memory(results: Results) -> list[Row]:
 def _about(results: Results) -> str:
     names = ("rounds", "processor", "Python", "MongoDB", "date")
     known = [(name, results.facts[name]) for name in names if name in results.facts]
-    return "; ".join(f"{name} {fact.split(',')[0]}" for name, fact in known)
+    return "; ".join(f"{name} {fact.split(',')[0].split('T')[0]}" for name, fact in known)
 
 
 def _values(figures: dict[str, Figures], metric: Metric) -> dict[str, float]:

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from bench import answers, chart, load, machine, options, report
 from bench.data import WORKLOADS, Data
 from bench.goals import goals, tails
@@ -85,7 +87,12 @@ class Run:
         for number in range(self._options.rounds):
             shift = number * len(servers) // self._options.rounds
             for peer in servers[shift:] + servers[:shift]:
-                self._measure(peer, f"round {number + 1}/{self._options.rounds}")
+                turn = f"round {number + 1}/{self._options.rounds}"
+                try:
+                    self._measure(peer, turn)
+                except (ChildProcessError, psutil.NoSuchProcess) as error:
+                    print(f"{turn}  {peer.name} failed: {error}", flush=True)
+                    self._results.invalid.append(f"{peer.name}, the rest of {turn}: {error}")
         return self._results
 
     def _those_that_answer_the_same(self) -> list[Peer]:
@@ -102,6 +109,8 @@ class Run:
             else:
                 ours = ours or theirs
                 why = answers.difference(ours, theirs)
+            if why and not same:
+                raise machine.UnfitError(f"bench: indico itself is not there: {why}")
             if why:
                 print(f"  left out: {why}", flush=True)
                 self._results.left_out[peer.name] = why
@@ -121,16 +130,14 @@ class Run:
 
     def _measure(self, peer: Peer, turn: str) -> None:
         with self._running(peer) as server:
-            memory = {IDLE.name: _megabytes(server)}
+            memory = {IDLE.name: _megabytes(server), PEAK.name: 0.0}
+            self._results.memory.setdefault(peer.name, []).append(memory)
             for workload in self._options.workloads:
                 connections = max(self._options.connections)
                 load.run(server.port, workload, connections, WARM_UP_SECONDS, self._folder)
-            peak = 0.0
             for cell in self._options.cells:
                 self._measure_cell(peer, server, cell, turn)
-                peak = max(peak, _megabytes(server))
-            memory[PEAK.name] = peak
-            self._results.memory.setdefault(peer.name, []).append(memory)
+                memory[PEAK.name] = max(memory[PEAK.name], _megabytes(server))
 
     def _measure_cell(self, peer: Peer, server: Server, cell: Cell, turn: str) -> None:
         (workload,) = [workload for workload in WORKLOADS if workload.name == cell[0]]
