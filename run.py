@@ -8,14 +8,33 @@ import os
 import subprocess
 import sys
 import venv
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-VENV = ROOT / ".venv"
-SCRIPTS = VENV / ("Scripts" if os.name == "nt" else "bin")
-PYTHON = SCRIPTS / ("python.exe" if os.name == "nt" else "python")
-REQUIREMENTS = ROOT / "req.txt"
-INSTALLED = VENV / "installed.txt"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment, with what `files` list."""
+
+    folder: Path
+    files: tuple[str, ...]
+    checks: bool = True
+
+    @property
+    def python(self) -> str:
+        return str(self.folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+
+    @property
+    def requirements(self) -> str:
+        """Without the checks those of req.txt end where setup.py's end."""
+        texts = [(ROOT / file).read_text() for file in self.files]
+        return "\n".join(t if self.checks else t.split("# What its checks")[0] for t in texts)
+
+
+VENV = Environment(ROOT / ".venv", ("req.txt",))
+BENCH = Environment(ROOT / ".bench/venv", ("req.txt", "bench/requirements.txt"), checks=False)
 
 
 def serve(flags: list[str]) -> int:
@@ -35,8 +54,8 @@ def lint(paths: list[str]) -> int:
 
 
 def typecheck(_: list[str]) -> int:
-    """mypy --strict on the package"""
-    return run("-m", "mypy", "--strict", "indico", "run.py")
+    """mypy --strict on the package, and on bench without its peers"""
+    return run("-m", "mypy", "--strict", "indico", "bench", "run.py")
 
 
 def check(_: list[str]) -> int:
@@ -44,37 +63,49 @@ def check(_: list[str]) -> int:
     return lint([]) or typecheck([]) or test([])
 
 
-def install() -> None:
-    """Makes `.venv` from `req.txt`, unless that was done already."""
-    wanted = hashlib.sha256(sys.version.encode() + REQUIREMENTS.read_bytes()).hexdigest()
-    if INSTALLED.is_file() and INSTALLED.read_text() == wanted:
+def bench(arguments: list[str]) -> int:
+    """measure how fast it is, beside other frameworks (--help shows the options)"""
+    install(BENCH)
+    return replace("-m", "bench", *arguments, environment=BENCH)
+
+
+def install(environment: Environment) -> None:
+    """Makes the environment, unless that was done already."""
+    folder, requirements = environment.folder, environment.requirements
+    wanted = hashlib.sha256(sys.version.encode() + requirements.encode()).hexdigest()
+    installed = folder / "installed.txt"
+    if installed.is_file() and installed.read_text() == wanted:
         return
-    print(f"Installing {REQUIREMENTS.name} into {VENV.name}, once: this takes a minute ...")
+    files, where = " and ".join(environment.files), folder.relative_to(ROOT)
+    print(f"Installing {files} into {where}, once: this takes a minute ...")
     sys.stdout.flush()
     try:
-        venv.create(VENV, with_pip=True, clear=True)
+        venv.create(folder, with_pip=True, clear=True)
     except subprocess.CalledProcessError:
         sys.exit("run.py: this Python can't make a virtual environment; apt install python3-venv?")
+    listed = folder / "requirements.txt"
+    listed.write_text(requirements)
     pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    if run(*pip, "-r", str(REQUIREMENTS)):
-        sys.exit("run.py: pip could not install req.txt; what it says is above.")
-    INSTALLED.write_text(wanted)
+    if run(*pip, "-r", str(listed), environment=environment):
+        sys.exit(f"run.py: pip could not install {files}; what it says is above.")
+    installed.write_text(wanted)
 
 
-def run(*arguments: str) -> int:
-    """The exit code of Python in `.venv` with these arguments."""
-    return subprocess.run([str(PYTHON), *arguments], cwd=ROOT, check=False).returncode
+def run(*arguments: str, environment: Environment = VENV) -> int:
+    """The exit code of the environment's Python with these arguments."""
+    python = environment.python
+    return subprocess.run([python, *arguments], cwd=ROOT, check=False).returncode
 
 
-def replace(*arguments: str) -> int:
+def replace(*arguments: str, environment: Environment = VENV) -> int:
     """Becomes that Python, so that signals reach it; waits for it on Windows, which can't."""
     if os.name == "nt":
-        return run(*arguments)
+        return run(*arguments, environment=environment)
     os.chdir(ROOT)
-    os.execv(PYTHON, [str(PYTHON), *arguments])  # noqa: S606
+    os.execv(environment.python, [environment.python, *arguments])  # noqa: S606
 
 
-TASKS = {task.__name__: task for task in (serve, test, lint, typecheck, check)}
+TASKS = {task.__name__: task for task in (serve, test, lint, typecheck, check, bench)}
 
 
 def main(arguments: list[str]) -> int:
@@ -87,7 +118,8 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036 - it is this line that says so
         sys.exit("run.py: indico needs Python 3.11 or newer.")
     try:
-        install()
+        if task is not bench:  # which has an environment of its own
+            install(VENV)
         return task(arguments[1:])
     except KeyboardInterrupt:
         return 130

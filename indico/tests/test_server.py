@@ -296,7 +296,7 @@ class RunTest(ProcessTest):
         for arguments, code in (([], 0), (["--help"], 0), (["nosuch"], 2)):
             done = self.run_task(*arguments)
             self.assertEqual(done.returncode, code)
-            for task in ("serve", "test", "lint", "typecheck", "check"):
+            for task in ("serve", "test", "lint", "typecheck", "check", "bench"):
                 self.assertIn(f"\n  {task} ", done.stdout)
 
     def test_serve(self) -> None:

@@ -1,0 +1,180 @@
+"""`bench peers`: indico beside other frameworks, the same work for all, in turns."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench import answers, chart, load, machine, options, report
+from bench.data import WORKLOADS, Data
+from bench.goals import goals, tails
+from bench.mongodb import MongoDB, embedded
+from bench.options import Options
+from bench.results import IDLE, PEAK, Cell, Results
+from bench.servers import Peer, Server, running
+
+HERE = Path(__file__).parent
+SCRATCH = HERE.parent / ".bench"
+WARM_UP_SECONDS = 1
+
+
+def main(arguments: list[str]) -> int:
+    """0 if everything was measured that was to be."""
+    chosen = options.parse(arguments)
+    server_core, other_core = machine.require()
+    SCRATCH.mkdir(exist_ok=True)
+    with (
+        machine.pinned(other_core),
+        tempfile.TemporaryDirectory(prefix="run-", dir=SCRATCH) as folder,
+        embedded(Path(folder)) as mongodb,
+    ):
+        results = Run(chosen, mongodb, Path(folder), server_core).results()
+    written = write(results, HERE if chosen.complete else SCRATCH)
+    print(f"\n{report.markdown(results)}\nKept in {', '.join(map(str, written))}")
+    return 1 if results.left_out or results.invalid else 0
+
+
+def write(results: Results, folder: Path) -> list[Path]:
+    """The files that hold the results: figures, tables and pictures."""
+    texts = {
+        "results.json": json.dumps(_as_json(results), indent=1) + "\n",
+        "results.md": report.markdown(results),
+        **chart.pictures(results),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    return [folder / name for name in texts]
+
+
+def _as_json(results: Results) -> dict[str, Any]:
+    return {
+        **results.as_json(),
+        "goals": [asdict(goal) for goal in goals(results)],
+        "tails": [asdict(tail) for tail in tails(results)],
+    }
+
+
+class Run:
+    """One run: who answers the same is measured, round by round, one server at a time."""
+
+    def __init__(self, chosen: Options, mongodb: MongoDB, folder: Path, core: int) -> None:
+        self._options = chosen
+        self._mongodb = mongodb
+        self._folder = folder
+        self._core = core
+        self._data = Data()
+        self._data.write_requests(folder)
+        self._measured = 0
+        self._cells = 0
+        self._begun = 0.0
+        self._results = Results(
+            self._facts(), {peer.name: machine.versions(peer.packages) for peer in chosen.servers}
+        )
+
+    def results(self) -> Results:
+        servers = self._those_that_answer_the_same()
+        self._cells = self._options.rounds * len(servers) * len(self._options.cells)
+        self._begun = time.monotonic()
+        for number in range(self._options.rounds):
+            shift = number * len(servers) // self._options.rounds
+            for peer in servers[shift:] + servers[:shift]:
+                turn = f"round {number + 1}/{self._options.rounds}"
+                try:
+                    self._measure(peer, turn)
+                except (ChildProcessError, psutil.NoSuchProcess) as error:
+                    print(f"{turn}  {peer.name} failed: {error}", flush=True)
+                    self._results.invalid.append(f"{peer.name}, the rest of {turn}: {error}")
+        return self._results
+
+    def _those_that_answer_the_same(self) -> list[Peer]:
+        """Ours is the first one."""
+        same: list[Peer] = []
+        ours: answers.Answers = {}
+        for peer in self._options.servers:
+            print(f"comparing the answers of {peer.name} ...", flush=True)
+            try:
+                with self._running(peer) as server:
+                    theirs = answers.answers(server.port, self._data)
+            except (ChildProcessError, OSError, ValueError) as error:
+                why = str(error)
+            else:
+                ours = ours or theirs
+                why = answers.difference(ours, theirs)
+            if why and not same:
+                raise machine.UnfitError(f"bench: indico itself is not there: {why}")
+            if why:
+                print(f"  left out: {why}", flush=True)
+                self._results.left_out[peer.name] = why
+            else:
+                same.append(peer)
+        return same
+
+    @contextmanager
+    def _running(self, peer: Peer) -> Iterator[Server]:
+        """The peer's server with a database of its own, which is dropped afterwards."""
+        database = f"bench_{peer.module.rpartition('.')[2]}"
+        self._data.fill(self._mongodb.client, database)
+        log = self._folder / f"{database}.log"
+        with running(peer, self._mongodb.uri, database, self._core, log) as server:
+            yield server
+        self._mongodb.client.drop_database(database)
+
+    def _measure(self, peer: Peer, turn: str) -> None:
+        with self._running(peer) as server:
+            memory = {IDLE.name: _megabytes(server), PEAK.name: 0.0}
+            self._results.memory.setdefault(peer.name, []).append(memory)
+            for workload in self._options.workloads:
+                connections = max(self._options.connections)
+                load.run(server.port, workload, connections, WARM_UP_SECONDS, self._folder)
+            for cell in self._options.cells:
+                self._measure_cell(peer, server, cell, turn)
+                memory[PEAK.name] = max(memory[PEAK.name], _megabytes(server))
+
+    def _measure_cell(self, peer: Peer, server: Server, cell: Cell, turn: str) -> None:
+        (workload,) = [workload for workload in WORKLOADS if workload.name == cell[0]]
+        server.wait_until_idle()
+        before = self._used(server)
+        seen = load.run(server.port, workload, cell[1], self._options.seconds, self._folder)
+        self._results.add(peer.name, cell, seen, self._used(server).since(before))
+        self._measured += 1
+        print(
+            f"{turn}  {peer.name:12} {cell[0]:6} {cell[1]:4} connections "
+            f"{seen.requests / seen.seconds:9,.0f} requests/s  p99 {seen.p99_milliseconds:8.1f} ms"
+            f"  {self._left()}{f'  ERRORS {seen.errors}' if seen.errors else ''}",
+            flush=True,
+        )
+
+    def _used(self, server: Server) -> load.Used:
+        return load.Used(
+            server.processor_seconds(),
+            self._mongodb.processor_seconds(),
+            machine.busy_seconds(self._core),
+        )
+
+    def _left(self) -> str:
+        """How long the rest takes if it goes on like this."""
+        passed = time.monotonic() - self._begun
+        minutes, seconds = divmod(passed / self._measured * (self._cells - self._measured), 60)
+        return f"{minutes:.0f} min {seconds:02.0f} s left"
+
+    def _facts(self) -> dict[str, str]:
+        return {
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": self._options.command,
+            "rounds": f"{self._options.rounds}, {self._options.seconds} s a cell",
+            **machine.description(),
+            "MongoDB": f"{self._mongodb.version}, replica set of one, w: majority, journal",
+        }
+
+
+def _megabytes(server: Server) -> float:
+    return server.memory_bytes() / 1e6

@@ -1,0 +1,70 @@
+"""The load: wrk against one server, with one workload over so many connections."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.data import Workload
+
+SCRIPT = Path(__file__).with_name("load.lua")
+# wrk forgets answers that take longer.
+LONGEST_ANSWER_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Used:
+    """Seconds of processor time: of the server, of MongoDB, of everything on the server's core."""
+
+    server: float
+    mongodb: float
+    core: float
+
+    def since(self, before: Used) -> Used:
+        return Used(
+            self.server - before.server, self.mongodb - before.mongodb, self.core - before.core
+        )
+
+
+@dataclass(frozen=True)
+class Load:
+    """What wrk saw; `errors` are answers that are no success, and what went wrong with sockets."""
+
+    requests: int
+    seconds: float
+    p50_milliseconds: float
+    p99_milliseconds: float
+    errors: dict[str, int]
+
+
+def run(port: int, workload: Workload, connections: int, seconds: float, folder: Path) -> Load:
+    """`folder` has the files of requests. Raises `ChildProcessError` if nobody answers at all."""
+    done = subprocess.run(
+        [
+            *("wrk", "--threads", "1", "--connections", str(connections)),
+            *("--duration", f"{seconds:g}s", "--timeout", f"{LONGEST_ANSWER_SECONDS}s"),
+            *("--script", str(SCRIPT), f"http://127.0.0.1:{port}", "--"),
+            str(folder / workload.name),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ChildProcessError(f"wrk: {(done.stderr or done.stdout).strip()}")
+    return parse(done.stdout)
+
+
+def parse(output: str) -> Load:
+    """Reads the line that `load.lua` prints; wrk counts in microseconds."""
+    (line,) = [line for line in output.splitlines() if line.startswith("RESULT ")]
+    result = json.loads(line.removeprefix("RESULT "))
+    return Load(
+        requests=result["requests"],
+        seconds=result["microseconds"] / 1e6,
+        p50_milliseconds=result["p50"] / 1000,
+        p99_milliseconds=result["p99"] / 1000,
+        errors={kind: count for kind, count in result["errors"].items() if count},
+    )

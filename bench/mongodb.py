@@ -1,0 +1,44 @@
+"""The one MongoDB of a run, with its data in the run's own folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from pymongo import MongoClient
+
+from indico.db.embedded import Embedded
+
+
+@dataclass(frozen=True)
+class MongoDB:
+    """`uri` is what each server gets: every write is on disk before it is answered."""
+
+    client: MongoClient[dict[str, Any]]
+    uri: str
+
+    @property
+    def version(self) -> str:
+        return str(self.client.server_info()["version"])
+
+    def processor_seconds(self) -> float:
+        """User and system time of all of its threads."""
+        times = psutil.Process(self.client.admin.command("serverStatus")["pid"]).cpu_times()
+        return times.user + times.system
+
+
+@contextmanager
+def embedded(folder: Path) -> Iterator[MongoDB]:
+    """Raises `StartError`."""
+    mongod = Embedded(folder, None, lambda line: None)
+    try:
+        mongod.start()
+        uri = f"{mongod.uri}&w=majority&journal=true"
+        with MongoClient[dict[str, Any]](uri) as client:
+            yield MongoDB(client, uri)
+    finally:
+        mongod.stop()

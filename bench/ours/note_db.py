@@ -1,0 +1,36 @@
+"""Notes: every query on the collection `notes`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from indico.db import ObjectId
+from indico.db.clock import now
+from indico.db.collection import Collection, Document, IndexModel
+
+NOTES = Collection("notes", IndexModel("user_id"))
+
+
+async def get(note_id: ObjectId) -> dict[str, Any] | None:
+    document = await NOTES.find_by_id(note_id)
+    return _note(document) if document else None
+
+
+async def create(user_id: ObjectId, title: str, text: str) -> dict[str, Any]:
+    document = {"user_id": user_id, "title": title, "text": text, "created_at": now()}
+    note_id = await NOTES.insert(document)
+    return _note({"_id": note_id, **document})
+
+
+async def update(note_id: ObjectId, title: str) -> dict[str, Any] | None:
+    document = await NOTES.update_by_id(note_id, {"title": title})
+    return _note(document) if document else None
+
+
+def _note(document: Document) -> dict[str, Any]:
+    return {
+        "id": document["_id"],
+        "title": document["title"],
+        "text": document["text"],
+        "created_at": document["created_at"],
+    }

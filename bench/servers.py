@@ -1,0 +1,123 @@
+"""The servers that are measured, each a process of its own on one core."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from bench.machine import pinned
+
+START_SECONDS = 30
+STOP_SECONDS = 30
+IDLE_SECONDS = 10
+TICK_SECONDS = 0.01  # what Linux counts processor time in
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A server: its module, its own flags, and the packages that it is made of."""
+
+    name: str
+    module: str
+    packages: tuple[str, ...]
+    flags: tuple[str, ...] = ()
+
+
+_UVICORN = ("uvicorn", "uvloop", "httptools", "pymongo")
+OURS = Peer("indico", "bench.ours", ("tornado", "uvloop", "pydantic", "orjson", "motor", "pymongo"))
+PEERS = (
+    Peer("fastapi", "bench.peers.fastapi", ("fastapi", "starlette", "pydantic", *_UVICORN)),
+    Peer("starlette", "bench.peers.starlette", ("starlette", "pydantic", "orjson", *_UVICORN)),
+    Peer("aiohttp", "bench.peers.aiohttp", ("aiohttp", "uvloop", "pydantic", "orjson", "pymongo")),
+    Peer("sanic", "bench.peers.sanic", ("sanic", "sanic-ext", "uvloop", "httptools", "pymongo")),
+    Peer("litestar", "bench.peers.litestar", ("litestar", "msgspec", *_UVICORN)),
+    Peer("blacksheep", "bench.peers.blacksheep", ("blacksheep", "pydantic", "orjson", *_UVICORN)),
+    Peer("tornado", "bench.peers.tornado", ("tornado", "motor", "pymongo")),
+)
+
+
+class Server:
+    """A running peer, which listens on `port`."""
+
+    def __init__(self, process: psutil.Process, port: int) -> None:
+        self._process = process
+        self.port = port
+
+    def processor_seconds(self) -> float:
+        """User and system time of all of its threads, and of its children if it has any."""
+        times = [process.cpu_times() for process in self._processes()]
+        return sum(time.user + time.system for time in times)
+
+    def memory_bytes(self) -> int:
+        """What of it is in memory."""
+        return sum(process.memory_info().rss for process in self._processes())
+
+    def wait_until_idle(self) -> None:
+        """Until it has done with what clients that are gone had asked; at most some seconds."""
+        deadline = time.monotonic() + IDLE_SECONDS
+        while time.monotonic() < deadline:
+            before = self.processor_seconds()
+            time.sleep(0.1)
+            if self.processor_seconds() - before < 1.5 * TICK_SECONDS:
+                return
+
+    def _processes(self) -> list[psutil.Process]:
+        return [self._process, *self._process.children(recursive=True)]
+
+
+@contextmanager
+def running(peer: Peer, uri: str, database: str, core: int, log: Path) -> Iterator[Server]:
+    """The peer's server, once it listens; what it prints goes to `log`.
+
+    Raises `ChildProcessError` if it doesn't come up.
+    """
+    port = _free_port()
+    arguments = ["--port", str(port), "--mongodb-uri", uri, "--mongodb-database", database]
+    with log.open("wb") as output, pinned(core):
+        process = psutil.Popen(
+            [sys.executable, "-m", peer.module, *arguments, *peer.flags],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,  # a Ctrl-C is for us, who stop it
+        )
+    try:
+        _wait_until_it_listens(process, port, log)
+        yield Server(process, port)
+    finally:
+        _stop(process)
+
+
+def _wait_until_it_listens(process: psutil.Popen, port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["nothing said"]
+    raise ChildProcessError(f"it does not listen: {last[0]}")
+
+
+def _stop(process: psutil.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

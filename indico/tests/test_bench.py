@@ -1,0 +1,165 @@
+"""The parts of `bench` that only compute."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from unittest import TestCase
+from xml.etree import ElementTree
+
+from bench import answers, chart, load, options, report
+from bench.goals import GOALS, goals, tails
+from bench.results import P99, REQUESTS, Results, medians, ratio
+
+OUTPUT = """Running 1s test @ http://127.0.0.1:8888
+  1 threads and 8 connections
+  3000 requests in 1.50s, 1.00MB read
+Requests/sec:   2000.00
+
+RESULT {"requests": 3000, "microseconds": 1500000, "p50": 4000, "p99": 12500, "errors": \
+{"status": 0, "connect": 0, "read": 2, "write": 0, "timeout": 0}}
+"""
+QUIET = load.Used(server=0.6, mongodb=0.3, core=0.7)
+
+
+def results(**requests: int) -> Results:
+    """Of one second in each cell of a goal; p99 in milliseconds is the number of requests."""
+    made = Results({"rounds": "1"}, dict.fromkeys(requests, "1.0"))
+    for name, count in requests.items():
+        made.memory[name] = [{"idle_megabytes": 40.0, "peak_megabytes": 50.0}]
+        for cell in GOALS:
+            made.add(name, cell, load.Load(count, 1.0, 1.0, float(count), {}), QUIET)
+    return made
+
+
+class LoadTest(TestCase):
+    def test_valid(self) -> None:
+        seen = load.parse(OUTPUT)
+        self.assertEqual(seen, load.Load(3000, 1.5, 4.0, 12.5, {"read": 2}))
+
+    def test_no_result(self) -> None:
+        with self.assertRaises(ValueError):
+            load.parse("unable to connect to 127.0.0.1:8888 Connection refused\n")
+
+
+class ResultsTest(TestCase):
+    def test_medians(self) -> None:
+        self.assertEqual(medians([{"a": 3.0}, {"a": 1.0}, {"a": 2.0}]), {"a": 2.0})
+
+    def test_ratio_says_how_many_times_better_ours_is(self) -> None:
+        figures = {
+            "indico": {REQUESTS.name: 300.0, P99.name: 2.0},
+            "other": {REQUESTS.name: 100.0, P99.name: 5.0},
+            "stuck": {REQUESTS.name: 0.0, P99.name: 0.0},
+        }
+        self.assertEqual(ratio(REQUESTS, figures, "other"), 3)
+        self.assertEqual(ratio(P99, figures, "other"), 2.5)
+        self.assertIsNone(ratio(REQUESTS, figures, "stuck"))
+        self.assertIsNone(ratio(REQUESTS, {"other": figures["other"]}, "other"))
+
+    def test_errors_make_a_cell_invalid(self) -> None:
+        made = Results({}, {"indico": "1.0"})
+        for errors in ({"status": 3}, {"timeout": 1}):
+            made.add("indico", ("echo", 1), load.Load(10, 1.0, 1.0, 1.0, errors), QUIET)
+        made.add("indico", ("echo", 1), load.Load(0, 1.0, 0.0, 0.0, {}), QUIET)
+        self.assertEqual(len(made.invalid), 3)
+        self.assertEqual(made.in_cell(("echo", 1)), {})
+
+    def test_json(self) -> None:
+        written = json.loads(json.dumps(results(indico=600, fastapi=200).as_json()))
+        (cell, *_) = written["servers"]["fastapi"]["cells"]
+        self.assertEqual(cell["medians"]["requests_per_second"], 200)
+        self.assertEqual(cell["ratios"]["requests_per_second"], 3)
+        self.assertEqual(cell["medians"]["others_percent"], 10)
+
+
+class GoalsTest(TestCase):
+    def test_ours_to_the_best_peer(self) -> None:
+        found = goals(results(indico=700, fastapi=100, sanic=200))
+        self.assertEqual([(goal.workload, goal.connections) for goal in found], list(GOALS))
+        for goal in found:
+            peer, reached = ("fastapi", 7) if goal.workload == "echo" else ("sanic", 3.5)
+            self.assertEqual((goal.peer, goal.reached), (peer, reached))
+            self.assertEqual(goal.met, goal.goal <= reached)
+
+    def test_ours_with_other_flags_is_no_peer(self) -> None:
+        both = results(**{"indico": 300, "indico --debug": 900, "sanic": 100})
+        self.assertEqual({goal.peer for goal in goals(both)}, {"sanic"})
+        self.assertEqual(goals(results(indico=300)), [])
+
+    def test_tails(self) -> None:
+        found = tails(results(indico=150, fastapi=100, sanic=200))
+        self.assertEqual({tail.connections for tail in found}, {32, 256})
+        for tail in found:
+            self.assertEqual((tail.ours, tail.best, tail.best_peer), (150, 200, "sanic"))
+            self.assertEqual((tail.lowest, tail.lowest_peer, tail.met), (100, "fastapi", True))
+
+
+class ReportTest(TestCase):
+    def test_table(self) -> None:
+        made = report.table(["server", "p50"], [["indico", "1.5"], ["a", "12"]])
+        self.assertEqual(
+            made, "| server | p50 |\n|--------|----:|\n| indico | 1.5 |\n| a      |  12 |"
+        )
+
+    def test_all_of_it(self) -> None:
+        made = results(indico=600, fastapi=200)
+        made.left_out["sanic"] = "echo: we answer 200, it 500"
+        page = report.markdown(made)
+        self.assertIn("| fastapi | 200 (3.00) |", page)
+        self.assertIn("Left out: sanic. echo", page)
+        self.assertIn("Other processes used 10% of the server's core", page)
+        self.assertIn("Nothing was measured", report.markdown(Results({}, {})))
+
+
+class ChartTest(TestCase):
+    def test_well_formed(self) -> None:
+        made = results(**{"indico": 600, "indico --flag <&>": 500, "fastapi": 200})
+        for picture in chart.pictures(made).values():
+            root = ElementTree.fromstring(picture)
+            texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+            self.assertIn("indico --flag <&>", texts)
+        for picture in chart.pictures(Results({}, {})).values():
+            ElementTree.fromstring(picture)
+
+
+class AnswersTest(TestCase):
+    def test_difference(self) -> None:
+        ours: answers.Answers = {"read": (200, {"id": 1}), "no token": (401, None)}
+        self.assertEqual(answers.difference(ours, dict(ours)), "")
+        self.assertIn("no token", answers.difference(ours, {**ours, "no token": (200, None)}))
+
+
+class OptionsTest(TestCase):
+    def test_everything(self) -> None:
+        chosen = options.parse([])
+        self.assertTrue(chosen.complete)
+        self.assertEqual((len(chosen.servers), len(chosen.cells)), (8, 16))
+
+    def test_narrowed(self) -> None:
+        chosen = options.parse(
+            [
+                "--peers",
+                "sanic,fastapi",
+                "--connections",
+                "1,8",
+                "--",
+                "--debug",
+                "--",
+                "--no-debug",
+            ]
+        )
+        self.assertFalse(chosen.complete)
+        names = [server.name for server in chosen.servers]
+        self.assertEqual(
+            names, ["indico", "indico --debug", "indico --no-debug", "fastapi", "sanic"]
+        )
+        self.assertEqual(chosen.servers[1].flags, ("--debug",))
+        self.assertEqual(chosen.connections, (1, 8))
+
+    def test_wrong(self) -> None:
+        for wrong in (["--peers", "nosuch"], ["--rounds", "0"], ["--connections", "1,x"]):
+            with self.assertRaises(SystemExit), contextlib.redirect_stderr(io.StringIO()) as said:
+                options.parse(wrong)
+            self.assertIn("argument --", said.getvalue())
