@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import types
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -102,7 +103,7 @@ class StartTest(ProcessTest):
         binary = self.program("exec sleep 60 --dbpath $2")
         for name in (signal.SIGTERM, signal.SIGINT):
             server = self.start("--mongod-binary", str(binary))
-            until(lambda server=server: self.children(server))
+            until(partial(self.children, server))
             (child,) = self.children(server)
             server.signal(name)
             self.assertEqual(server.wait(), 128 + name)
