@@ -50,6 +50,7 @@ class Server:
     def __init__(self, process: psutil.Process, port: int) -> None:
         self._process = process
         self.port = port
+        self.pid: int = process.pid
 
     def processor_seconds(self) -> float:
         """User and system time of all of its threads, and of its children if it has any."""

@@ -11,7 +11,6 @@ import asyncio
 import re
 import socket
 import ssl
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple, cast
@@ -45,6 +44,8 @@ _METHOD = re.compile(rb"[\r\n]*([!#$%&'*+.^_`|~0-9A-Za-z-]+) ")
 _END = object()
 _MALFORMED = object()
 
+_NO_DELEGATE = HTTPMessageDelegate()
+
 
 class _Head(NamedTuple):
     start_line: RequestStartLine
@@ -70,11 +71,15 @@ class FastHTTPServer:
         self.max_body_size = max_body_size
         self.ssl_options = ssl_options
         self.connections: set[_Connection] = set()
+        self.done: asyncio.Future[None]  # what a write answers for which there is room
+        self._emptied = asyncio.Event()
         self._starting: list[asyncio.Task[asyncio.Server]] = []
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Accepts connections on these, which listen already."""
         loop = asyncio.get_event_loop()
+        self.done = loop.create_future()
+        self.done.set_result(None)
         for listening in sockets:
             server = loop.create_server(
                 partial(_Connection, self, loop), sock=listening, ssl=self.ssl_options, backlog=1024
@@ -89,13 +94,21 @@ class FastHTTPServer:
 
     async def close_all_connections(self) -> None:
         """Closes every connection, once what is written on it has gone out."""
-        connections = list(self.connections)
-        for connection in connections:
+        self._emptied.clear()
+        for connection in list(self.connections):
             connection.close()
-        if connections:
-            await asyncio.wait([made.closed for made in connections], timeout=_CLOSE_SECONDS)
+        if self.connections:
+            emptied = asyncio.ensure_future(self._emptied.wait())
+            await asyncio.wait([emptied], timeout=_CLOSE_SECONDS)
+            emptied.cancel()
         for connection in list(self.connections):
             connection.transport.abort()
+
+    def leave(self, connection: _Connection) -> None:
+        """`connection` is closed, or HTTP on it is over."""
+        self.connections.discard(connection)
+        if not self.connections:
+            self._emptied.set()
 
 
 class _Context:
@@ -122,13 +135,11 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, server: FastHTTPServer, loop: asyncio.AbstractEventLoop) -> None:
         self.server = server
-        self.closed: asyncio.Future[None] = loop.create_future()
-        self.writable: asyncio.Future[None] = loop.create_future()
-        self.writable.set_result(None)
+        self.writable = server.done
         self._loop = loop
         self._parser = httptools.HttpRequestParser(self)
         self._unparsed = b""
-        self._read: deque[Any] = deque()
+        self._read: list[Any] = []  # a deque takes 700 bytes even while it is empty
         self._method = b""  # where it is none of those that the parser knows
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
@@ -313,7 +324,7 @@ class _Connection(asyncio.Protocol):
     def _handle_read(self) -> None:
         self._handling = True
         while self._read and not self._waiting:
-            self._handle(self._read.popleft())
+            self._handle(self._read.pop(0))
         self._handling = False
 
     def _handle(self, read: Any) -> None:
@@ -385,9 +396,7 @@ class _Connection(asyncio.Protocol):
     def _leave(self) -> None:
         self._forget()
         self._stop_timers()
-        self.server.connections.discard(self)
-        if not self.closed.done():
-            self.closed.set_result(None)
+        self.server.leave(self)
 
     def detach(self) -> IOStream:
         """The connection as a stream, for another protocol; HTTP on it is over."""
@@ -460,7 +469,7 @@ class _Exchange(HTTPConnection):
         self._keep_alive = head.keep_alive
         self._max_body_size = server.max_body_size
         self._body_size = 0
-        self._delegate: HTTPMessageDelegate = server.app.start_request(connection, self)
+        self._delegate = server.app.start_request(connection, self)
         self.read_finished = self._write_finished = False
         self._close_callback: Callable[[], None] | None = None
         self._chunked = False
@@ -485,7 +494,9 @@ class _Exchange(HTTPConnection):
 
     def end(self) -> None:
         self.read_finished = True
-        self._delegate.finish()
+        # Held no longer than it is needed: a call may be held open for long.
+        delegate, self._delegate = self._delegate, _NO_DELEGATE
+        delegate.finish()
 
     def connection_closed(self) -> None:
         callback, self._close_callback = self._close_callback, None

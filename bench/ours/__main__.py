@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from bench.ours.note import NoteRoute
+from bench.ours.wait import WaitRoute
 from indico import app, server
 
-app.ROUTES.insert(0, NoteRoute)
+app.ROUTES[:0] = [NoteRoute, WaitRoute]
 sys.exit(server.main())

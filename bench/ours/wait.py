@@ -1,0 +1,27 @@
+"""`/wait`: calls that are held open."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from pydantic import Field
+
+from indico.routes.handler import IndicoHandler
+from indico.utils import type_check, unpack
+
+Seconds = Annotated[float, Field(gt=0, le=600)]
+
+
+class WaitHandler(IndicoHandler):
+    """What a call that waits for news does most of the time."""
+
+    @unpack("seconds")
+    @type_check(Seconds)
+    async def hold(self, seconds: float) -> float:
+        """Answers after so long."""
+        await asyncio.sleep(seconds)
+        return seconds
+
+
+WaitRoute = (r"/wait/(?P<action>[a-zA-Z_]+)?", WaitHandler)
