@@ -50,12 +50,12 @@ WORKLOADS = (
 class Data:
     """Users, each with a session, and notes; `expired` is the token of a session that is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, notes: int = NOTES) -> None:
         self._random = random.Random(2015)  # noqa: S311
         self.tokens = [self._token() for _ in range(USERS)]
         self.expired = self._token()
         self.user_ids = [_object_id(1, number) for number in range(USERS)]
-        self.note_ids = [_object_id(2, number) for number in range(NOTES)]
+        self.note_ids = [_object_id(2, number) for number in range(notes)]
 
     def fill(self, client: MongoClient[dict[str, Any]], database: str) -> None:
         """Makes `database` anew; returns once MongoDB has it on disk and is idle again."""

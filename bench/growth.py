@@ -1,0 +1,98 @@
+"""`bench growth`: what a request costs with more documents, and with more processes."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import load, machine
+from bench.data import WORKLOADS, Data, Workload
+from bench.mongodb import MongoDB, embedded
+from bench.servers import OURS, Server, running
+
+DOCUMENTS = (1_000, 100_000, 1_000_000)
+PROCESSES = (1, 2)
+CONNECTIONS = 32
+DATABASE = "bench_growth"
+SCRATCH = Path(__file__).parent.parent / ".bench"
+
+
+@dataclass(frozen=True)
+class Run:
+    """`cores` are that of the first server, and that of everything else."""
+
+    mongodb: MongoDB
+    folder: Path
+    cores: tuple[int, int]
+    seconds: int
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python3 run.py bench growth", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=5, help="for each line; default: 5")
+    options = parser.parse_args(arguments)
+    cores = machine.require()
+    SCRATCH.mkdir(exist_ok=True)
+    with (
+        machine.pinned(cores[1]),
+        tempfile.TemporaryDirectory(prefix="run-", dir=SCRATCH) as folder,
+        embedded(Path(folder)) as mongodb,
+    ):
+        run = Run(mongodb, Path(folder), cores, options.seconds)
+        print("documents processes workload  requests/s       p99  server  MongoDB (us a request)")
+        for documents in DOCUMENTS:
+            _measure(run, documents, 1)
+        for processes in PROCESSES:
+            _measure(run, 10_000, processes)
+    return 0
+
+
+def _measure(run: Run, documents: int, processes: int) -> None:
+    data = Data(documents)
+    data.fill(run.mongodb.client, DATABASE)
+    data.write_requests(run.folder)
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(
+                running(
+                    OURS,
+                    run.mongodb.uri,
+                    DATABASE,
+                    run.cores[number % 2],
+                    run.folder / f"{number}.log",
+                )
+            )
+            for number in range(processes)
+        ]
+        for workload in WORKLOADS:
+            if workload.name in ("read", "insert"):
+                _load(run, servers, workload, 1)
+                print(f"{documents:9,} {processes:9} {_load(run, servers, workload, run.seconds)}")
+    run.mongodb.client.drop_database(DATABASE)
+
+
+def _load(run: Run, servers: list[Server], workload: Workload, seconds: int) -> str:
+    """What `CONNECTIONS` made of it, shared among the servers."""
+    before = sum(server.processor_seconds() for server in servers)
+    database = run.mongodb.processor_seconds()
+    each = CONNECTIONS // len(servers)
+    with ThreadPoolExecutor(len(servers)) as pool:
+        loads = [
+            pool.submit(load.run, server.port, workload, each, seconds, run.folder)
+            for server in servers
+        ]
+    seen = [future.result() for future in loads]
+    requests = sum(one.requests for one in seen)
+    errors = {kind: count for one in seen for kind, count in one.errors.items()}
+    used = sum(server.processor_seconds() for server in servers) - before
+    database = run.mongodb.processor_seconds() - database
+    return (
+        f"{workload.name:8} {sum(one.requests / one.seconds for one in seen):11,.0f}"
+        f" {max(one.p99_milliseconds for one in seen):6.1f} ms"
+        f" {used / requests * 1e6:7.0f} {database / requests * 1e6:8.0f}"
+        f"{f'  ERRORS {errors}' if errors else ''}"
+    )
