@@ -100,9 +100,6 @@ _LEGAL_LAST_CHUNKS = {
     "extension": b"0;a=b\r\n\r\n",
 }
 _TRAILERS = {
-    "content-length": b"Content-Length: 100",
-    "transfer-encoding": b"Transfer-Encoding: chunked",
-    "host": b"Host: b",
     "without-colon": b"rubbish",
     "space-before-colon": b"X-A : b",
     "space-before-name": b" X-A: b",
@@ -112,6 +109,15 @@ _TRAILERS = {
     "bare-cr": b"X-A: b\rc",
     "bare-lf": b"X-A: b\nc",
     "request-line": b"POST /system/ping HTTP/1.1",
+}
+# A server may refuse them, or leave them unread; it must not go by them.
+_FORBIDDEN_TRAILERS = {
+    "content-length": b"Content-Length: 100",
+    "transfer-encoding": b"Transfer-Encoding: chunked",
+    "content-encoding": b"Content-Encoding: gzip",
+    "host": b"Host: b",
+    "connection": b"Connection: close",
+    "expect": b"Expect: 100-continue",
 }
 _LEGAL_TRAILERS = {
     "one": b"X-A: b",
@@ -137,7 +143,7 @@ _TRUNCATED = {
 
 CHUNKS: dict[str, Exchange] = {
     **prefixed(
-        "chunk-size",
+        "bad-chunk-size",
         {
             name: keep(chunked(size + b"\r\n{}\r\n" + _LAST + SMUGGLED))
             for name, size in _SIZES.items()
@@ -151,11 +157,11 @@ CHUNKS: dict[str, Exchange] = {
         },
     ),
     **prefixed(
-        "chunk-end",
+        "bad-chunk-end",
         {name: keep(chunked(b"2\r\n{}" + end + _LAST + SMUGGLED)) for name, end in _ENDS.items()},
     ),
     **prefixed(
-        "last-chunk",
+        "bad-last-chunk",
         {
             name: keep(chunked(b"2\r\n{}\r\n" + last + SMUGGLED))
             for name, last in _LAST_CHUNKS.items()
@@ -169,17 +175,17 @@ CHUNKS: dict[str, Exchange] = {
         },
     ),
     **prefixed(
-        "trailer",
+        "bad-trailer",
         {
             name: keep(chunked(b"2\r\n{}\r\n0\r\n" + trailer + b"\r\n\r\n" + SMUGGLED))
             for name, trailer in _TRAILERS.items()
         },
     ),
     **prefixed(
-        "legal-trailer",
+        "trailer",
         {
             name: keep(chunked(b"2\r\n{}\r\n0\r\n" + trailer + b"\r\n\r\n" + NEXT))
-            for name, trailer in _LEGAL_TRAILERS.items()
+            for name, trailer in (_FORBIDDEN_TRAILERS | _LEGAL_TRAILERS).items()
         },
     ),
     **prefixed(
@@ -190,12 +196,12 @@ CHUNKS: dict[str, Exchange] = {
         "half-chunks",
         {name: keep(chunked(body)) for name, body in _TRUNCATED.items()},
     ),
-    "chunks-lf-everywhere": keep(chunked(b"2\n{}\n0\n\n" + SMUGGLED)),
-    "chunk-size-lf": keep(chunked(b"2\n{}\r\n" + _LAST + SMUGGLED)),
-    "chunk-size-cr": keep(chunked(b"2\r{}\r\n" + _LAST + SMUGGLED)),
-    "chunk-size-cr-cr-lf": keep(chunked(b"2\r\r\n{}\r\n" + _LAST + SMUGGLED)),
-    "chunk-larger-than-its-data": keep(chunked(b"4\r\n{}\r\n" + _LAST + SMUGGLED)),
-    "chunk-smaller-than-its-data": keep(chunked(b"1\r\n{}\r\n" + _LAST + SMUGGLED)),
+    "bad-chunks-lf-everywhere": keep(chunked(b"2\n{}\n0\n\n" + SMUGGLED)),
+    "bad-chunk-size-lf": keep(chunked(b"2\n{}\r\n" + _LAST + SMUGGLED)),
+    "bad-chunk-size-cr": keep(chunked(b"2\r{}\r\n" + _LAST + SMUGGLED)),
+    "bad-chunk-size-cr-cr-lf": keep(chunked(b"2\r\r\n{}\r\n" + _LAST + SMUGGLED)),
+    "bad-chunk-larger-than-its-data": keep(chunked(b"4\r\n{}\r\n" + _LAST + SMUGGLED)),
+    "bad-chunk-smaller-than-its-data": keep(chunked(b"1\r\n{}\r\n" + _LAST + SMUGGLED)),
     "chunks-none": keep(chunked(_LAST + NEXT)),
     "chunks-upper-case": keep(chunked(b"A\r\n" + b'{"a":1234}\r\n' + _LAST + NEXT)),
     "chunks-lower-case": keep(chunked(b"a\r\n" + b'{"a":1234}\r\n' + _LAST + NEXT)),
@@ -214,7 +220,7 @@ CHUNKS: dict[str, Exchange] = {
         chunked(b"11170\r\n"), b"x" * 70_000, b"\r\n" + _LAST, NEXT
     ),
     "chunks-thousands": keep(chunked(b"1\r\n \r\n" * 5000 + b"2\r\n{}\r\n" + _LAST + NEXT)),
-    "chunks-without-host": keep(
+    "bad-chunks-without-host": keep(
         b"POST /system/echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + _LAST + SMUGGLED
     ),
 }

@@ -62,6 +62,13 @@ def prefixed(prefix: str, exchanges: Mapping[str, Exchange]) -> dict[str, Exchan
     return {f"{prefix}-{name}": exchange for name, exchange in exchanges.items()}
 
 
+def label(text: bytes) -> str:
+    """`text` for a name: printable, and short."""
+    return ascii(text[:24].decode("latin1"))[1:-1].replace(" ", "_") + f"..{len(text)}" * (
+        len(text) > 24
+    )
+
+
 # May be answered: it stands where the next request begins, for whoever reads RFC 9112.
 NEXT = named(b"next")
 # Must not be answered: whoever does takes for a request what another takes for a body, or goes
