@@ -101,7 +101,7 @@ REQUEST_LINES: dict[str, Exchange] = {
     **prefixed("before", {name: keep(text + GET + NEXT) for name, text in _BEFORE.items()}),
     **prefixed("between", {name: keep(GET + text + NEXT) for name, text in _BEFORE.items()}),
     **prefixed(
-        "line", {name: keep(request(line=line) + SMUGGLED) for name, line in _LINES.items()}
+        "bad-line", {name: keep(request(line=line) + SMUGGLED) for name, line in _LINES.items()}
     ),
     "line-ends-with-cr-cr-lf": keep(with_length(line=b"POST /system/echo HTTP/1.1\r") + NEXT),
     "http-0.9": keep(b"GET /healthz\r\n"),
