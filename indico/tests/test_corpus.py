@@ -9,18 +9,15 @@ from typing import TypeAlias
 from unittest import TestCase
 
 import uvloop
-from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 
 from indico.app import make_app
 from indico.config import Settings
-from indico.routes.application import Application
-from indico.server import make_server
 from indico.tests.corpus import CORPUS, KINDS
 from indico.tests.corpus.exchange import SMUGGLED
 from indico.tests.corpus.player import Outcome, play_all
+from indico.tests.http_servers import MakeServer, our_server, tornado_server
 
-MakeServer: TypeAlias = Callable[[Application, Settings], HTTPServer]
 MakeLoop: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
 
 LOOPS: list[MakeLoop] = [asyncio.new_event_loop, uvloop.new_event_loop]
@@ -58,14 +55,6 @@ STATUSES = {
     "pipeline-not-json-in-the-middle": ([200, 400, 200], "open"),
     "pipeline-of-twenty-numbers": ([200] * 20, "open"),
 }
-
-
-def tornado_server(app: Application, settings: Settings) -> HTTPServer:
-    return make_server(app, settings)
-
-
-def our_server(app: Application, settings: Settings) -> HTTPServer:
-    return make_server(app, settings)
 
 
 @functools.cache
