@@ -77,14 +77,16 @@ class FastHTTPServer:
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Accepts connections on these, which listen already."""
+        for listening in sockets:
+            self.add_socket(listening)
+
+    def add_socket(self, listening: socket.socket) -> None:
         loop = asyncio.get_event_loop()
         self.done = loop.create_future()
         self.done.set_result(None)
-        for listening in sockets:
-            server = loop.create_server(
-                partial(_Connection, self, loop), sock=listening, ssl=self.ssl_options, backlog=1024
-            )
-            self._starting.append(loop.create_task(server))
+        made = partial(_Connection, self, loop)
+        server = loop.create_server(made, sock=listening, ssl=self.ssl_options, backlog=1024)
+        self._starting.append(loop.create_task(server))
 
     def stop(self) -> None:
         """Accepts no connection from now on."""

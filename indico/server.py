@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from ssl import SSLContext
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -67,7 +68,9 @@ def run(settings: Settings) -> None:
             embedded.stop()
 
 
-def make_server(app: Application, settings: Settings) -> HTTPServer | FastHTTPServer:
+def make_server(
+    app: Application, settings: Settings, ssl_options: SSLContext | None = None
+) -> HTTPServer | FastHTTPServer:
     """The HTTP server with our limits; `Application` bounds the bodies, so that it can answer."""
     make = FastHTTPServer if settings.http_server == "fast" else HTTPServer
     return make(
@@ -75,6 +78,7 @@ def make_server(app: Application, settings: Settings) -> HTTPServer | FastHTTPSe
         idle_connection_timeout=settings.idle_timeout_seconds,
         body_timeout=settings.body_timeout_seconds,
         max_body_size=sys.maxsize,
+        ssl_options=ssl_options,
     )
 
 

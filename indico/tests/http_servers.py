@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from ssl import SSLContext
+from typing import Any, ClassVar, Protocol, cast
 
 import uvloop
 from tornado.httpserver import HTTPServer
@@ -18,15 +19,24 @@ from indico.tests.server_test import exchange
 
 
 class MakeServer(Protocol):
-    def __call__(self, app: Application, settings: Settings) -> HTTPServer: ...
+    def __call__(
+        self, app: Application, settings: Settings, ssl_options: SSLContext | None = None
+    ) -> HTTPServer: ...
 
 
-def tornado_server(app: Application, settings: Settings) -> HTTPServer:
-    return make_server(app, settings)
+def tornado_server(
+    app: Application, settings: Settings, ssl_options: SSLContext | None = None
+) -> HTTPServer:
+    settings = settings.model_copy(update={"http_server": "tornado"})
+    return cast(HTTPServer, make_server(app, settings, ssl_options))
 
 
-def our_server(app: Application, settings: Settings) -> HTTPServer:
-    return make_server(app, settings)
+def our_server(
+    app: Application, settings: Settings, ssl_options: SSLContext | None = None
+) -> HTTPServer:
+    """It has what the tests use of Tornado's."""
+    settings = settings.model_copy(update={"http_server": "fast"})
+    return cast(HTTPServer, make_server(app, settings, ssl_options))
 
 
 class HTTPServerTest(AsyncHTTPTestCase):

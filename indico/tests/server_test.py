@@ -13,7 +13,7 @@ import unittest
 import zlib
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from tornado.httpclient import HTTPResponse
 from tornado.httpserver import HTTPServer
@@ -82,7 +82,7 @@ class ServerTest(AsyncHTTPTestCase):
         return make_app(self.config)
 
     def get_http_server(self) -> HTTPServer:
-        return make_server(self._app, self.config)  # type: ignore[return-value]
+        return cast(HTTPServer, make_server(self._app, self.config))
 
     def uri(self) -> str:
         return mongodb_uri()

@@ -16,16 +16,8 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import gen_test
 from tornado.web import RequestHandler
 
-from indico.config import Settings
-from indico.routes.application import Application
 from indico.tests.http_servers import HTTPServerTest, get, post_head
 from indico.tests.server_test import read_answer
-
-
-def server_with_tls(
-    app: Application, settings: Settings, ssl_options: ssl.SSLContext
-) -> HTTPServer:
-    return HTTPServer(app, ssl_options=ssl_options)
 
 
 @functools.cache
@@ -66,7 +58,7 @@ class TLSTest(HTTPServerTest):
     routes = [(r"/", EchoHandler)]  # noqa: RUF012
 
     def get_http_server(self) -> HTTPServer:
-        return server_with_tls(self._app, self.config, server_context())
+        return type(self).make(self._app, self.config, server_context())
 
     async def connect_with_tls(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         context = ssl.create_default_context(cadata=certificate()[0])
