@@ -81,7 +81,7 @@ class WebSocketTest(HTTPServerTest):
     async def test_ping(self) -> None:
         client = await self.open()
         pongs: list[bytes] = []
-        client.on_pong = pongs.append  # type: ignore[method-assign]
+        client.on_pong = pongs.append  # type: ignore[assignment]
         client.ping(b"are you there?")
         await until(lambda: pongs)
         self.assertEqual(pongs, [b"are you there?"])
