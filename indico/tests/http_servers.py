@@ -61,7 +61,13 @@ class HTTPServerTest(AsyncHTTPTestCase):
     def setUp(self) -> None:
         asyncio.set_event_loop_policy(self.policy())
         self.addCleanup(asyncio.set_event_loop_policy, None)
+        self.writers: list[asyncio.StreamWriter] = []
         super().setUp()
+
+    def tearDown(self) -> None:
+        for writer in self.writers:
+            writer.transport.abort()
+        super().tearDown()
 
     def get_app(self) -> Application:
         self.config = Settings(**self.settings)
@@ -70,9 +76,9 @@ class HTTPServerTest(AsyncHTTPTestCase):
     def get_http_server(self) -> HTTPServer:
         return type(self).make(self._app, self.config)
 
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
-        self.addCleanup(writer.transport.abort)
+    async def connect(self, **tls: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port(), **tls)
+        self.writers.append(writer)
         return reader, writer
 
     async def everything(self, request: bytes) -> tuple[str, str]:

@@ -145,13 +145,13 @@ class BackPressureTest(HTTPServerTest):
         SlowHandler.open.set()
         return (await read_answer(reader))[2].decode()
 
-    @gen_test
+    @gen_test(timeout=60)
     async def test_a_body_that_its_handler_refuses(self) -> None:
         request = post_head(b"/picky?refuse=1", b"Content-Length: 1000")
         head, _ = await self.everything(request)
         self.assertEqual(head.split()[1], "403")
 
-    @gen_test
+    @gen_test(timeout=60)
     async def test_the_handlers_own_limit(self) -> None:
         for fields, body, status in (
             (b"Content-Length: 10", b"0123456789", b"200"),

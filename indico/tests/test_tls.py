@@ -62,11 +62,7 @@ class TLSTest(HTTPServerTest):
 
     async def connect_with_tls(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         context = ssl.create_default_context(cadata=certificate()[0])
-        reader, writer = await asyncio.open_connection(
-            "127.0.0.1", self.get_http_port(), ssl=context, server_hostname="localhost"
-        )
-        self.addCleanup(writer.transport.abort)
-        return reader, writer
+        return await self.connect(ssl=context, server_hostname="localhost")
 
     def post_of(self, body: bytes) -> bytes:
         return post_head(b"/", b"Content-Length: %d" % len(body)) + body
@@ -82,26 +78,26 @@ class TLSTest(HTTPServerTest):
             self.assertEqual(answer, body)
         return headers
 
-    @gen_test(timeout=30)
+    @gen_test(timeout=60)
     async def test_valid(self) -> None:
         headers = await self.answers(b"one", b"", b"three")
         self.assertEqual((headers["x-protocol"], headers["x-url"]), ("https", "https://a/"))
 
-    @gen_test(timeout=30)
+    @gen_test(timeout=60)
     async def test_large(self) -> None:
         await self.answers(bytes(range(256)) * 4096 * 8)
 
-    @gen_test(timeout=30)
+    @gen_test(timeout=60)
     async def test_many_at_once(self) -> None:
         await asyncio.gather(*[self.answers(b"x" * 10_000) for _ in range(50)])
 
-    @gen_test(timeout=30)
+    @gen_test(timeout=60)
     async def test_connection_close(self) -> None:
         reader, writer = await self.connect_with_tls()
         writer.write(self.post_of(b"").replace(b"Host: a", b"Host: a\r\nConnection: close"))
         self.assertIn(b"\r\nConnection: close\r\n", await reader.read())
 
-    @gen_test(timeout=30)
+    @gen_test(timeout=60)
     async def test_what_is_no_tls_is_closed(self) -> None:
         logging.disable(logging.WARNING)
         self.addCleanup(logging.disable, logging.NOTSET)
@@ -112,7 +108,7 @@ class TLSTest(HTTPServerTest):
                 self.assertNotIn(b"HTTP", await reader.read())
         await self.answers(b"")
 
-    @gen_test(timeout=30)
+    @gen_test(timeout=60)
     async def test_half_a_handshake(self) -> None:
         for sent in (b"", bytes.fromhex("1603010200010001fc0303")):
             _, writer = await self.connect()

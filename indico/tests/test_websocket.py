@@ -49,7 +49,7 @@ class WebSocketTest(HTTPServerTest):
         url = self.get_url("/echo").replace("http", "ws")
         return await websocket_connect(url, **options)
 
-    @gen_test
+    @gen_test(timeout=60)
     async def test_valid(self) -> None:
         client = await self.open()
         for message in ("", "text", "ä€😀", "x" * 70_000):
@@ -59,7 +59,7 @@ class WebSocketTest(HTTPServerTest):
         self.assertEqual(await client.read_message(), b"\x00\xff")
         client.close()
 
-    @gen_test(timeout=30)
+    @gen_test(timeout=60)
     async def test_large(self) -> None:
         client = await self.open()
         message = bytes(range(256)) * 4096
@@ -68,7 +68,7 @@ class WebSocketTest(HTTPServerTest):
         self.assertEqual(await client.read_message(), message)
         client.close()
 
-    @gen_test
+    @gen_test(timeout=60)
     async def test_many_in_order(self) -> None:
         client = await self.open()
         for number in range(1000):
@@ -77,22 +77,24 @@ class WebSocketTest(HTTPServerTest):
         self.assertEqual(answers, [str(number) for number in range(1000)])
         client.close()
 
-    @gen_test
+    @gen_test(timeout=60)
     async def test_ping(self) -> None:
-        client = await self.open(ping_interval=0.05, ping_timeout=0.05)
-        client.ping(b"are you there?")
-        await client.write_message("text")
-        self.assertEqual(await client.read_message(), "text")
-        client.close()
-
-    @gen_test
-    async def test_pinged_by_the_server(self) -> None:
-        self._app.settings["websocket_ping_interval"] = 0.05
         client = await self.open()
-        await until(lambda: len(EchoHandler.pongs) > 2)
+        pongs: list[bytes] = []
+        client.on_pong = pongs.append  # type: ignore[assignment]
+        client.ping(b"are you there?")
+        await until(lambda: pongs)
+        self.assertEqual(pongs, [b"are you there?"])
         client.close()
 
-    @gen_test
+    @gen_test(timeout=60)
+    async def test_pinged_by_the_server(self) -> None:
+        self._app.settings["websocket_ping_interval"] = 0.5
+        client = await self.open()
+        await until(lambda: EchoHandler.pongs)
+        client.close()
+
+    @gen_test(timeout=60)
     async def test_closed_by_the_client(self) -> None:
         client = await self.open()
         client.close(4000, "bye")
@@ -100,28 +102,28 @@ class WebSocketTest(HTTPServerTest):
         self.assertEqual(EchoHandler.closed, [(4000, "bye")])
         self.assertIsNone(await client.read_message())
 
-    @gen_test
+    @gen_test(timeout=60)
     async def test_closed_by_the_server(self) -> None:
         client = await self.open()
         await client.write_message("close")
         self.assertIsNone(await client.read_message())
         self.assertEqual((client.close_code, client.close_reason), (4001, "as you wish"))
 
-    @gen_test
+    @gen_test(timeout=60)
     async def test_cut_off(self) -> None:
         client = await self.open()
         client.protocol.stream.close()  # type: ignore[union-attr]
         await until(lambda: EchoHandler.closed)
 
-    @gen_test
+    @gen_test(timeout=60)
     async def test_error(self) -> None:
         client = await self.open()
         with self.assertLogs("tornado.application", "ERROR"):
             await client.write_message("error")
             self.assertIsNone(await client.read_message())
-        await self.open()
+        (await self.open()).close()
 
-    @gen_test
+    @gen_test(timeout=60)
     async def test_handshakes_that_are_none(self) -> None:
         reader, writer = await self.connect()
         upgrade = (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13")
@@ -131,7 +133,7 @@ class WebSocketTest(HTTPServerTest):
             self.assertEqual(status, expected)
             self.assertNotEqual(headers.get("connection"), "close")
 
-    @gen_test
+    @gen_test(timeout=60)
     async def test_other_origin(self) -> None:
         url = self.get_url("/echo").replace("http", "ws")
         with self.assertRaises(HTTPClientError) as caught:

@@ -45,7 +45,8 @@ class Answer:
 class Outcome:
     """All answers, and how it ended.
 
-    - `open`: one more request was answered, on the same connection
+    - `open`: one more request was answered, on the same connection; its answer is left out
+      unless the server took it for something else
     - `waiting`: one more request was not answered, and the server did not close
     - `closed`: by the server, after the client had half-closed if the exchange says so; whether
       by FIN or RST depends on what the kernel had buffered, and is not recorded
@@ -151,8 +152,9 @@ def _outcome(received: bytes, sent: bytes, closed: bool) -> Outcome:
     while received:
         answer, received = _answer(received, sent + _PROBE)
         answers.append(answer)
-    if answers and (answers[-1].request_id, answers[-1].status) == (_PROBE_ID, 200):
-        return Outcome(tuple(answers[:-1]), "open")
+    if answers and answers[-1].request_id == _PROBE_ID:
+        as_it_was_sent = answers[-1].status == 200
+        return Outcome(tuple(answers[:-1] if as_it_was_sent else answers), "open")
     return Outcome(tuple(answers), "closed" if closed else "waiting")
 
 
