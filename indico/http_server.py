@@ -37,7 +37,6 @@ _MAX_UNPARSED_BYTES = 1 << 16
 _MAX_HEADER_BYTES = 1 << 16
 _CLOSE_SECONDS = 2
 
-_TARGET = re.compile(rb"[\x21-\x7e\x80-\xff]+")
 _METHOD = re.compile(rb"[\r\n]*([!#$%&'*+.^_`|~0-9A-Za-z-]+) ")
 
 # What is read from a connection, beside the pieces of a body.
@@ -145,7 +144,8 @@ class _Connection(asyncio.Protocol):
         self._method = b""  # where it is none of those that the parser knows
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._header_bytes = 0
+        self._unread = b""  # what came since the piece in which the head began
+        self._aligned = True  # the head began with that piece
         self._in_head = self._in_body = False
         self._framing = b""  # a head for the body of a request that would change the protocol
         self._deaf = False  # what comes now is not read any more
@@ -195,7 +195,6 @@ class _Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._in_head = True
-        self._header_bytes = 0
 
     def on_url(self, target: bytes) -> None:
         self._target += target
@@ -245,13 +244,15 @@ class _Connection(asyncio.Protocol):
         if size + len(method) > _MAX_HEADER_BYTES:
             raise HTTPInputError("The header is too long")
         version = self._parser.get_http_version()
-        if version not in ("1.0", "1.1") or not _TARGET.fullmatch(self._target):
+        # The parser forgives blanks and other names of the protocol.
+        line = b"%b %b HTTP/%b\r\n" % (self._parser.get_method(), self._target, version.encode())
+        if version not in ("1.0", "1.1") or line not in self._unread:
             raise HTTPInputError("Malformed HTTP request line")
         is_transfer_encoding_chunked(headers)  # raises what it has to say against others
         keep_alive = self._parser.should_keep_alive()
         if version == "1.0":
             keep_alive = headers.get("Connection", "").lower() == "keep-alive"
-        start_line = RequestStartLine(method, self._target.decode("latin1"), f"HTTP/{version}")
+        start_line = RequestStartLine(method, self._target.decode("ascii"), f"HTTP/{version}")
         return _Head(start_line, headers, keep_alive)
 
     def _add(self, read: Any) -> None:
@@ -276,12 +277,16 @@ class _Connection(asyncio.Protocol):
 
     def _feed(self, piece: bytes) -> bytes:
         """What is left of `piece` after the head of a request that would change the protocol."""
-        first = not (self._in_head or self._in_body or self._read)
+        if not self._in_head:
+            self._unread = b""
+            self._aligned = not (self._in_body or self._read)
+        self._unread += piece
         try:
             self._parser.feed_data(piece)
         except httptools.HttpParserInvalidMethodError:
-            if first and not self._read and (method := _METHOD.match(piece)):
-                return self._feed_method(method[1], piece[method.end() :])
+            method = _METHOD.match(self._unread)
+            if method and self._aligned and not self._read:
+                return self._feed_method(method[1], self._unread[method.end() :])
             self._refuse()
         except httptools.HttpParserUpgrade as upgrade:
             # The parser takes what follows for another protocol; who doesn't change to it has
@@ -291,16 +296,15 @@ class _Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             gen_log.info("Malformed HTTP message from %s: %s", self.context, error)
             self._refuse()
-        if self._in_head:
-            self._header_bytes += len(piece)
-            if self._header_bytes > _MAX_HEADER_BYTES:
-                self._refuse()
+        if self._in_head and len(self._unread) > _MAX_HEADER_BYTES:
+            self._refuse()
         return b""
 
     def _feed_method(self, method: bytes, rest: bytes) -> bytes:
         """What begins with a method that the parser doesn't know, which is the handler's matter."""
         self._parser = httptools.HttpRequestParser(self)
         self._method = method
+        self._in_head = False
         return self._feed(b"POST " + rest)
 
     def _keep(self, data: bytes) -> None:
@@ -377,7 +381,10 @@ class _Connection(asyncio.Protocol):
         self.close()
 
     def answered(self, keep_alive: bool) -> None:
-        """The exchange has written its whole answer."""
+        """The exchange has written its whole answer, of which the client has taken the most."""
+        if not self.writable.done():
+            self.writable.add_done_callback(lambda _: self.answered(keep_alive))
+            return
         self._exchange = None
         if keep_alive:
             self._idle_since = self._loop.time()

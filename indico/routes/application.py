@@ -45,6 +45,12 @@ class Application(web.Application):
             handler = self.get_handler_delegate(request, *target)
         return LimitedBody(handler, request, self._max_body_bytes, lambda: self.leave(request))
 
+    def log_request(self, handler: web.RequestHandler) -> None:
+        """Of every handler, once it has finished."""
+        super().log_request(handler)
+        if not getattr(handler, "leaves_when_sent", False):
+            self.leave(handler.request)
+
     def leave(self, request: HTTPServerRequest) -> None:
         """`request` has its whole answer, or nobody waits for it any more."""
         self._in_flight.discard(request)

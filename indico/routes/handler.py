@@ -47,6 +47,7 @@ class JSONHandler(RequestHandler):
     user_id: ObjectId
     session: Session
     client_gone = False
+    leaves_when_sent = True
     _request_id: str | None = None
     _body: dict[str, Any] | None = None
     _task: asyncio.Task[Any] | None = None

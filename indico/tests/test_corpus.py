@@ -14,6 +14,7 @@ from tornado.testing import bind_unused_port
 from indico.app import make_app
 from indico.config import Settings
 from indico.tests.corpus import CORPUS, KINDS
+from indico.tests.corpus.differences import DIFFERENCES
 from indico.tests.corpus.exchange import SMUGGLED
 from indico.tests.corpus.player import Outcome, play_all
 from indico.tests.http_servers import MakeServer, our_server, tornado_server
@@ -22,9 +23,9 @@ MakeLoop: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
 
 LOOPS: list[MakeLoop] = [asyncio.new_event_loop, uvloop.new_event_loop]
 
-# The name of an exchange, and why our server is right to answer it otherwise than Tornado's.
-DIFFERENCES: dict[str, str] = {}
 
+# A length that is legal to some, and that nobody can send; so what follows is in the body.
+ENDLESS = {"bad-chunk-size-2-to-the-64-less-1"}
 # What a server may say to what it refuses; or nothing, and close.
 REFUSALS = {100, 400, 413, 414, 431, 501, 505}
 # Each with the statuses of its answers, and how it ends.
@@ -109,6 +110,7 @@ class TornadoTest(TestCase):
         self.assert_none(
             lambda name, outcome: (
                 name.startswith("bad-")
+                and name not in ENDLESS
                 and not (outcome.ending == "closed" and set(outcome.statuses) <= REFUSALS)
             )
         )
