@@ -412,6 +412,7 @@ class _Connection(asyncio.Protocol):
         unparsed, self._exchange = self._unparsed, None
         self._leave()
         if unparsed or self.context.protocol == "https" or self.transport.get_write_buffer_size():
+            self.transport.pause_reading()
             ours, theirs = socket.socketpair()
             _tunnels.add(tunnel := self._loop.create_task(_tunnel(self.transport, ours, unparsed)))
             tunnel.add_done_callback(_tunnels.discard)
@@ -461,8 +462,9 @@ class _Connection(asyncio.Protocol):
 
     def _stop_timers(self) -> None:
         self._stop_body_timer()
-        if self._idle_timer:
-            self._idle_timer.cancel()
+        for timer in (self._idle_timer, self._write_timer):
+            if timer:
+                timer.cancel()
 
 
 class _Exchange(HTTPConnection):
@@ -482,6 +484,7 @@ class _Exchange(HTTPConnection):
         self.read_finished = self._write_finished = False
         self._close_callback: Callable[[], None] | None = None
         self._chunked = False
+        self._switch = b""
         self._left: int | None = None  # of the answer's Content-Length
 
     # What the connection calls.
@@ -527,7 +530,10 @@ class _Exchange(HTTPConnection):
 
     def detach(self) -> IOStream:
         self._close_callback = None
-        return self._connection.detach()
+        stream = self._connection.detach()
+        if self._switch:
+            stream.write(self._switch)
+        return stream
 
     def write_headers(
         self,
@@ -556,6 +562,10 @@ class _Exchange(HTTPConnection):
         if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
             raise ValueError(f"CR or LF in a header: {text!r}")
         self.written = True
+        if code == 101:
+            # Kept for the stream: what is written to the transport may go out later.
+            self._switch = text.encode("latin1") + b"\r\n\r\n"
+            return self._connection.writable
         return self._write(text.encode("latin1") + b"\r\n\r\n" + self._framed(chunk or b""))
 
     def write(self, chunk: bytes) -> asyncio.Future[None]:
@@ -568,6 +578,8 @@ class _Exchange(HTTPConnection):
         if self._chunked:
             self._write(b"0\r\n\r\n")
         self._write_finished = True
+        if self._switch:  # what comes now is for `detach`
+            return
         # A body that nobody reads any more: only closing keeps it from being taken for a request.
         self._connection.answered(self._keep_alive and self.read_finished)
 
@@ -603,7 +615,8 @@ class _Pump(asyncio.Protocol):
         self._other.pause_reading()
 
     def resume_writing(self) -> None:
-        self._other.resume_reading()
+        if not self._other.is_closing():
+            self._other.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._other.close()
@@ -611,15 +624,15 @@ class _Pump(asyncio.Protocol):
 
 async def _tunnel(client: asyncio.Transport, end: socket.socket, first: bytes) -> None:
     """Joins a client with a socket, whose other end stands for the client."""
-    client.pause_reading()
     end.setblocking(False)
     loop = asyncio.get_running_loop()
     inner, _ = await loop.create_connection(lambda: _Pump(client), sock=end)
-    inner.write(first)
-    client.set_protocol(_Pump(inner))
-    client.resume_reading()
     if client.is_closing():
         inner.close()
+    else:
+        inner.write(first)
+        client.set_protocol(_Pump(inner))
+        client.resume_reading()
 
 
 _tunnels: set[asyncio.Task[None]] = set()  # the loop itself keeps no task alive

@@ -46,6 +46,7 @@ class HTTPServerTest(AsyncHTTPTestCase):
     """
 
     _app: Application
+    ours: ClassVar[Any] = staticmethod(our_server)
     make: ClassVar[MakeServer] = staticmethod(tornado_server)
     policy: ClassVar[type[asyncio.AbstractEventLoopPolicy]] = asyncio.DefaultEventLoopPolicy
     routes: ClassVar[list[Any]] = []
