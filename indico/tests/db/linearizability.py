@@ -73,8 +73,10 @@ def _steps(state: State, pending: Pending) -> Iterator[Moment]:
             for answer, changed in effects(record.call, state):
                 if answer == record.outcome or (record.end == NEVER and changed != state):
                     yield changed, others
-                reads_later = record.call.method == "update_by_id" and record.end < NEVER
-                if reads_later and answer in changed:
+                by_id = record.call.method.startswith("update") and list(record.call.query) == [
+                    "_id"
+                ]
+                if by_id and record.end < NEVER and answer in changed:
                     yield changed, others | {(record, stored_id(answer))}
 
 

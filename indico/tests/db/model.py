@@ -106,7 +106,7 @@ def _update(call: Call, state: State) -> Iterator[tuple[Hashable, State]]:
         fields, changes, others = decode(old), call.document, state - {old}
         added = sorted(changes.keys() - fields.keys())
         new = encode({**fields, **dict.fromkeys(added), **changes})
-        if "n.x" in changes or stored_id(new) != stored_id(old):
+        if "by.x" in changes or stored_id(new) != stored_id(old):
             yield "ServerError", state
         elif _clashes(new, others):
             yield "Conflict", state
