@@ -9,7 +9,7 @@ objects", 1990.)
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 from indico.tests.db.model import Call, State, effects, outcome, stored_id
@@ -32,8 +32,8 @@ class Record:
     is_unnamed: bool = False  # inserts a document without an id; it got one since
 
 
-# Each call that has not ended; with it the id of the document if it was an update by id that has
-# written, but not read its answer: that may tell of writes in between.
+# The calls that have not ended, each with what its update by id has written, if it has: its answer
+# is read after that, and may tell of other writes in between.
 Pending = frozenset[tuple[Record, Hashable]]
 Moment = tuple[State, Pending]
 
@@ -51,33 +51,35 @@ def explain(before: State, records: Iterable[Record], after: State) -> set[froze
         left = frozenset(record for record, _ in pending)
         if state == after and all(record.end == NEVER for record in left):
             explanations.add(left)
-        steps = set(_steps(state, pending))
-        # One that changes nothing may as well come first: it is in nobody's way.
-        idle = next(
-            ({step} for step in steps if step[0] == state and len(step[1]) < len(pending)), steps
-        )
-        new = idle - seen
+        new = set(_next(state, pending)) - seen
         moments += new
         seen |= new
     return explanations
 
 
-def _steps(state: State, pending: Pending) -> Iterator[Moment]:
+def _next(state: State, pending: Pending) -> list[Moment]:
+    """What may come next; only one call that changes nothing, which is in nobody's way."""
+    moments = []
     first_end = min((record.end for record, _ in pending), default=NEVER)
     for record, written in pending:
         others = pending - {(record, written)}
-        if written is not None:
-            if record.outcome == _document(written, state):
-                yield state, others
-        elif record.start < first_end:
-            for answer, changed in effects(record.call, state):
-                if answer == record.outcome or (record.end == NEVER and changed != state):
-                    yield changed, others
-                by_id = record.call.method.startswith("update") and list(record.call.query) == [
-                    "_id"
-                ]
-                if by_id and record.end < NEVER and answer in changed:
-                    yield changed, others | {(record, stored_id(answer))}
+        if written is not None and record.outcome == _document(written, state):
+            return [(state, others)]
+        if written is not None or record.start > first_end:
+            continue
+        reads_later = record.end < NEVER and _is_update_by_id(record.call)
+        for answer, changed in effects(record.call, state):
+            if answer == record.outcome and changed == state and not reads_later:
+                return [(state, others)]
+            if answer == record.outcome or (record.end == NEVER and changed != state):
+                moments.append((changed, others))
+            if reads_later and answer in changed:
+                moments.append((changed, others | {(record, stored_id(answer))}))
+    return moments
+
+
+def _is_update_by_id(call: Call) -> bool:
+    return call.method.startswith("update") and list(call.query) == ["_id"]
 
 
 def _document(id: Hashable, state: State) -> Hashable:

@@ -25,18 +25,17 @@ FAMILIES: list[list[Any]] = [
     [float("nan"), -float("nan"), float("inf"), 1 << 62, float(1 << 62)],
     [ObjectId("0" * 24), "0" * 24, UUID(int=0), Binary(bytes(16), 4)],
 ]
-ARRAYS: list[Any] = [["a", "b"], ["b", 1], [], [None, 0]]
 SURROGATE = "\ud800"
 WRONG_VALUES: list[Any] = [SURROGATE, 1 << 64, object(), {1: 1}]
 WRONG_IDS: list[Any] = [*WRONG_VALUES, {"$wrong": 1}, ["a"], re.compile("^a$")]
 WRONG_FIELDS: list[Document] = [*({"n": wrong} for wrong in WRONG_VALUES), {"a\0": 1}]
 WRONG_CHANGES: list[Document] = [*WRONG_FIELDS, {"": 1}, {"by.x": 1}, {"_id": "another"}]
-CHANGES: list[Document] = [{"n": 0}, {"n": 0, "z": {"b": [1]}, "b": 1}, {}]
+CHANGES: list[Document] = [{"n": 0}, {"n": 0, "z": {"b": [1]}, "a": 1}, {"a": 1}, {"a": 2}, {}]
 # A value that no other document has; whoever plays the program puts it in.
 UNIQUE = "unique"
 METHODS = [
     *("insert", "insert", "insert", "find_by_id", "find_by_id", "find_one", "find"),
-    *("update_by_id", "update_by_id", "update_one", "delete_by_id", "delete"),
+    *("update_by_id", "update_by_id", "update_by_id", "update_one", "delete_by_id", "delete"),
 ]
 
 
@@ -61,15 +60,17 @@ Round = list[Caller]
 def programs(draw: st.DrawFn) -> list[Round]:
     """Rounds of callers who mean the same few documents, each ended by reading all of these."""
     values = draw(st.sampled_from(FAMILIES)) + draw(st.sampled_from(FAMILIES))
-    ids = draw(st.lists(st.sampled_from(values), min_size=1, max_size=4))
-    keys = draw(st.lists(st.sampled_from(values + ARRAYS), min_size=1, max_size=4))
+    arrays = [[], [None], *([value, "other"] for value in values)]
+    ids = draw(st.lists(st.sampled_from(values), min_size=1, max_size=3))
+    keys = draw(st.lists(st.sampled_from(values + arrays), min_size=1, max_size=4))
     reading = [
         *(Caller([Call("find_by_id", (one,))]) for one in ids),
         *(Caller([Call("find_one", ({"key": key},))]) for key in keys),
     ]
     keyed = zip(ids, keys, strict=False)
     seed = [Caller([_insert({"_id": own, "key": key})]) for own, key in keyed]
-    callers = _callers(_calls(_mostly(ids, WRONG_IDS), _mostly(keys, WRONG_VALUES)))
+    ids_often_one = _mostly(ids[:1] * 3 + ids, WRONG_IDS)
+    callers = _callers(_calls(ids_often_one, _mostly(keys, WRONG_VALUES)))
     alone = _alone(ids, keys).map(lambda call: [Caller([call])])
     rounds = st.lists(callers, min_size=2, max_size=5)
     played = draw(st.lists(rounds | rounds | alone, min_size=1, max_size=4))

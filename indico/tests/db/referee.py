@@ -24,11 +24,11 @@ RAW = CodecOptions(document_class=RawBSONDocument)
 
 
 class Referee:
-    """For `things`, which is empty; `database` is the same one, seen by a client of its own."""
+    """For `things`, which is empty; `outside` is the same one, by a client of its own."""
 
-    def __init__(self, things: Collection, database: Any) -> None:
+    def __init__(self, things: Collection, outside: Any) -> None:
         self._things = things
-        self._outside = database[things.name]
+        self._outside = outside
         self._clock = itertools.count(1)
         self._state = State()
         self._left = {frozenset[Record]()}
