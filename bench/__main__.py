@@ -6,13 +6,14 @@ import signal
 import sys
 from collections.abc import Callable
 
-from bench import compare, growth, held
+from bench import batches, compare, growth, held
 from bench.machine import UnfitError
 from indico.error import StartError
 
 MEASUREMENTS: dict[str, Callable[[list[str]], int]] = {
     "peers": compare.main,
     "held": held.main,
+    "batches": batches.main,
     "growth": growth.main,
 }
 
