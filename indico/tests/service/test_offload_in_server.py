@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import threading
 from typing import Any
@@ -15,9 +16,8 @@ from indico.tests.server_test import PASSWORD, mongodb_uri
 from indico.tests.service.test_offload import gone
 
 # Some seconds of work for a processor.
-TEXT = " ".join(
-    f"{chr(97 + n % 26)}{chr(97 + n * n % 26)}{chr(97 + n // 77 % 26)}" for n in range(50_000)
-)
+LETTERS = random.Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=60_000)
+TEXT = " ".join(map("".join, zip(LETTERS[::3], LETTERS[1::3], LETTERS[2::3], strict=True)))
 
 
 class PoolAtWorkTest(ProcessTest):
