@@ -68,10 +68,12 @@ class Load:
         for caller in callers:
             caller.start()
         time.sleep(1)  # the processes are started, which happens once
-        yield
-        self.stop.set()
-        for caller in callers:
-            caller.join()
+        try:
+            yield
+        finally:
+            self.stop.set()
+            for caller in callers:
+                caller.join()
 
 
 def main(arguments: list[str]) -> int:
