@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from bench import batches, compare, growth, held
+from bench import batches, compare, growth, held, offload
 from bench.machine import UnfitError
 from indico.error import StartError
 
@@ -14,6 +14,7 @@ MEASUREMENTS: dict[str, Callable[[list[str]], int]] = {
     "peers": compare.main,
     "held": held.main,
     "batches": batches.main,
+    "offload": offload.main,
     "growth": growth.main,
 }
 

@@ -8,12 +8,14 @@ from indico.routes.auth import AuthRoute
 from indico.routes.handler import NotFoundHandler
 from indico.routes.health import HealthRoute, ReadyRoute
 from indico.routes.system import SystemRoute
+from indico.routes.text import TextRoute
 from indico.routes.user import UserRoute
 
 ROUTES = [
     AuthRoute,
     UserRoute,
     SystemRoute,
+    TextRoute,
     HealthRoute,
     ReadyRoute,
 ]

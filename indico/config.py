@@ -80,6 +80,12 @@ class Settings(BaseSettings):
         None, description="mongod for the embedded MongoDB; unset, PATH and then the wheel"
     )
     data_dir: Path = Field(Path(".data"), description="folder of the embedded MongoDB's data")
+    offload_processes: int = Field(
+        0, ge=0, le=1024, description="processes for offloaded work; 0 is one for each core"
+    )
+    offload_queue: int = Field(
+        64, ge=0, description="offloaded calls that may wait for a process; beyond it 503"
+    )
 
     @model_validator(mode="after")
     def _fit_for_production(self) -> Self:

@@ -27,6 +27,7 @@ from indico.db.embedded import Embedded
 from indico.error import StartError
 from indico.http_server import FastHTTPServer
 from indico.routes.application import Application
+from indico.service import offload
 from indico.utils import LOGGER, log
 
 DOCUMENTATION = "README.md, or python -m indico.server --help"
@@ -55,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(settings: Settings) -> None:
     """Raises `StartError` if the port is taken or MongoDB does not come up."""
     sockets = _bind(settings)
+    offload.configure(settings.offload_processes, settings.offload_queue)
     embedded = None
     if settings.mongodb_uri is None:
         embedded = Embedded(settings.data_dir, settings.mongod_binary, _say)
@@ -64,6 +66,7 @@ def run(settings: Settings) -> None:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings, sockets, embedded))
     finally:
+        offload.stop()
         if embedded:
             embedded.stop()
 
@@ -93,6 +96,7 @@ async def _serve(
     server.add_sockets(sockets)
     _greet(settings, sockets, embedded)
     if settings.debug:
+        autoreload.add_reload_hook(offload.stop)
         autoreload.add_reload_hook(_wait_until_it_compiles)
         autoreload.start()
     await stop.wait()

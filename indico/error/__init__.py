@@ -25,7 +25,7 @@ Each class has one `code` (for a program) and one `status` (the HTTP status that
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 Detail = dict[str, str]
 
@@ -56,6 +56,10 @@ class IndicoError(Exception):
         self.details = list(details)
         self.headers = dict(headers or {})
         super().__init__(self.message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as it is: without `__init__`, whose arguments each class has of its own."""
+        return type(self).__new__, (type(self), *self.args), self.__dict__
 
 
 class ServerError(IndicoError):

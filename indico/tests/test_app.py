@@ -96,7 +96,7 @@ class DocumentationTest(ServerTest):
         ours = {
             p: facts(a).token
             for p, a in ACTIONS.items()
-            if p.split("/")[1] in ("auth", "user", "system")
+            if p.split("/")[1] in ("auth", "user", "system", "text")
         }
         self.assertEqual({p: documented[p] for p in documented if p in ours}, ours)
         self.assertEqual(documented.keys() - ACTIONS.keys(), set())

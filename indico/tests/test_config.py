@@ -72,6 +72,7 @@ class LoadTest(ConfigTest):
             "max_body_bytes": ("0", "greater than or equal to 1"),
             "drain_seconds": ("-1", "greater than 0"),
             "body_timeout_seconds": ("inf", "finite"),
+            "offload_processes": ("-1", "greater than or equal to 0"),
             "mongodb_driver": ("mongoengine", "'motor' or 'pymongo'"),
             "mongodb_database": ("a b", "pattern"),
             "environment": ("prod", "'development' or 'production'"),

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "indico"
 
 # What each layer may import of the package, beside itself.
 ALLOWED = {
-    "server": {"app", "config", "http_server", "routes", "db", "error", "utils"},
+    "server": {"app", "config", "http_server", "routes", "service", "db", "error", "utils"},
     "http_server": set(),
     "app": {"config", "routes"},
     "routes": {"config", "service", "db", "error", "utils"},
@@ -80,6 +80,7 @@ class ImportsTest(TestCase):
 from indico.routes.handler import IndicoHandler
 from indico.utils import unpack, type_check, LOGGER
 from indico.utils.auth.auth_utils import auth
+from indico.service.offload import offload
 import indico.db.user_db as UserDB
 from indico.error import IndicoError, RouteNotFound, ServerError
 import indico.db
