@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from indico.db.driver import mongodb
-from indico.db.operation import GRACE_SECONDS, bounded, our_error
+from indico.db.operation import GRACE_SECONDS, our_error
 
 Request = TypeVar("Request")
 
@@ -28,10 +29,10 @@ class Batches(Generic[Request]):
     so batches grow with load, and a lone call does not wait.
     """
 
-    def __init__(self, send: Callable[[list[Request]], Awaitable[Sequence[Any]]]) -> None:
+    def __init__(self, send: Callable[[list[Request]], Coroutine[Any, Any, Sequence[Any]]]) -> None:
         self._send = send
         self._waiting: deque[_Call[Request]] = deque()
-        self._in_flight = 0
+        self._in_flight: set[asyncio.Task[Sequence[Any]]] = set()
         self._planned = False
 
     async def call(self, request: Request, size: int, deadline: float) -> Any:
@@ -50,7 +51,7 @@ class Batches(Generic[Request]):
             timer.cancel()
 
     def _plan(self, loop: asyncio.AbstractEventLoop) -> None:
-        room = self._in_flight < mongodb.max_batches_in_flight
+        room = len(self._in_flight) < mongodb.max_batches_in_flight
         if self._waiting and room and not self._planned:
             self._planned = True
             loop.call_soon(self._start, loop)
@@ -58,9 +59,10 @@ class Batches(Generic[Request]):
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._planned = False
         if batch := self._take():
-            self._in_flight += 1
-            _running.add(task := loop.create_task(self._run(batch)))
-            task.add_done_callback(_running.discard)
+            sending = loop.create_task(self._send([call.request for call in batch]))
+            self._in_flight.add(sending)
+            timer = loop.call_at(deadline(), self._give_up, sending, batch)
+            sending.add_done_callback(partial(self._arrived, batch, timer))
         self._plan(loop)
 
     def _take(self) -> list[_Call[Request]]:
@@ -77,17 +79,32 @@ class Batches(Generic[Request]):
                 size += call.size
         return batch
 
-    async def _run(self, batch: list[_Call[Request]]) -> None:
-        try:
-            answers = await bounded(lambda: self._send([call.request for call in batch]))
-            for call, answer in zip(batch, answers, strict=True):
-                call.answer(answer)
-        except Exception as error:
+    def _arrived(
+        self,
+        batch: list[_Call[Request]],
+        timer: asyncio.TimerHandle,
+        sending: asyncio.Task[Sequence[Any]],
+    ) -> None:
+        timer.cancel()
+        error = TimeoutError() if sending.cancelled() else sending.exception()
+        if sending not in self._in_flight:  # given up
+            return
+        self._in_flight.discard(sending)
+        if isinstance(error, Exception):
             for call in batch:
                 call.fail(error)
-        finally:
-            self._in_flight -= 1
-            self._plan(asyncio.get_running_loop())
+        else:
+            for call, answer in zip(batch, sending.result(), strict=True):
+                call.answer(answer)
+        self._plan(sending.get_loop())
+
+    def _give_up(self, sending: asyncio.Task[Sequence[Any]], batch: list[_Call[Request]]) -> None:
+        """Does not wait for the end of `sending`, for the reason that `bounded` has."""
+        self._in_flight.discard(sending)
+        sending.cancel()
+        for call in batch:
+            call.fail(TimeoutError())
+        self._plan(sending.get_loop())
 
 
 class _Call(Generic[Request]):
@@ -109,9 +126,6 @@ class _Call(Generic[Request]):
     def fail(self, error: Exception) -> None:
         if not self.future.done():
             self.future.set_exception(our_error(error))
-
-
-_running: set[asyncio.Task[None]] = set()  # the loop itself keeps no task alive
 
 
 def deadline() -> float:
