@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from bench import batches, compare, growth, held, offload
+from bench import batches, compare, growth, held, limit, offload
 from bench.machine import UnfitError
 from indico.error import StartError
 
@@ -15,6 +15,7 @@ MEASUREMENTS: dict[str, Callable[[list[str]], int]] = {
     "held": held.main,
     "batches": batches.main,
     "offload": offload.main,
+    "limit": limit.main,
     "growth": growth.main,
 }
 

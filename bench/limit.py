@@ -1,0 +1,110 @@
+"""`bench limit`: what stands between indico and an empty server, and its driver alone."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from pymongo import InsertOne
+
+from bench import load, machine
+from bench.data import TEXT, TITLE, WORKLOADS, Data
+from bench.mongodb import MongoDB, embedded
+from bench.servers import OURS, Peer, running
+from indico import db
+from indico.db import ObjectId
+from indico.db.collection import Collection
+
+DATABASE = "bench_limit"
+CONNECTIONS = 32
+EMPTY = Peer("empty httptools protocol", "bench.empty", ("httptools", "uvloop"))
+SCRATCH = Path(__file__).parent.parent / ".bench"
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python3 run.py bench limit", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=3, help="for each figure; default: 3")
+    seconds = parser.parse_args(arguments).seconds
+    core, other_core = machine.require()
+    SCRATCH.mkdir(exist_ok=True)
+    with (
+        machine.pinned(other_core),
+        tempfile.TemporaryDirectory(prefix="run-", dir=SCRATCH) as folder,
+        embedded(Path(folder)) as mongodb,
+    ):
+        _serve(mongodb, Path(folder), core, seconds)
+        with (
+            machine.pinned(core),
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            runner.run(_operate(mongodb.uri, seconds))
+    return 0
+
+
+def _serve(mongodb: MongoDB, folder: Path, core: int, seconds: int) -> None:
+    data = Data()
+    data.fill(mongodb.client, DATABASE)
+    data.write_requests(folder)
+    for peer in (OURS, EMPTY):
+        with running(peer, mongodb.uri, DATABASE, core, folder / "server.log") as server:
+            load.run(server.port, WORKLOADS[0], CONNECTIONS, 1, folder)
+            before = server.processor_seconds()
+            seen = load.run(server.port, WORKLOADS[0], CONNECTIONS, seconds, folder)
+            used = (server.processor_seconds() - before) / seen.requests * 1e6
+            rate = seen.requests / seen.seconds
+        print(f"echo, {peer.name:26} {rate:9,.0f}/s {used:7.1f} us of a processor", flush=True)
+
+
+async def _operate(uri: str, seconds: int) -> None:
+    await db.connect(uri, DATABASE)
+    notes = Collection("notes")
+    Collection.declared.remove(notes)
+    straight = db.mongodb.notes
+    ids = [note["_id"] for note in await straight.find({}, {"_id": 1}).to_list(None)]
+
+    def some() -> list[ObjectId]:
+        return random.sample(ids, CONNECTIONS)
+
+    async def finds() -> None:
+        await asyncio.gather(*map(notes.find_by_id, some()))
+
+    async def inserts() -> None:
+        await asyncio.gather(*(notes.insert(_note()) for _ in range(CONNECTIONS)))
+
+    async def straight_finds() -> None:
+        await straight.find({"_id": {"$in": some()}}).to_list(None)
+
+    async def straight_inserts() -> None:
+        writes = [InsertOne(_note()) for _ in range(CONNECTIONS)]
+        await straight.bulk_write(writes, ordered=False)
+
+    for name, operation in (
+        ("finds, Collection", finds),
+        ("finds, the driver's find", straight_finds),
+        ("inserts, Collection", inserts),
+        ("inserts, the driver's bulk_write", straight_inserts),
+    ):
+        print(f"{name:32} {await _rate(operation, seconds)}", flush=True)
+    await db.disconnect()
+
+
+def _note() -> dict[str, Any]:
+    return {"title": TITLE, "text": TEXT}
+
+
+async def _rate(batch: Callable[[], Awaitable[None]], seconds: int) -> str:
+    """Of batches of `CONNECTIONS` operations, one after the other."""
+    end = time.perf_counter() + seconds
+    used, count = time.process_time(), 0
+    while time.perf_counter() < end:
+        await batch()
+        count += CONNECTIONS
+    used = (time.process_time() - used) / count * 1e6
+    return f"{count / seconds:9,.0f}/s {used:7.1f} us of a processor"
