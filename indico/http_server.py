@@ -248,7 +248,8 @@ class _Connection(asyncio.Protocol):
         line = b"%b %b HTTP/%b\r\n" % (self._parser.get_method(), self._target, version.encode())
         if version not in ("1.0", "1.1") or line not in self._unread:
             raise HTTPInputError("Malformed HTTP request line")
-        is_transfer_encoding_chunked(headers)  # raises what it has to say against others
+        if "transfer-encoding" in seen:
+            is_transfer_encoding_chunked(headers)  # raises what it has to say against others
         keep_alive = self._parser.should_keep_alive()
         if version == "1.0":
             keep_alive = headers.get("Connection", "").lower() == "keep-alive"
@@ -347,12 +348,12 @@ class _Connection(asyncio.Protocol):
         elif read is _MALFORMED:
             self._answer_malformed()
         else:
-            self._call(partial(exchange.take, read))
+            self._call(exchange.take, read)
 
-    def _call(self, step: Callable[[], Awaitable[None] | None]) -> None:
+    def _call(self, step: Callable[..., Awaitable[None] | None], *read: bytes) -> None:
         """Hands something to the application, and waits if it wants us to."""
         try:
-            taken = step()
+            taken = step(*read)
         except Exception as error:
             self._failed(error)
         else:
@@ -494,7 +495,7 @@ class _Exchange(HTTPConnection):
         if int(headers.get("Content-Length", 0)) > self._max_body_size:
             raise HTTPInputError("The body is too long")
         taken = self._delegate.headers_received(start_line, headers)
-        if headers.get("Expect") == "100-continue" and not self._write_finished:
+        if headers.get_list("Expect") == ["100-continue"] and not self._write_finished:
             self._connection.transport.write(b"HTTP/1.1 100 (Continue)\r\n\r\n")
         return taken
 

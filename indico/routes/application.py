@@ -11,7 +11,7 @@ from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 
 from indico.config import Settings
 from indico.routes.body import LimitedBody
-from indico.utils import LOGGER
+from indico.utils import log
 
 MAX_LOGGED_PATH = 500
 MAX_TARGETS = 1000
@@ -79,8 +79,8 @@ def log_request(handler: web.RequestHandler) -> None:
         "request_id": getattr(handler, "request_id", "-"),
         "user_id": str(getattr(handler, "user_id", "-")),
     }
-    LOGGER.info(
-        "%(method)s %(path)s %(status)s %(milliseconds)s ms id=%(request_id)s user=%(user_id)s",
+    log.info(
+        f"{request.method} {fields['path']} {fields['status']} {fields['milliseconds']} ms"
+        f" id={fields['request_id']} user={fields['user_id']}",
         fields,
-        extra={"fields": fields},
     )

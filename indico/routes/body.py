@@ -55,7 +55,9 @@ class LimitedBody(HTTPMessageDelegate):
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        encoding = (headers.pop("Content-Encoding", "") or "identity").lower()
+        encoding = "identity"
+        if headers.get_list("Content-Encoding"):
+            encoding = headers.pop("Content-Encoding").lower() or encoding
         kind = headers.get("Content-Type", "").lower()
         if encoding in ("gzip", "x-gzip"):
             self._gzip = _gunzip()

@@ -61,7 +61,7 @@ class JSONHandler(RequestHandler):
     def request_id(self) -> str:
         """The client's `X-Request-Id` if it is a sane one, else a new one."""
         if self._request_id is None:
-            sent = self.request.headers.get("X-Request-Id", "")
+            sent = ",".join(self.request.headers.get_list("X-Request-Id"))
             self._request_id = sent if _SANE_ID.fullmatch(sent) else secrets.token_hex(8)
         return self._request_id
 
@@ -79,16 +79,17 @@ class JSONHandler(RequestHandler):
     def clear(self) -> None:
         """As Tornado's, with the date made once a second, and no headers to be taken back."""
         self._headers = HTTPHeaders()
-        self._headers["Date"] = _date(int(time.time()))
         self.set_default_headers()
         self._write_buffer = []
         self.set_status(200)
 
     def set_default_headers(self) -> None:
-        self.set_header("Content-Type", "application/json")
-        self.set_header("Cache-Control", "no-store")
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("X-Request-Id", self.request_id)
+        headers = self._headers  # `set_header` checks each of them anew
+        headers["Date"] = _date(int(time.time()))
+        headers["Content-Type"] = "application/json"
+        headers["Cache-Control"] = "no-store"
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["X-Request-Id"] = self.request_id
         if self.application.draining:
             self.set_header("Connection", "close")
 

