@@ -31,13 +31,15 @@ class Proxy:
             proxy.cut()
 
     `delay_seconds` is how long every byte is on its way, in each direction; connecting takes no
-    longer. `refuse` resets new connections. While `commands` is a list, every command is appended
-    to it, without the documents of an insert and the like, which go beside it. The messages by
-    which a driver watches its server are passed on, but counted and told nowhere.
+    longer. `refuse` resets new connections. `cut_after` resets all of them in place of passing on
+    the message with that number, counted from now, in both directions; 0 is never. While
+    `commands` is a list, every command is appended to it, without the documents of an insert and
+    the like, which go beside it. The messages by which a driver watches its server don't count.
     """
 
     def __init__(self, uri: str) -> None:
         self.delay_seconds = 0.0
+        self.cut_after = 0
         self.refuse = False
         self.commands: list[dict[str, Any]] | None = None
         self.requests = Traffic()
@@ -45,7 +47,6 @@ class Proxy:
         self._uri = urlsplit(uri)
         self._mongodb = str(self._uri.hostname), self._uri.port or 27017
         self._ends: set[_End] = set()
-        self._messages_left = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -72,14 +73,9 @@ class Proxy:
         self.freeze(requests=False, answers=False)
         self._do(self._release)
 
-    def cut(self, after: int = 0) -> None:
-        """Resets all connections: now, or in place of passing on the `after`-th message from now.
-
-        Messages of both directions count. What was held or under way is lost.
-        """
-        self._messages_left = after
-        if not after:
-            self._do(self._reset)
+    def cut(self) -> None:
+        """Resets all connections. What was held or under way is lost."""
+        self._do(self._reset)
 
     def _do(self, work: Callable[[], None]) -> None:
         async def do() -> None:
@@ -101,12 +97,12 @@ class Proxy:
         if self.commands is not None and traffic is self.requests:
             size = int.from_bytes(message[_COMMAND : _COMMAND + 4], "little")
             self.commands.append(bson.decode(message[_COMMAND : _COMMAND + size]))
-        if not self._messages_left:
+        if not self.cut_after:
             return True
-        self._messages_left -= 1
-        if not self._messages_left:
+        self.cut_after -= 1
+        if not self.cut_after:
             self._reset()
-        return self._messages_left > 0
+        return self.cut_after > 0
 
 
 @dataclass

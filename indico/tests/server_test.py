@@ -36,10 +36,10 @@ log.LOGGER.setLevel("CRITICAL")
 
 
 @functools.cache
-def mongodb_uri() -> str:
+def mongodb_uri(kind: type[Embedded] = Embedded) -> str:
     """The MongoDB of this run of the tests, started when the first test asks."""
     folder = Path(tempfile.mkdtemp(prefix="indico-tests-"))
-    embedded = Embedded(folder, None, lambda line: None)
+    embedded = kind(folder, None, lambda line: None)
     embedded.start()
 
     def stop() -> None:

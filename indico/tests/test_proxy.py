@@ -60,7 +60,7 @@ class ProxyTest(unittest.TestCase):
 
     def test_cut_before_the_request_or_before_the_answer(self) -> None:
         for messages, arrived in ((1, 0), (2, 1)):
-            self.proxy.cut(after=messages)
+            self.proxy.cut_after = messages
             with self.assertRaises(AutoReconnect):
                 self.things.insert_one({"_id": messages})
             self.assertEqual(self.stored.count_documents({"_id": messages}), arrived)

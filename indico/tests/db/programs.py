@@ -57,8 +57,11 @@ Round = list[Caller]
 
 
 @st.composite
-def programs(draw: st.DrawFn) -> list[Round]:
-    """Rounds of callers who mean the same few documents, each ended by reading all of these."""
+def programs(draw: st.DrawFn, with_many: bool = True) -> list[Round]:
+    """Rounds of callers who mean the same few documents, each ended by reading all of these.
+
+    `with_many` has rounds of one call that means many documents.
+    """
     values = draw(st.sampled_from(FAMILIES)) + draw(st.sampled_from(FAMILIES))
     arrays = [[], [None], *([value, "other"] for value in values)]
     ids = draw(st.lists(st.sampled_from(values), min_size=1, max_size=3))
@@ -73,7 +76,8 @@ def programs(draw: st.DrawFn) -> list[Round]:
     callers = _callers(_calls(ids_often_one, _mostly(keys, WRONG_VALUES)))
     alone = _alone(ids, keys).map(lambda call: [Caller([call])])
     rounds = st.lists(callers, min_size=2, max_size=5)
-    played = draw(st.lists(rounds | rounds | alone, min_size=1, max_size=4))
+    several = rounds | alone if with_many else rounds
+    played = draw(st.lists(several, min_size=1, max_size=4))
     return [each for one in [seed, *played] for each in (one, reading)]
 
 

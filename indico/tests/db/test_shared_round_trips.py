@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-import os
 from random import Random
 from typing import Any, ClassVar
 
-from bson import ObjectId
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from tornado.testing import gen_test
 
 from indico import db
@@ -18,39 +16,21 @@ from indico.db.collection import Document, IndexModel
 from indico.error import Conflict, Unavailable
 from indico.tests.db.model import MAX_DOCUMENT_BYTES, Call, outcome
 from indico.tests.db.programs import WRONG_CHANGES, WRONG_FIELDS, WRONG_IDS, Round, programs
-from indico.tests.db.referee import Referee
-from indico.tests.db.round_trip_test import RoundTripTest, together
-
-# With PROPERTY_EXAMPLES=1000, as many programs at random instead of the same few every time.
-EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "0"))
-SETTINGS = settings(
-    max_examples=EXAMPLES or 50,
-    derandomize=not EXAMPLES,
-    database=None,
-    deadline=None,
-    print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)
+from indico.tests.db.round_trip_test import RoundTripTest, property_settings, together
 
 
 class PropertyTest(RoundTripTest):
     """Programs of concurrent callers, made up by hypothesis; `Referee` judges what comes out."""
 
-    @SETTINGS
+    @property_settings(50)
     @given(programs())
     def test_any_program(self, program: list[Round]) -> None:
         self.run_async(self.play(program))
 
     async def play(self, program: list[Round]) -> None:
-        referee = Referee(self.things, self.stored)
-        try:
+        async with self.referee() as referee:
             for callers in program:
                 await referee.judge(callers)
-        finally:
-            if referee.is_settled:
-                await self.stored.delete_many({})
-            else:
-                await self.make_things(f"things_{ObjectId()}")
 
 
 class ConcurrentTest(RoundTripTest):

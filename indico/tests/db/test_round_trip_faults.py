@@ -1,0 +1,181 @@
+"""Many operations on one collection while the network, or MongoDB, lets them down."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+from typing import Any, ClassVar
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tornado.testing import gen_test
+
+from indico import db
+from indico.db.collection import GRACE_SECONDS
+from indico.db.driver import APPLICATION_NAME
+from indico.db.embedded import Embedded
+from indico.error import IndicoError, ServerError, Unavailable
+from indico.tests.db.programs import Round, programs
+from indico.tests.db.round_trip_test import ProxiedTest, property_settings, together
+from indico.tests.server_test import mongodb_uri
+
+READS = ["find_by_id", "find_one"]
+WRITES = ["insert", "update_by_id", "delete_by_id"]
+COMMANDS = ["find", "insert", "update", "delete", "findAndModify"]
+
+
+class FaultTest(ProxiedTest):
+    """`self.things` has ten documents."""
+
+    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 0.5}
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.marks = iter(range(1_000_000))
+        self.run_async(self.stored.insert_many([{"_id": n, "key": n} for n in range(10)]))
+
+    async def made(self, method: str, n: int) -> Any:
+        """What a call answers, or its error, which must come in time: one timeout, not two."""
+        mark = f"mark {next(self.marks)}"
+        arguments: dict[str, tuple[Any, ...]] = {
+            "find_by_id": (n,),
+            "find_one": ({"key": n},),
+            "insert": ({"_id": mark, "key": mark},),
+            "update_by_id": (n, {"n": mark}),
+            "delete_by_id": (mark,),
+        }
+        caller = asyncio.ensure_future(getattr(self.things, method)(*arguments[method]))
+        patience = db.mongodb.timeout_seconds + GRACE_SECONDS + 1
+        await asyncio.wait([caller], timeout=patience)
+        self.assertTrue(caller.done(), f"{method} still waits after {patience} s")
+        return (await together(caller))[0]
+
+    async def all_made(self, methods: list[str]) -> list[Any]:
+        """Ten of each at the same time; errors are nobody else's."""
+        results = await asyncio.gather(
+            *(self.made(method, n) for n in range(10) for method in methods)
+        )
+        errors = [result for result in results if isinstance(result, Exception)]
+        self.assertEqual(len({id(error) for error in errors}), len(errors))
+        return results
+
+    async def all_fail(self, methods: list[str], error: type[IndicoError]) -> None:
+        results = await self.all_made(methods)
+        self.assertEqual({type(result) for result in results}, {error})
+
+    async def recover(self) -> None:
+        while isinstance(await self.made("find_by_id", 0), Unavailable):
+            await asyncio.sleep(0.01)
+        for result in await self.all_made(READS + WRITES):
+            self.assertNotIsInstance(result, Exception)
+
+
+class FrozenTest(FaultTest):
+    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 2}
+
+    @gen_test(timeout=60)
+    async def test_frozen(self) -> None:
+        self.proxy.freeze()
+        failing = []
+        for _ in range(8):  # so that some wait for the others, however many batches may be sent
+            failing.append(asyncio.create_task(self.all_fail(READS + WRITES, Unavailable)))
+            await asyncio.sleep(0.02)
+        await asyncio.gather(*failing)
+        self.proxy.cut()
+        self.proxy.thaw()
+        await self.recover()
+
+
+class CutTest(FaultTest):
+    @gen_test(timeout=60)
+    async def test_no_acknowledged_insert_is_lost(self) -> None:
+        inserted: list[str] = []
+        for cut in Random(0).choices(range(1, 21), k=6):
+            self.proxy.cut_after = cut
+            for result in await self.all_made(["insert"] * 4):
+                if not isinstance(result, Unavailable):
+                    inserted.append(result)
+        stored = {document["_id"] async for document in self.stored.find()}
+        self.assertLessEqual(set(inserted), stored)
+        self.assertLessEqual(len(stored), 250)
+        await self.recover()
+
+    @property_settings(8)
+    @given(programs(with_many=False), st.integers(0, 9), st.integers(1, 12))
+    def test_any_program_that_is_cut(self, program: list[Round], cut: int, messages: int) -> None:
+        self.run_async(self.play(program, cut % len(program), messages))
+
+    async def play(self, program: list[Round], cut: int, messages: int) -> None:
+        await self.stored.delete_many({})
+        async with self.referee() as referee:
+            for number, callers in enumerate(program):
+                self.proxy.cut_after = messages if number == cut else 0
+                await referee.judge(callers, 10, faults=True)
+
+
+class Testable(Embedded):
+    """A MongoDB that fails on command."""
+
+    def _popen(self, binary: Path, *options: str) -> subprocess.Popen[bytes]:
+        return super()._popen(binary, *options, "--setParameter", "enableTestCommands=1")
+
+
+class FailPointTest(FaultTest):
+    def mongodb(self) -> str:
+        return mongodb_uri(Testable)
+
+    @asynccontextmanager
+    async def failing(
+        self, *commands: str, mode: Any = "alwaysOn", **how: Any
+    ) -> AsyncIterator[None]:
+        point: dict[str, Any] = {"configureFailPoint": "failCommand"}
+        app = f"{APPLICATION_NAME} {os.getpid()}"
+        data = {"failCommands": commands, "appName": app, **how}
+        await self.outside.admin.command({**point, "mode": mode, "data": data})
+        try:
+            yield
+        finally:
+            await self.outside.admin.command({**point, "mode": "off"})
+
+    @gen_test(timeout=60)
+    async def test_refused(self) -> None:
+        for code, error in ((13, ServerError), (50, Unavailable)):
+            async with self.failing(*COMMANDS, errorCode=code):
+                await self.all_fail(READS + WRITES, error)
+            await self.recover()
+
+    @gen_test(timeout=60)
+    async def test_disconnected(self) -> None:
+        async with self.failing(*COMMANDS, closeConnection=True):
+            await self.all_fail(READS + WRITES, Unavailable)
+        await self.recover()
+
+    @gen_test(timeout=60)
+    async def test_disconnected_once(self) -> None:
+        """The drivers try again, unless many documents might be deleted."""
+        async with self.failing(*COMMANDS, mode={"times": 1}, closeConnection=True):
+            for result in await self.all_made(READS + WRITES):
+                self.assertNotIsInstance(result, ServerError)
+        await self.recover()
+
+    @gen_test(timeout=60)
+    async def test_slow(self) -> None:
+        async with self.failing(*COMMANDS, blockConnection=True, blockTimeMS=1500):
+            await self.all_fail(READS + WRITES, Unavailable)
+        await self.recover()
+
+    @gen_test(timeout=60)
+    async def test_not_on_a_majority_in_time(self) -> None:
+        late = {"code": 64, "codeName": "WriteConcernFailed", "errmsg": "waiting for replication"}
+        late["errInfo"] = {"wtimeout": True}
+        async with self.failing(*COMMANDS, writeConcernError=late):
+            await self.all_fail(WRITES, Unavailable)
+            for result in await self.all_made(READS):
+                self.assertIsInstance(result, dict)
+        self.assertEqual(await self.stored.count_documents({}), 20)
+        await self.recover()
