@@ -80,7 +80,11 @@ class Shared:
         found: dict[Any, tuple[bytes, Document]] = {}
         missing = None
         for raw in _documents(replies):
-            document = self._decode(raw)
+            try:
+                document = self._decode(raw)
+            except Exception:  # a date beyond the year 9999, say
+                missing = ALONE
+                continue
             key = document.get(field)
             if is_key(key) and key in wanted:
                 found.setdefault(key, (raw, document))
