@@ -51,12 +51,12 @@ def parse(arguments: Sequence[str]) -> Options:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python3 run.py bench peers",
-        description="Measures indico beside other frameworks: about 25 minutes with everything.",
+        description="Measures indico beside other frameworks: about 20 minutes with everything.",
         epilog="After --, flags of indico's server measure it once more, with them; after another "
         "--, once more. With any option the results go to .bench, and not to bench.",
     )
     parser.add_argument("--rounds", type=_number, default=3, help="default: 3")
-    parser.add_argument("--seconds", type=_number, default=3, help="for each cell; default: 3")
+    parser.add_argument("--seconds", type=_number, default=2, help="for each cell; default: 2")
     for name, kind, known in (
         ("peers", partial(_chosen, PEERS), [peer.name for peer in PEERS]),
         ("workloads", partial(_chosen, WORKLOADS), [workload.name for workload in WORKLOADS]),

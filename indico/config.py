@@ -71,7 +71,7 @@ class Settings(BaseSettings):
         4, description="bounds every operation on MongoDB; beyond it the answer is 503"
     )
     max_batches_in_flight: int = Field(
-        1,
+        2,
         ge=0,
         le=100,
         description="batches of one kind of operation on their way at once; 0 shares nothing",

@@ -23,7 +23,7 @@ async def connect(
     database: str,
     driver: Driver = "motor",
     timeout_seconds: float = 4,
-    max_batches_in_flight: int = 1,
+    max_batches_in_flight: int = 2,
 ) -> None:
     """Raises `StartError`, and opens nothing, if MongoDB does not take us in."""
     opening = Database()

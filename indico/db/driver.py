@@ -59,7 +59,7 @@ class Database:
         name: str,
         driver: Driver,
         timeout_seconds: float,
-        max_batches_in_flight: int = 1,
+        max_batches_in_flight: int = 2,
     ) -> None:
         """Makes the client, inside the running event loop; it connects at its first operation.
 
