@@ -95,9 +95,9 @@ class InFlightTest(ProxiedTest):
             *(self.things.insert({"_id": n, "key": n}) for n in range(20)),
             *(self.things.update_by_id(n, {"n": n}) for n in range(20)),
             *(self.things.update_one({"key": n}, {"n": n}) for n in range(20)),
-            *(self.things.delete_by_id(n) for n in range(10)),
-            self.things.delete({"key": {"$in": [1, 2]}}),
         )
+        await together(*(self.things.delete_by_id(n) for n in range(10)))
+        await self.things.delete({"key": {"$in": [11, 12]}})
         names = [next(iter(command)) for command in commands]
         self.assertLessEqual({"insert", "update", "findAndModify", "commitTransaction"}, {*names})
         for name, command in zip(names, commands, strict=True):
