@@ -271,7 +271,6 @@ class _Connection(asyncio.Protocol):
             piece, data = (data, b"") if len(data) <= _PIECE_BYTES else _split(data)
             data = self._feed(piece) + data
             self._handle_read()
-            self._watch_body()
             if self._waiting:
                 self._keep(data)
                 return
@@ -279,7 +278,6 @@ class _Connection(asyncio.Protocol):
     def _feed(self, piece: bytes) -> bytes:
         """What is left of `piece` after the head of a request that would change the protocol."""
         if not self._in_head:
-            self._unread = b""
             self._aligned = not (self._in_body or self._read)
         self._unread += piece
         try:
@@ -293,11 +291,14 @@ class _Connection(asyncio.Protocol):
             # The parser takes what follows for another protocol; who doesn't change to it has
             # a body there, if the head says so, and more requests.
             self._parser = httptools.HttpRequestParser(self)
+            self._unread = b""
             return self._framing + piece[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             gen_log.info("Malformed HTTP message from %s: %s", self.context, error)
             self._refuse()
-        if self._in_head and len(self._unread) > _MAX_HEADER_BYTES:
+        if not self._in_head:
+            self._unread = b""
+        elif len(self._unread) > _MAX_HEADER_BYTES:
             self._refuse()
         return b""
 
@@ -305,7 +306,7 @@ class _Connection(asyncio.Protocol):
         """What begins with a method that the parser doesn't know, which is the handler's matter."""
         self._parser = httptools.HttpRequestParser(self)
         self._method = method
-        self._in_head = False
+        self._in_head, self._unread = False, b""
         return self._feed(b"POST " + rest)
 
     def _keep(self, data: bytes) -> None:
@@ -333,6 +334,7 @@ class _Connection(asyncio.Protocol):
         while self._read and not self._waiting:
             self._handle(self._read.pop(0))
         self._handling = False
+        self._watch_body()
 
     def _handle(self, read: Any) -> None:
         exchange = self._exchange

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import ssl
 from contextlib import suppress
 from typing import Any
 
+import uvloop
 from tornado.httpclient import HTTPRequest
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, ResponseStartLine
@@ -16,6 +18,7 @@ from tornado.testing import gen_test
 from tornado.web import RequestHandler, stream_request_body
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, websocket_connect
 
+from indico.http_server import _Pump, _tunnel
 from indico.tests.http_servers import HTTPServerTest, get, post_head, until
 from indico.tests.server_test import read_answer
 from indico.tests.test_tls import certificate, server_context
@@ -211,6 +214,39 @@ class EarlyFrameTest(HTTPServerTest):
         reader, writer = await self.connect()
         writer.write(UPGRADE)
         self.assertIn(b" 101 ", await reader.readuntil(b"\r\n\r\n"))
+
+
+class TunnelTest(HTTPServerTest):
+    """What joins a client with the socket that stands for it, when one of them is gone."""
+
+    make = HTTPServerTest.ours
+    policy = uvloop.EventLoopPolicy  # its transports mind what is done to them once they are closed
+
+    async def transport(self, end: socket.socket) -> asyncio.Transport:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_connection(asyncio.Protocol, sock=end)
+        return transport
+
+    @gen_test
+    async def test_the_client_is_gone_before_it_is_joined(self) -> None:
+        far, near = socket.socketpair()
+        client = await self.transport(near)
+        client.close()
+        ours, theirs = socket.socketpair()
+        await _tunnel(client, ours, b"first")
+        reader, writer = await asyncio.open_connection(sock=theirs)
+        self.assertEqual(await reader.read(), b"")
+        writer.close()
+        far.close()
+
+    @gen_test
+    async def test_the_other_is_gone_before_there_is_room_again(self) -> None:
+        far, near = socket.socketpair()
+        transport = await self.transport(near)
+        transport.close()
+        await asyncio.sleep(0)
+        _Pump(transport).resume_writing()
+        far.close()
 
 
 class SecureWebSocketTest(HTTPServerTest):

@@ -199,6 +199,14 @@ class SlowClientTest(ServerTest):
             self.assertEqual(await asyncio.wait_for(reader.read(), 5), b"")
             writer.close()
 
+    @gen_test(timeout=30)
+    async def test_half_a_request_behind_a_whole_one(self) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
+        writer.write(PING + HEAD + b"Content-Length: 10\r\n\r\n{")
+        self.assertEqual((await read_answer(reader))[0], 200)
+        self.assertEqual(await asyncio.wait_for(reader.read(), 5), b"")
+        writer.close()
+
 
 class FramingTest(ServerTest):
     def test_too_malformed_to_reach_a_handler(self) -> None:

@@ -174,6 +174,13 @@ class DispatchTest(ThingTest):
                 self.assertEqual((status, headers["allow"]), (405, "POST"))
                 self.assertEqual(json.loads(body)["error"]["code"], "method_not_allowed")
 
+    def test_more_paths_than_are_remembered(self) -> None:
+        with patch("indico.routes.application.MAX_TARGETS", 3):
+            for number in range(8):
+                missing = f"/thing/missing{'x' * number}"
+                self.error(self.post(missing), 404, "not_found")
+                self.assertEqual(self.data(self.post("/thing/returns")), {"a": 1})
+
     def test_responding_twice_is_a_fault_of_ours(self) -> None:
         with self.assertLogs(LOGGER, logging.ERROR) as logs:
             self.assertEqual(self.data(self.post("/thing/answers_twice")), 1)
