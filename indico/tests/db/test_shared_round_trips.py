@@ -91,7 +91,8 @@ class ConcurrentTest(RoundTripTest):
             *(Call("update_by_id", (wrong, {"n": 1})) for wrong in WRONG_IDS),
             *(Call("delete_by_id", (wrong,)) for wrong in WRONG_IDS),
             *(Call("update_by_id", ("right", changes)) for changes in WRONG_CHANGES),
-            Call("insert", ({"key": 0, "n": "x" * MAX_DOCUMENT_BYTES},)),
+            Call("insert", ({"key": "a little", "n": "x" * MAX_DOCUMENT_BYTES},)),
+            Call("insert", ({"key": "much", "n": "xx" * MAX_DOCUMENT_BYTES},)),
         ]
         expected: list[tuple[Call, Any]] = [(call, await self.make(call)) for call in wrong]
         for n in range(10):
@@ -133,6 +134,30 @@ class ConcurrentTest(RoundTripTest):
         self.assertEqual(len(await self.things.find_by_id(0) or {}), 52)
 
     @gen_test
+    async def test_updates_tell_of_one_another_in_one_order(self) -> None:
+        """Answers that know of the same updates know the same one as the last."""
+        await self.insert_numbers(1)
+        updates = (self.things.update_by_id(0, {"last": n, f"field {n}": 1}) for n in range(50))
+        last: dict[frozenset[str], int] = {}
+        for answer in [*await together(*updates), await self.things.find_by_id(0)]:
+            known = frozenset(answer)
+            self.assertIn(f"field {answer['last']}", known)
+            self.assertEqual(last.setdefault(known, answer["last"]), answer["last"])
+
+    @gen_test
+    async def test_an_update_answers_with_a_document_if_it_changed_it(self) -> None:
+        calls = []
+        for n in range(50):
+            calls += [
+                self.things.update_by_id(n, {"n": n}),
+                self.things.insert({"_id": n, "key": n}),
+            ]
+        answers = (await together(*calls))[::2]
+        for n, answer in enumerate(answers):
+            self.assertEqual(answer and answer["n"], n if answer else None)
+            self.assertEqual(answer or {"_id": n, "key": n}, await self.stored.find_one(n))
+
+    @gen_test
     async def test_an_insert_gives_its_document_an_id(self) -> None:
         documents: list[Document] = [{"key": n} for n in range(20)]
         ids = await together(*map(self.things.insert, documents))
@@ -167,14 +192,14 @@ class ConcurrentTest(RoundTripTest):
     async def test_not_open(self) -> None:
         await db.disconnect()
         calls = [
-            Call("find_by_id", (1,)),
             Call("insert", ({"_id": 1},)),
+            Call("find_by_id", (1,)),
             Call("delete_by_id", (1,)),
         ]
         for result in await together(*(self.make(call) for call in calls * 10)):
             self.assertIsInstance(result, Unavailable)
         await db.connect(self.uri(), self.database, self.driver)
-        self.assertEqual(await together(*(self.make(call) for call in calls)), [None, 1, True])
+        self.assertEqual([await self.make(call) for call in calls], [1, {"_id": 1}, True])
 
     def test_one_event_loop_after_the_other(self) -> None:
         """What a loop leaves behind when it is closed is in no other loop's way."""
