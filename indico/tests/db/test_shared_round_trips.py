@@ -202,7 +202,7 @@ class ConcurrentTest(RoundTripTest):
         self.assertEqual([await self.make(call) for call in calls], [1, {"_id": 1}, True])
 
     def test_one_event_loop_after_the_other(self) -> None:
-        """What a loop leaves behind when it is closed is in no other loop's way."""
+        """What one leaves behind, closed or just stopped, is in no other one's way."""
 
         async def leave() -> None:
             await db.connect(self.uri(), self.database, self.driver)
@@ -220,8 +220,10 @@ class ConcurrentTest(RoundTripTest):
         self.run_async(db.disconnect())
         logging.disable()  # the drivers complain of being left like this
         self.addCleanup(logging.disable, logging.NOTSET)
-        for main in (leave, leave, use):
-            asyncio.run(main())
+        asyncio.run(leave())
+        with asyncio.Runner() as stopped:
+            stopped.run(leave())
+            asyncio.run(use())
         self.run_async(db.connect(self.uri(), self.database, self.driver))
 
 
