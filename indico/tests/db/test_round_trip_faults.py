@@ -32,7 +32,7 @@ COMMANDS = ["find", "insert", "update", "delete", "findAndModify"]
 class FaultTest(ProxiedTest):
     """`self.things` has ten documents."""
 
-    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 0.5}
+    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 1}
 
     def setUp(self) -> None:
         super().setUp()
@@ -162,6 +162,17 @@ class FailPointTest(FaultTest):
             for result in await self.all_made(READS + WRITES):
                 self.assertNotIsInstance(result, ServerError)
         await self.recover()
+
+    @gen_test(timeout=60)
+    async def test_a_slow_write_holds_up_no_read(self) -> None:
+        block = {"blockConnection": True, "blockTimeMS": 500}
+        async with self.failing("insert", "update", "delete", "findAndModify", **block):
+            writing = asyncio.gather(*(self.made(method, 0) for method in WRITES))
+            await asyncio.sleep(0.05)
+            for method in READS:
+                self.assertIsInstance(await self.made(method, 0), dict)
+            self.assertFalse(writing.done())
+            await writing
 
     @gen_test(timeout=60)
     async def test_not_on_a_majority_in_time(self) -> None:
