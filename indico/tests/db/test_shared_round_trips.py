@@ -22,7 +22,7 @@ from indico.tests.db.round_trip_test import RoundTripTest, property_settings, to
 class PropertyTest(RoundTripTest):
     """Programs of concurrent callers, made up by hypothesis; `Referee` judges what comes out."""
 
-    @property_settings(50)
+    @property_settings(60)
     @given(programs())
     def test_any_program(self, program: list[Round]) -> None:
         self.run_async(self.play(program))
@@ -106,6 +106,31 @@ class ConcurrentTest(RoundTripTest):
         results = await together(*(self.make(call) for call, _ in expected))
         for (call, answer), result in zip(expected, results, strict=True):
             self.assertEqual(outcome(result), outcome(answer), call)
+
+    @gen_test
+    async def test_other_queries_are_answered_too(self) -> None:
+        await self.insert_numbers(20)
+        one, last = {"_id": 1, "key": 1}, {"_id": 19, "key": 19}
+        expected: list[tuple[Call, Any]] = [
+            (Call("find_one", ({"_id": 1, "key": 1},)), one),
+            (Call("find_one", ({"_id": 1, "key": 2},)), None),
+            (Call("find_one", ({"key": 1, "_id": 2},)), None),
+            (Call("find_one", ({"_id": {"$in": [1, 99]}},)), one),
+            (Call("find_one", ({"_id": {"$gt": 18}},)), last),
+            (Call("find_one", ({"key": {"$gt": 18}},)), last),
+            (Call("find_one", ({"$or": [{"_id": 1}, {"key": 1}]},)), one),
+            (Call("find", ({"_id": 1},)), [one]),
+            (Call("find", ({"key": 1},)), [one]),
+            (Call("update_one", ({"_id": 1, "key": 2}, {"n": 2})), None),
+            (Call("update_one", ({"key": 1, "_id": 2}, {"n": 2})), None),
+            (Call("update_one", ({"key": {"$gt": 18}}, {"key": 19})), last),
+            (Call("delete", ({"_id": 1, "key": 2},)), 0),
+            (Call("delete", ({"key": 1, "_id": 2},)), 0),
+        ] * 3
+        results = await together(*(self.make(call) for call, _ in expected))
+        for (call, answer), result in zip(expected, results, strict=True):
+            self.assertEqual(result, answer, call)
+        self.assertEqual(await self.things.delete({"_id": {"$lt": 5}, "key": {"$gt": 2}}), 2)
 
     async def make(self, call: Call) -> Any:
         """What it answers, or its error."""
