@@ -19,7 +19,6 @@ OPTIONS: CodecOptions[Document] = CodecOptions(uuid_representation=UuidRepresent
 MAX_DOCUMENT_BYTES = 16 << 20
 
 State = frozenset[bytes]  # the documents, as BSON
-_MISSING = object()
 
 
 @dataclass(frozen=True)

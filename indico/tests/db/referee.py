@@ -39,7 +39,7 @@ class Referee:
         """Whether every call is known to have had its effect, or none."""
         return self._left == {frozenset()}
 
-    async def judge(self, callers: Round, seconds: float = 30, faults: bool = False) -> None:
+    async def judge(self, callers: Round, seconds: float = 15, faults: bool = False) -> None:
         """Plays a round; raises AssertionError if there is no explanation for what came out.
 
         Nobody may wait longer than `seconds`. With `faults` a call may fail as `Unavailable`.

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
 
+from indico import db
 from indico.db.collection import Collection, Document, IndexModel
 from indico.tests.db.referee import Referee
 from indico.tests.proxy import Proxy
@@ -42,8 +43,8 @@ class RoundTripTest(ServerTest):
     async def make_things(self, name: str, *indexes: IndexModel) -> None:
         self.things = Collection(name, *(indexes or [IndexModel("key", unique=True)]))
         Collection.declared.remove(self.things)
-        await self.things.make_indexes()
         self.stored: AsyncCollection[Document] = self.outside[self.database][name]
+        await self.stored.create_indexes([*self.things.indexes])
 
     @asynccontextmanager
     async def referee(self) -> AsyncIterator[Referee]:
@@ -57,9 +58,10 @@ class RoundTripTest(ServerTest):
             else:
                 await self.make_things(f"things_{ObjectId()}")
 
-    def tearDown(self) -> None:
-        self.run_async(self.outside.close())
-        super().tearDown()
+    async def drop(self) -> None:
+        await self.outside.drop_database(self.database)
+        await self.outside.close()
+        await db.disconnect()
 
 
 class ProxiedTest(RoundTripTest):

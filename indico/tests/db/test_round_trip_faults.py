@@ -34,7 +34,7 @@ COMMANDS = ["find", "insert", "update", "delete", "findAndModify"]
 class FaultTest(ProxiedTest):
     """`self.things` has ten documents."""
 
-    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 0.5}
+    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 1}
 
     def setUp(self) -> None:
         super().setUp()
@@ -167,20 +167,27 @@ class FailPointTest(FaultTest):
         await self.recover()
 
     @gen_test(timeout=60)
-    async def test_slow(self) -> None:
-        async with self.failing(*COMMANDS, blockConnection=True, blockTimeMS=1500):
-            await self.all_fail(READS + WRITES, Unavailable)
-        await self.recover()
+    async def test_a_slow_write_holds_up_no_read(self) -> None:
+        block = {"blockConnection": True, "blockTimeMS": 500}
+        async with self.failing("insert", "update", "delete", "findAndModify", **block):
+            writing = asyncio.gather(*(self.made(method, 0) for method in WRITES))
+            await asyncio.sleep(0.05)
+            for method in READS:
+                self.assertIsInstance(await self.made(method, 0), dict)
+            self.assertFalse(writing.done())
+            await writing
 
     @gen_test(timeout=60)
     async def test_not_on_a_majority_in_time(self) -> None:
         late = {"code": 64, "codeName": "WriteConcernFailed", "errmsg": "waiting for replication"}
         late["errInfo"] = {"wtimeout": True}
         async with self.failing(*COMMANDS, writeConcernError=late):
+            for method in WRITES:
+                await self.all_fail([method], Unavailable)
             await self.all_fail(WRITES, Unavailable)
             for result in await self.all_made(READS):
                 self.assertIsInstance(result, dict)
-        self.assertEqual(await self.stored.count_documents({}), 20)
+        self.assertEqual(await self.stored.count_documents({}), 30)
         await self.recover()
 
     @gen_test(timeout=60)

@@ -40,6 +40,16 @@ class InFlightTest(ProxiedTest):
                 before = document
 
     @gen_test
+    async def test_an_update_that_found_nothing_stays_so(self) -> None:
+        """Even if there is a document by the time at which it could read one."""
+        self.proxy.delay_seconds = 0.02
+        answers = self.proxy.answers.messages
+        caller = asyncio.create_task(self.things.update_by_id(1, {"n": 1}))
+        await eventually(lambda: self.proxy.answers.messages > answers)
+        await self.stored.insert_one({"_id": 1, "key": 1})
+        self.assertIsNone(await caller)
+
+    @gen_test
     async def test_a_caller_who_leaves_hurts_nobody(self) -> None:
         await self.stored.insert_one({"_id": 1, "key": 1})
         document = {"_id": 1, "key": 1, "n": 1}

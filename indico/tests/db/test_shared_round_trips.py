@@ -22,7 +22,7 @@ from indico.tests.db.round_trip_test import RoundTripTest, property_settings, to
 class PropertyTest(RoundTripTest):
     """Programs of concurrent callers, made up by hypothesis; `Referee` judges what comes out."""
 
-    @property_settings(50)
+    @property_settings(60)
     @given(programs())
     def test_any_program(self, program: list[Round]) -> None:
         self.run_async(self.play(program))
@@ -91,7 +91,8 @@ class ConcurrentTest(RoundTripTest):
             *(Call("update_by_id", (wrong, {"n": 1})) for wrong in WRONG_IDS),
             *(Call("delete_by_id", (wrong,)) for wrong in WRONG_IDS),
             *(Call("update_by_id", ("right", changes)) for changes in WRONG_CHANGES),
-            Call("insert", ({"key": 0, "n": "x" * MAX_DOCUMENT_BYTES},)),
+            Call("insert", ({"key": "a little", "n": "x" * MAX_DOCUMENT_BYTES},)),
+            Call("insert", ({"key": "much", "n": "xx" * MAX_DOCUMENT_BYTES},)),
         ]
         expected: list[tuple[Call, Any]] = [(call, await self.make(call)) for call in wrong]
         for n in range(10):
@@ -106,6 +107,31 @@ class ConcurrentTest(RoundTripTest):
         for (call, answer), result in zip(expected, results, strict=True):
             self.assertEqual(outcome(result), outcome(answer), call)
 
+    @gen_test
+    async def test_other_queries_are_answered_too(self) -> None:
+        await self.insert_numbers(20)
+        one, last = {"_id": 1, "key": 1}, {"_id": 19, "key": 19}
+        expected: list[tuple[Call, Any]] = [
+            (Call("find_one", ({"_id": 1, "key": 1},)), one),
+            (Call("find_one", ({"_id": 1, "key": 2},)), None),
+            (Call("find_one", ({"key": 1, "_id": 2},)), None),
+            (Call("find_one", ({"_id": {"$in": [1, 99]}},)), one),
+            (Call("find_one", ({"_id": {"$gt": 18}},)), last),
+            (Call("find_one", ({"key": {"$gt": 18}},)), last),
+            (Call("find_one", ({"$or": [{"_id": 1}, {"key": 1}]},)), one),
+            (Call("find", ({"_id": 1},)), [one]),
+            (Call("find", ({"key": 1},)), [one]),
+            (Call("update_one", ({"_id": 1, "key": 2}, {"n": 2})), None),
+            (Call("update_one", ({"key": 1, "_id": 2}, {"n": 2})), None),
+            (Call("update_one", ({"key": {"$gt": 18}}, {"key": 19})), last),
+            (Call("delete", ({"_id": 1, "key": 2},)), 0),
+            (Call("delete", ({"key": 1, "_id": 2},)), 0),
+        ] * 3
+        results = await together(*(self.make(call) for call, _ in expected))
+        for (call, answer), result in zip(expected, results, strict=True):
+            self.assertEqual(result, answer, call)
+        self.assertEqual(await self.things.delete({"_id": {"$lt": 5}, "key": {"$gt": 2}}), 2)
+
     async def make(self, call: Call) -> Any:
         """What it answers, or its error."""
         made = getattr(self.things, call.method)(*copy.deepcopy(call.arguments))
@@ -116,8 +142,9 @@ class ConcurrentTest(RoundTripTest):
         for n in range(30):
             await self.stored.insert_one({"_id": n})
             deletes = [self.things.delete_by_id(n) for _ in range(5)]
-            *inside, outside = await together(*deletes, self.stored.delete_one({"_id": n}))
-            self.assertEqual(sum(inside) + outside.deleted_count, 1)
+            outside = self.stored.delete_one({"_id": n if n % 2 else None})
+            *found, deleted = await together(*deletes, outside)
+            self.assertEqual(sum(found) + deleted.deleted_count, 1)
 
     @gen_test
     async def test_many_updates_of_one_document(self) -> None:
@@ -131,6 +158,30 @@ class ConcurrentTest(RoundTripTest):
         self.assertEqual(results[51]["_id"], 0)
         self.assertEqual([results[n][f"field {n}"] for n in range(50)], [*range(50)])
         self.assertEqual(len(await self.things.find_by_id(0) or {}), 52)
+
+    @gen_test
+    async def test_updates_tell_of_one_another_in_one_order(self) -> None:
+        """Answers that know of the same updates know the same one as the last."""
+        await self.insert_numbers(1)
+        updates = (self.things.update_by_id(0, {"last": n, f"field {n}": 1}) for n in range(50))
+        last: dict[frozenset[str], int] = {}
+        for answer in [*await together(*updates), await self.things.find_by_id(0)]:
+            known = frozenset(answer)
+            self.assertIn(f"field {answer['last']}", known)
+            self.assertEqual(last.setdefault(known, answer["last"]), answer["last"])
+
+    @gen_test
+    async def test_an_update_answers_with_a_document_if_it_changed_it(self) -> None:
+        calls = []
+        for n in range(50):
+            calls += [
+                self.things.update_by_id(n, {"n": n}),
+                self.things.insert({"_id": n, "key": n}),
+            ]
+        answers = (await together(*calls))[::2]
+        for n, answer in enumerate(answers):
+            self.assertEqual(answer and answer["n"], n if answer else None)
+            self.assertEqual(answer or {"_id": n, "key": n}, await self.stored.find_one(n))
 
     @gen_test
     async def test_an_insert_gives_its_document_an_id(self) -> None:
@@ -167,17 +218,17 @@ class ConcurrentTest(RoundTripTest):
     async def test_not_open(self) -> None:
         await db.disconnect()
         calls = [
-            Call("find_by_id", (1,)),
             Call("insert", ({"_id": 1},)),
+            Call("find_by_id", (1,)),
             Call("delete_by_id", (1,)),
         ]
         for result in await together(*(self.make(call) for call in calls * 10)):
             self.assertIsInstance(result, Unavailable)
         await db.connect(self.uri(), self.database, self.driver)
-        self.assertEqual(await together(*(self.make(call) for call in calls)), [None, 1, True])
+        self.assertEqual([await self.make(call) for call in calls], [1, {"_id": 1}, True])
 
     def test_one_event_loop_after_the_other(self) -> None:
-        """What a loop leaves behind when it is closed is in no other loop's way."""
+        """What one leaves behind, closed or just stopped, is in no other one's way."""
 
         async def leave() -> None:
             await db.connect(self.uri(), self.database, self.driver)
@@ -195,8 +246,10 @@ class ConcurrentTest(RoundTripTest):
         self.run_async(db.disconnect())
         logging.disable()  # the drivers complain of being left like this
         self.addCleanup(logging.disable, logging.NOTSET)
-        for main in (leave, leave, use):
-            asyncio.run(main())
+        asyncio.run(leave())
+        with asyncio.Runner() as stopped:
+            stopped.run(leave())
+            asyncio.run(use())
         self.run_async(db.connect(self.uri(), self.database, self.driver))
 
 
