@@ -122,12 +122,12 @@ class Shared:
         """The documents of the updates that found one; MongoDB says only how many they were."""
         made = [request for request, error in zip(requests, errors, strict=True) if not error]
         documents: list[Any] = await asyncio.gather(*(self.find("_id", key) for key, _ in made))
-        if documents.count(None) < len(made) - matched:
-            # One was inserted since: whose update did not find it?
-            documents = [
-                document if self._holds(document, changes) else Unavailable()
-                for document, (_, changes) in zip(documents, made, strict=True)
-            ]
+        inserted = len(made) - matched - documents.count(None)
+        if inserted > 0:  # since then; those are without the changes, unless others are as well
+            pairs = zip(documents, made, strict=True)
+            held = [self._holds(document, changes) for document, (_, changes) in pairs]
+            late = None if held.count(False) == inserted else Unavailable()
+            documents = [d if holds else late for d, holds in zip(documents, held, strict=True)]
         answers = iter(documents)
         return [error or next(answers) for error in errors]
 
