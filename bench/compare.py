@@ -6,7 +6,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,7 +64,7 @@ def _as_json(results: Results) -> dict[str, Any]:
 
 
 class Run:
-    """One run: who answers the same is measured, round by round, one server at a time."""
+    """One run: who answers the same is measured, cell by cell, one server at a time."""
 
     def __init__(self, chosen: Options, mongodb: MongoDB, folder: Path, core: int) -> None:
         self._options = chosen
@@ -84,16 +84,27 @@ class Run:
         servers = self._those_that_answer_the_same()
         self._cells = self._options.rounds * len(servers) * len(self._options.cells)
         self._begun = time.monotonic()
-        for number in range(self._options.rounds):
-            shift = number * len(servers) // self._options.rounds
-            for peer in servers[shift:] + servers[:shift]:
+        with ExitStack() as stack:
+            up = self._start(servers, stack)
+            for number in range(self._options.rounds):
                 turn = f"round {number + 1}/{self._options.rounds}"
-                try:
-                    self._measure(peer, turn)
-                except (ChildProcessError, psutil.NoSuchProcess) as error:
-                    print(f"{turn}  {peer.name} failed: {error}", flush=True)
-                    self._results.invalid.append(f"{peer.name}, the rest of {turn}: {error}")
+                for cell in self._options.cells:
+                    for peer in list(up):
+                        self._measure(up, peer, cell, turn)
+                    up = _rotated(up)
         return self._results
+
+    def _start(self, servers: list[Peer], stack: ExitStack) -> dict[Peer, Server]:
+        """All of them at once: so what a cell has of each was measured within seconds."""
+        up = {peer: stack.enter_context(self._running(peer)) for peer in servers}
+        most = max(self._options.connections)
+        for peer, server in up.items():
+            print(f"warming {peer.name} up ...", flush=True)
+            idle = _megabytes(server)
+            self._results.memory[peer.name] = {IDLE.name: idle, PEAK.name: idle}
+            for workload in self._options.workloads:
+                load.run(server.port, workload, most, WARM_UP_SECONDS, self._folder)
+        return up
 
     def _those_that_answer_the_same(self) -> list[Peer]:
         """Ours is the first one."""
@@ -121,23 +132,20 @@ class Run:
     @contextmanager
     def _running(self, peer: Peer) -> Iterator[Server]:
         """The peer's server with a database of its own, which is dropped afterwards."""
-        database = f"bench_{peer.module.rpartition('.')[2]}"
+        database = f"bench_{self._options.servers.index(peer)}"
         self._data.fill(self._mongodb.client, database)
         log = self._folder / f"{database}.log"
         with running(peer, self._mongodb.uri, database, self._core, log) as server:
             yield server
         self._mongodb.client.drop_database(database)
 
-    def _measure(self, peer: Peer, turn: str) -> None:
-        with self._running(peer) as server:
-            memory = {IDLE.name: _megabytes(server), PEAK.name: 0.0}
-            self._results.memory.setdefault(peer.name, []).append(memory)
-            for workload in self._options.workloads:
-                connections = max(self._options.connections)
-                load.run(server.port, workload, connections, WARM_UP_SECONDS, self._folder)
-            for cell in self._options.cells:
-                self._measure_cell(peer, server, cell, turn)
-                memory[PEAK.name] = max(memory[PEAK.name], _megabytes(server))
+    def _measure(self, up: dict[Peer, Server], peer: Peer, cell: Cell, turn: str) -> None:
+        try:
+            self._measure_cell(peer, up[peer], cell, turn)
+        except (ChildProcessError, psutil.NoSuchProcess) as error:
+            print(f"{turn}  {peer.name} failed: {error}", flush=True)
+            self._results.invalid.append(f"{peer.name}, from {turn} on: {error}")
+            del up[peer]
 
     def _measure_cell(self, peer: Peer, server: Server, cell: Cell, turn: str) -> None:
         (workload,) = [workload for workload in WORKLOADS if workload.name == cell[0]]
@@ -145,6 +153,8 @@ class Run:
         before = self._used(server)
         seen = load.run(server.port, workload, cell[1], self._options.seconds, self._folder)
         self._results.add(peer.name, cell, seen, self._used(server).since(before))
+        memory = self._results.memory[peer.name]
+        memory[PEAK.name] = max(memory[PEAK.name], _megabytes(server))
         self._measured += 1
         print(
             f"{turn}  {peer.name:12} {cell[0]:6} {cell[1]:4} connections "
@@ -174,6 +184,12 @@ class Run:
             **machine.description(),
             "MongoDB": f"{self._mongodb.version}, replica set of one, w: majority, journal",
         }
+
+
+def _rotated(up: dict[Peer, Server]) -> dict[Peer, Server]:
+    """Another one begins."""
+    first, *others = up
+    return {peer: up[peer] for peer in (*others, first)}
 
 
 def _megabytes(server: Server) -> float:

@@ -39,14 +39,14 @@ MEMORY = (IDLE, PEAK)
 class Results:
     """`facts` say where and how; `left_out` and `invalid` what is not in the figures, and why.
 
-    `cells` and `memory` have the figures of each round, by the name of the server; `versions`
-    has the servers in their order.
+    `cells` has the figures of each round, by the name of the server, `memory` those of the whole
+    run; `versions` has the servers in their order.
     """
 
     facts: dict[str, str]
     versions: dict[str, str]
     cells: dict[str, dict[Cell, list[Figures]]] = field(default_factory=dict)
-    memory: dict[str, list[Figures]] = field(default_factory=dict)
+    memory: dict[str, Figures] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     invalid: list[str] = field(default_factory=list)
 
@@ -83,7 +83,7 @@ class Results:
         return {name: medians(figures) for name, figures in rounds.items() if figures}
 
     def in_memory(self) -> dict[str, Figures]:
-        return {name: medians(self.memory[name]) for name in self.names()}
+        return {name: self.memory[name] for name in self.names()}
 
     def disturbed(self) -> list[float]:
         """How much others used of the server's core in each measurement, in percent."""

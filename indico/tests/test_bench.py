@@ -27,7 +27,7 @@ def results(**requests: int) -> Results:
     """Of one second in each cell of a goal; p99 in milliseconds is the number of requests."""
     made = Results({"rounds": "1"}, dict.fromkeys(requests, "1.0"))
     for name, count in requests.items():
-        made.memory[name] = [{"idle_megabytes": 40.0, "peak_megabytes": 50.0}]
+        made.memory[name] = {"idle_megabytes": 40.0, "peak_megabytes": 50.0}
         for cell in GOALS:
             made.add(name, cell, load.Load(count, 1.0, 1.0, float(count), {}), QUIET)
     return made
