@@ -23,7 +23,7 @@ from bench.mongodb import embedded
 from bench.servers import OURS, running
 
 CONNECTIONS = 19_000
-OPEN_SECONDS = 30.0  # in which all of them are opened, and begin to be held
+OPEN_SECONDS = 30.0  # for each server, in which its calls are opened, and begin to be held
 HOLD_SECONDS = 15.0  # after that
 ANSWER_SECONDS = 15.0  # over which their times are spread
 OPENING_AT_ONCE = 100
@@ -96,23 +96,27 @@ def _measure(servers: int, connections: int, cores: Sequence[int]) -> list[Held]
         ]
         ports = [server.port for server in started]
         pids = [server.pid for server in started]
-        return list(pool.map(hold, ports, pids, [connections] * servers))
+        wait = servers * OPEN_SECONDS + HOLD_SECONDS
+        return list(pool.map(hold, ports, pids, [connections] * servers, [wait] * servers))
 
 
-def hold(port: int, pid: int, connections: int) -> Held:
-    """Holds so many calls to the server on `port`, the process `pid`, until each is answered."""
+def hold(port: int, pid: int, connections: int, wait: float) -> Held:
+    """Holds so many calls to the server on `port`, the process `pid`, until each is answered.
+
+    The first one is due after `wait` seconds.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_hold(port, psutil.Process(pid), connections))
+        return runner.run(_hold(port, psutil.Process(pid), connections, wait))
 
 
-async def _hold(port: int, server: psutil.Process, connections: int) -> Held:
+async def _hold(port: int, server: psutil.Process, connections: int, wait: float) -> Held:
     loop = asyncio.get_running_loop()
     lateness: list[float] = []
     pinging = True
     pings = asyncio.create_task(_ping(port, lambda: pinging))
     await asyncio.sleep(1)
     before = server.memory_info().rss
-    first_due = loop.time() + OPEN_SECONDS + HOLD_SECONDS
+    first_due = loop.time() + wait
     room = asyncio.Semaphore(OPENING_AT_ONCE)
 
     async def open_one(number: int) -> None:

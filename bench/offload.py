@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import os
 import random
 import statistics
 import subprocess
@@ -20,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTHON = ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CALLS = 8
 GOAL_MILLISECONDS = 20
 GOAL_TIMES_IDLE = 3
@@ -119,7 +117,8 @@ def _text(characters: int) -> str:
 def _server(flags: list[str]) -> Iterator[int]:
     """The port of a server of its own, which is ended afterwards."""
     with tempfile.TemporaryDirectory(prefix="indico-bench-") as folder:
-        command = [str(PYTHON), "-m", "indico.server", "--port", "0", "--data-dir", folder, *flags]
+        command = [sys.executable, "-m", "indico.server", "--port", "0"]
+        command += ["--data-dir", folder, *flags]
         with (
             open(Path(folder) / "log", "w") as log,
             subprocess.Popen(command, cwd=ROOT, text=True, stdout=-1, stderr=log) as server,

@@ -72,6 +72,8 @@ class FastHTTPServer:
         self.connections: set[_Connection] = set()
         self.done: asyncio.Future[None]  # what a write answers for which there is room
         self._emptied = asyncio.Event()
+        self._idle: dict[_Connection, float] = {}  # since when; who is so longest comes first
+        self._idle_timer: asyncio.TimerHandle | None = None  # one for all takes less memory
         self._starting: list[asyncio.Task[asyncio.Server]] = []
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
@@ -105,8 +107,32 @@ class FastHTTPServer:
         for connection in list(self.connections):
             connection.transport.abort()
 
+    def begin_idle(self, connection: _Connection) -> None:
+        """Gives `connection` its time for the next request, with all of its head."""
+        if connection not in self.connections:  # it was lost before it was answered
+            return
+        loop = asyncio.get_running_loop()
+        self._idle[connection] = loop.time()
+        if self._idle_timer is None:
+            self._idle_timer = loop.call_later(self.idle_connection_timeout, self._close_idle, loop)
+
+    def end_idle(self, connection: _Connection) -> None:
+        self._idle.pop(connection, None)
+
+    def _close_idle(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._idle_timer = None
+        while self._idle:
+            connection, since = next(iter(self._idle.items()))
+            end = since + self.idle_connection_timeout
+            if end > loop.time():
+                self._idle_timer = loop.call_at(end, self._close_idle, loop)
+                return
+            del self._idle[connection]
+            connection.transport.abort()
+
     def leave(self, connection: _Connection) -> None:
         """`connection` is closed, or HTTP on it is over."""
+        self.end_idle(connection)
         self.connections.discard(connection)
         if not self.connections:
             self._emptied.set()
@@ -153,8 +179,6 @@ class _Connection(asyncio.Protocol):
         self._exchange: _Exchange | None = None
         self._waiting = False  # for the exchange's answer, or for the application to take a piece
         self._handling = False
-        self._idle_since = 0.0
-        self._idle_timer: asyncio.TimerHandle | None = None
         self._body_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
 
@@ -164,8 +188,7 @@ class _Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.context = _Context(self.transport)
         self.server.connections.add(self)
-        self._idle_since = self._loop.time()
-        self._watch_idle()
+        self.server.begin_idle(self)
 
     def data_received(self, data: bytes) -> None:
         if self._waiting:
@@ -339,6 +362,7 @@ class _Connection(asyncio.Protocol):
     def _handle(self, read: Any) -> None:
         exchange = self._exchange
         if isinstance(read, _Head):
+            self.server.end_idle(self)
             exchange = self._exchange = _Exchange(self, read)
             self._call(exchange.begin)
         elif exchange is None:  # nothing but what is malformed is read outside of a request
@@ -390,7 +414,7 @@ class _Connection(asyncio.Protocol):
             return
         self._exchange = None
         if keep_alive:
-            self._idle_since = self._loop.time()
+            self.server.begin_idle(self)
             self._go_on()
         else:
             self.close()
@@ -428,14 +452,6 @@ class _Connection(asyncio.Protocol):
 
     # Time.
 
-    def _watch_idle(self) -> None:
-        timeout = self.server.idle_connection_timeout
-        since = self._loop.time() if self._exchange else self._idle_since
-        if since + timeout <= self._loop.time():
-            self.transport.abort()
-        else:
-            self._idle_timer = self._loop.call_at(since + timeout, self._watch_idle)
-
     def _watch_body(self) -> None:
         exchange = self._exchange
         if exchange and not exchange.read_finished and not self._body_timer:
@@ -465,9 +481,8 @@ class _Connection(asyncio.Protocol):
 
     def _stop_timers(self) -> None:
         self._stop_body_timer()
-        for timer in (self._idle_timer, self._write_timer):
-            if timer:
-                timer.cancel()
+        if self._write_timer:
+            self._write_timer.cancel()
 
 
 class _Exchange(HTTPConnection):

@@ -159,6 +159,20 @@ class TimeoutTest(HTTPServerTest):
         self.assertEqual(await reader.read(), b"")
 
     @gen_test(timeout=60)
+    async def test_each_connection_has_its_own_time(self) -> None:
+        busy, busy_writer = await self.connect()
+        idle, _ = await self.connect()
+        ended = asyncio.create_task(idle.read())
+        while not ended.done():
+            busy_writer.write(get())
+            self.assertEqual((await read_answer(busy))[0], 200)
+            await asyncio.wait([ended], timeout=0.1)
+        self.assertEqual(await ended, b"")
+        busy_writer.write(get())
+        self.assertEqual((await read_answer(busy))[0], 200)
+        self.assertEqual(await busy.read(), b"")
+
+    @gen_test(timeout=60)
     async def test_a_byte_now_and_then_does_not_help(self) -> None:
         for start in (b"GET / HTTP/1.1\r\nX-A: ", post_head(b"/", b"Content-Length: 9999")):
             reader, writer = await self.connect()
