@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 import types
+import urllib.error
+import urllib.request
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
@@ -49,14 +51,17 @@ class StartTest(ProcessTest):
 
     def test_own_mongodb_and_other_settings(self) -> None:
         flags = ["--mongodb-uri", mongodb_uri(), "--environment", "production"]
+        flags += ["--secret-key", "a secret of our own", "--service-name", "Address Book"]
         server = self.serve(*flags, "--log-format", "json", "--host", "::1")
         text = server.printed()
-        self.assertIn("listens on http://[::1]:", text)
+        self.assertIn("Address Book listens on http://[::1]:", text)
         self.assertIn("MongoDB      127.0.0.1:", text)
         self.assertIn("production", text)
         self.assertEqual(self.mongods(), [])
         self.assertEqual(server.stop(), 0)
-        self.assertEqual(json.loads(server.printed().splitlines()[-1])["message"][:9], "stopping,")
+        line = json.loads(server.printed().splitlines()[-1])
+        self.assertEqual(line["message"][:9], "stopping,")
+        self.assertEqual(line["service"], "Address Book")
 
     def test_port_is_taken(self) -> None:
         with socket.socket() as taken:
@@ -90,6 +95,7 @@ class StartTest(ProcessTest):
         text = self.refusal(2, "--environment", "production", "--debug")
         self.assertIn("mongodb_uri: is not set", text)
         self.assertIn("debug: must be off", text)
+        self.assertIn("secret_key: is a secret left at its default", text)
 
     def test_embedded_mongodb_does_not_come_up(self) -> None:
         for text, code in (("exit 1", "ended with code 1"), ("exit 127", "ended with code 127")):
@@ -100,7 +106,8 @@ class StartTest(ProcessTest):
             self.assertIn("mongodb_uri", said)
 
     def test_a_signal_while_it_starts_leaves_no_child(self) -> None:
-        binary = self.program("exec sleep 60 --dbpath $2")
+        code = "import time; time.sleep(60)"
+        binary = self.program(f"exec {sys.executable} -c '{code}' --dbpath $2")
         for name in (signal.SIGTERM, signal.SIGINT):
             server = self.start("--mongod-binary", str(binary))
             until(partial(self.children, server))
@@ -204,6 +211,25 @@ class LogTest(ProcessTest):
         self.assertEqual(text.count("POST /"), 5, text)
         for secret in (PASSWORD, "secret", token, "argon2"):
             self.assertNotIn(secret, text)
+
+
+class AddressBookTest(ProcessTest):
+    """As the tutorial runs it."""
+
+    def test_the_settings_file(self) -> None:
+        flags = ("--config", "configs/addressbook-local.yaml", "--debug")
+        server = self.serve(
+            *flags, "--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_local"
+        )
+        self.assertIn("Address Book listens on", server.printed())
+        request = urllib.request.Request(f"http://127.0.0.1:{server.port}/addresses", b"{")
+        with self.assertRaises(urllib.error.HTTPError) as raised:
+            urllib.request.urlopen(request)
+        with raised.exception as answer:
+            body = json.load(answer)
+        self.assertEqual((body["code"], body["message"]), (400, "Invalid JSON body"))
+        self.assertTrue(body["trace"][0].startswith("Traceback"))
+        self.assertEqual(server.stop(), 0)
 
 
 class DebugTest(ProcessTest):
