@@ -1,4 +1,4 @@
-"""The tree of errors: what can go wrong, as data; `routes/handler.py` turns them into answers.
+"""The tree of errors: what can go wrong, as data; `routes/json_handler.py` turns them into answers.
 
 Each class has one `code` (for a program) and one `status` (the HTTP status that goes with it).
 
@@ -14,6 +14,7 @@ Each class has one `code` (for a program) and one `status` (the HTTP status that
         RouteNotFound
       MethodNotAllowed          method_not_allowed   405
       Conflict                  conflict             409
+      PreconditionFailed        precondition_failed  412
       TooLarge                  too_large            413
       UnsupportedMediaType      unsupported_media_type 415
       RateLimited               rate_limited         429
@@ -31,6 +32,7 @@ Detail = dict[str, str]
 
 MAX_DETAILS = 100
 MAX_SENTENCES = 10
+MAX_PATH = 200  # a client chooses how long its keys are
 
 
 class IndicoError(Exception):
@@ -96,6 +98,7 @@ class MissingField(InvalidArgument):
     """The body lacks the field at `path`."""
 
     def __init__(self, path: str) -> None:
+        path = short(path)
         message = f"The field {path} is missing."
         super().__init__(message, details=[_detail(path, "missing", message)])
 
@@ -104,6 +107,7 @@ class WrongFieldType(InvalidArgument):
     """The field at `path` holds what it must not; `why` ends the sentence."""
 
     def __init__(self, path: str, why: str, reason: str = "wrong_type") -> None:
+        path = short(path)
         message = f"The field {path} is wrong: {why}." if path else f"The body is wrong: {why}."
         super().__init__(message, details=[_detail(path, reason, message)])
 
@@ -150,6 +154,14 @@ class Conflict(IndicoError):
     status = 409
     code = "conflict"
     default_message = "This is in conflict with what is stored already."
+
+
+class PreconditionFailed(IndicoError):
+    """RFC 9110, section 15.5.13."""
+
+    status = 412
+    code = "precondition_failed"
+    default_message = "It has changed since you read it: read it again."
 
 
 class TooLarge(IndicoError):
@@ -200,6 +212,7 @@ def error_for_status(status: int) -> IndicoError:
         403: PermissionDenied,
         404: RouteNotFound,
         409: Conflict,
+        412: PreconditionFailed,
         415: UnsupportedMediaType,
         429: RateLimited,
         503: Unavailable,
@@ -210,6 +223,11 @@ def error_for_status(status: int) -> IndicoError:
 
 class StartError(Exception):
     """The server can't start. The message says what is wrong and what to do about it."""
+
+
+def short(path: str) -> str:
+    """`path`, or the beginning of a long one."""
+    return path if len(path) <= MAX_PATH else f"{path[:MAX_PATH]}..."
 
 
 def _detail(path: str, reason: str, message: str) -> Detail:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import zlib
@@ -18,12 +19,14 @@ from tornado.httputil import (
 )
 
 from indico.error import (
+    MAX_DETAILS,
     IndicoError,
     InvalidArgument,
     InvalidJSON,
     TooLarge,
     UnsupportedMediaType,
     WrongFieldType,
+    short,
 )
 
 MAX_DEPTH = 64
@@ -154,10 +157,13 @@ class _LongInteger:
 
 def _refuse_long_integers(body: bytes) -> None:
     # orjson makes a float of such an integer, without a word.
-    value = json.loads(body, parse_int=_bounded_integer)
+    try:
+        value = json.loads(body, parse_int=_bounded_integer)
+    except RecursionError:  # orjson left out what is nested so deep: a later field has its name
+        raise InvalidJSON(f"The body is nested deeper than {MAX_DEPTH}.") from None
     problems = [
         WrongFieldType(path, "an integer must fit in 64 bits", "int_too_long")
-        for path in _paths_of_long_integers(value, "")
+        for path in itertools.islice(_paths_of_long_integers(value, ""), MAX_DETAILS)
     ]
     if problems:
         raise InvalidArgument.join(problems)
@@ -175,7 +181,8 @@ def _paths_of_long_integers(value: Any, path: str) -> Iterator[str]:
     elif isinstance(value, dict | list):
         items = value.items() if isinstance(value, dict) else enumerate(value)
         for key, child in items:
-            yield from _paths_of_long_integers(child, f"{path}.{key}" if path else str(key))
+            inner = f"{path}.{key}" if path else str(key)
+            yield from _paths_of_long_integers(child, short(inner))
 
 
 def _gunzip() -> Any:

@@ -23,6 +23,7 @@ EXAMPLES = [
     error.RouteNotFound(),
     error.MethodNotAllowed(["GET", "HEAD"]),
     error.Conflict("a", details=[DETAIL]),
+    error.PreconditionFailed(),
     error.TooLarge(5),
     error.UnsupportedMediaType(),
     error.RateLimited(retry_after=7),

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from indico.error import InvalidArgument, InvalidJSON, MissingField, WrongFieldType
+from indico.error import InvalidArgument, InvalidJSON, MissingField
+from indico.error.validation import problems_of
 from indico.utils.facts import REQUIRED, Action, Caller, facts
 
 
@@ -90,7 +91,7 @@ def type_check(*types: Any) -> Callable[[Action], Action]:
                 try:
                     valid.append(adapter.validate_json(orjson.dumps(value), strict=True))
                 except ValidationError as error:
-                    problems += _problems(name, error)
+                    problems += problems_of(error, name)
             if problems:
                 raise _refusal(self, problems)
             return await action(self, *valid)
@@ -106,20 +107,6 @@ def _check_arguments(action: Action, fields: dict[str, Any]) -> None:
     except TypeError as error:
         names = ", ".join(fields)
         raise TypeError(f"{action.__name__}: @unpack passes self and {names}: {error}.") from None
-
-
-def _problems(name: str, error: ValidationError) -> list[InvalidArgument]:
-    problems: list[InvalidArgument] = []
-    for entry in error.errors(include_url=False, include_input=False, include_context=False):
-        path = ".".join(str(part) for part in (name, *entry["loc"]) if part != "")
-        if entry["type"] == "missing" and entry["loc"]:
-            problems.append(MissingField(path))
-        elif entry["type"] == "extra_forbidden":
-            problems.append(WrongFieldType(path, "it can't be set here", "not_settable"))
-        else:
-            why = entry["msg"][:1].lower() + entry["msg"][1:]
-            problems.append(WrongFieldType(path, why, entry["type"]))
-    return problems
 
 
 def _refusal(handler: Caller, problems: Sequence[InvalidArgument]) -> Exception:

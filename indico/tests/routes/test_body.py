@@ -87,6 +87,15 @@ class JSONTest(ServerTest):
                 else:
                     self.error(response, 400, "invalid_argument", "a.0.b", "c")
 
+    def test_many_integers_beyond_64_bits(self) -> None:
+        """Each problem names its path, and a client chooses how long that is."""
+        numbers = ",".join(["1" * 20] * 20_000)
+        body = f'{{"{"k" * 500_000}": [{numbers}]}}'.encode()
+        response = self.post("/system/echo", body)
+        self.assertEqual(response.code, 400)
+        self.assertEqual(len(json.loads(response.body)["error"]["details"]), 100)
+        self.assertLess(len(response.body), 100_000)
+
     def test_integers_of_64_bits(self) -> None:
         body = {"a": 2**63 - 1, "b": -(2**63), "c": "9" * 40, "d": 0.12345678901234567890123}
         self.assertEqual(self.data(self.post("/system/echo", body)), body)
