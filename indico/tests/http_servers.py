@@ -45,6 +45,7 @@ class HTTPServerTest(AsyncHTTPTestCase):
     One of them with uvloop, whose transports are not those of asyncio.
     """
 
+    integration = True
     _app: Application
     ours: ClassVar[Any] = staticmethod(our_server)
     make: ClassVar[MakeServer] = staticmethod(tornado_server)

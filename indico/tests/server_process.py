@@ -95,6 +95,7 @@ class ProcessTest(unittest.TestCase):
     `flags` are those of every server that is started.
     """
 
+    integration = True
     flags: ClassVar[tuple[str, ...]] = ()
 
     def setUp(self) -> None:

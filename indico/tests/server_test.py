@@ -53,6 +53,7 @@ def mongodb_uri(kind: type[Embedded] = Embedded) -> str:
 class ServerTest(AsyncHTTPTestCase):
     """Runs on the defaults; each subclass gets a twin on the other driver and HTTP server."""
 
+    integration = True
     _app: Application
     driver: ClassVar[Driver] = "motor"
     below: ClassVar[str] = "fast"  # the setting `http_server`, a name that the base class has taken

@@ -86,6 +86,7 @@ class CorpusTest(TestCase):
 
 
 class DifferenceTest(TestCase):
+    integration = True
     maxDiff = None
 
     def test_each_is_listed(self) -> None:
@@ -103,6 +104,7 @@ class DifferenceTest(TestCase):
 class TornadoTest(TestCase):
     """What must hold whatever Tornado does: a difference that is listed may not break it."""
 
+    integration = True
     maxDiff = None
     server = staticmethod(tornado_server)
 

@@ -23,6 +23,8 @@ from indico.tests.server_test import mongodb_uri
 class ProxyTest(unittest.TestCase):
     """Before MongoDB, with a driver that doesn't try again."""
 
+    integration = True
+
     def setUp(self) -> None:
         self.proxy = self.enterContext(Proxy(mongodb_uri()))
         self.stored = self.things_at(mongodb_uri())

@@ -16,6 +16,7 @@ NOBODY = "mongodb://127.0.0.1:1/?directConnection=true"
 
 
 class ConnectTest(IsolatedAsyncioTestCase):
+    integration = True
     driver: Driver = "motor"
 
     async def asyncTearDown(self) -> None:

@@ -69,6 +69,7 @@ class FolderTest(TestCase):
 class OffloadTest(IsolatedAsyncioTestCase, FolderTest):
     """A pool of `processes` and `queue`, of which nothing is left."""
 
+    integration = True
     processes = 1
     queue = 3
 
@@ -319,6 +320,8 @@ class DecoratorTest(TestCase):
 
 class WorkerTest(FolderTest):
     """The worker by itself, and with one that ends at the wrong moment."""
+
+    integration = True
 
     def test_the_server_goes_while_it_sends(self) -> None:
         whole = pickle.dumps(b"request")
