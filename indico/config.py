@@ -30,6 +30,12 @@ class Settings(BaseSettings):
     environment: Literal["development", "production"] = Field(
         "development", description="production refuses what is only fit for development"
     )
+    service_name: str = Field(
+        "indico",
+        min_length=1,
+        max_length=100,
+        description="what it is called at its start, in its log",
+    )
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(8888, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     http_server: Literal["fast", "tornado"] = Field(
@@ -40,6 +46,9 @@ class Settings(BaseSettings):
     )
     log_format: Literal["text", "json"] = Field(
         "text", description="log lines for a person, or one JSON object a line"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least that is logged; a request's line is info"
     )
     max_body_bytes: int = Field(
         1 << 20, ge=1, description="largest body that is accepted, after decompression"
@@ -55,6 +64,14 @@ class Settings(BaseSettings):
     )
     session_ttl_seconds: int = Field(
         14 * 24 * 3600, ge=1, le=10 * 366 * 24 * 3600, description="how long a token is valid"
+    )
+    secret_key: SecretStr = Field(
+        SecretStr("for development only"),
+        min_length=16,
+        description="signs what clients hand back to us; the same in all processes",
+    )
+    public_address_book: bool | None = Field(
+        None, description="serve /addresses, which everybody may change; unset, in development only"
     )
     mongodb_uri: SecretStr | None = Field(
         None, description="MongoDB to use; unset, the server runs an embedded one"
@@ -86,6 +103,12 @@ class Settings(BaseSettings):
     offload_queue: int = Field(
         64, ge=0, description="offloaded calls that may wait for a process; beyond it 503"
     )
+
+    @property
+    def serves_public_address_book(self) -> bool:
+        if self.public_address_book is None:
+            return self.environment == "development"
+        return self.public_address_book
 
     @model_validator(mode="after")
     def _fit_for_production(self) -> Self:
@@ -165,16 +188,23 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _flag(name: str, field: FieldInfo) -> dict[str, Any]:
-    default = "unset" if field.default is None else field.default
+    default = shown_default(field)
     flag: dict[str, Any] = {
         "default": argparse.SUPPRESS,
         "help": f"{field.description} (default: {default}; environment: {env_name(name)})",
     }
-    if field.annotation is bool:
+    if field.annotation in (bool, bool | None):
         return flag | {"action": argparse.BooleanOptionalAction}
     if get_origin(field.annotation) is Literal:
         return flag | {"metavar": "|".join(get_args(field.annotation))}
     return flag | {"metavar": "VALUE"}
+
+
+def shown_default(field: FieldInfo) -> str:
+    """What a person is told of a default; those of secrets are no secrets."""
+    default = field.default
+    text = default.get_secret_value() if isinstance(default, SecretStr) else default
+    return "unset" if text is None else str(text)
 
 
 def env_name(name: str) -> str:

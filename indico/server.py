@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         _complain(str(error))
         return 2
-    log.configure(settings.log_format)
+    log.configure(settings.log_format, settings.log_level, settings.service_name)
     _leave_on_signals()
     try:
         run(settings)
@@ -225,7 +225,7 @@ def _greet(settings: Settings, sockets: list[socket.socket], embedded: Embedded 
     port = sockets[0].getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     mongodb = f"embedded, data in {embedded.folder}" if embedded else _hosts(settings)
-    _say(f"indico listens on http://{host}:{port} (process {os.getpid()})")
+    _say(f"{settings.service_name} listens on http://{host}:{port} (process {os.getpid()})")
     _say(f"  MongoDB      {mongodb}, database {settings.mongodb_database}")
     _say(f"  environment  {settings.environment}")
     _say(f"  settings     {DOCUMENTATION}")

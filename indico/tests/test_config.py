@@ -5,14 +5,16 @@ import io
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 from unittest import TestCase
 from unittest.mock import patch
 
 from pydantic import SecretStr, ValidationError
 
-from indico.config import Settings, SettingsError, env_name, load
+from indico.config import Settings, SettingsError, env_name, load, shown_default
 
 URI = "mongodb://ada:hunter2@db.example.com/"
+SECRET = "a secret of our own"
 
 
 class ConfigTest(TestCase):
@@ -41,6 +43,7 @@ class LoadTest(ConfigTest):
         self.assertFalse(settings.debug)
         for name, field in Settings.model_fields.items():
             self.assertEqual(getattr(settings, name), field.default)
+        self.assertTrue(settings.serves_public_address_book)
 
     def test_order(self) -> None:
         self.file.write_text("port: 1\nhost: file\nmongodb_database: file\n")
@@ -122,7 +125,7 @@ class LoadTest(ConfigTest):
         self.assertEqual(left.exception.code, 0)
         text = " ".join(out.getvalue().split())
         for name, field in Settings.model_fields.items():
-            default = "unset" if field.default is None else field.default
+            default = shown_default(field)
             self.assertIn(f"--{name.replace('_', '-')}", text)
             self.assertIn(
                 f"{field.description} (default: {default}; environment: {env_name(name)})", text
@@ -140,18 +143,24 @@ class LoadTest(ConfigTest):
 
 class ProductionTest(ConfigTest):
     def test_valid(self) -> None:
-        settings = load(["--environment", "production", "--mongodb-uri", URI])
+        flags = ["--environment", "production", "--mongodb-uri", URI, "--secret-key", SECRET]
+        settings = load(flags)
         self.assertEqual(settings.environment, "production")
+        self.assertFalse(settings.serves_public_address_book)
+        self.assertTrue(load([*flags, "--public-address-book"]).serves_public_address_book)
 
     def test_refused(self) -> None:
         lines = self.refusal("--environment", "production", "--debug").splitlines()
-        self.assertEqual([line.split(":")[0] for line in lines], ["mongodb_uri", "debug"])
+        refused = ["mongodb_uri", "debug", "secret_key"]
+        self.assertEqual([line.split(":")[0] for line in lines], refused)
 
     def test_a_secret_at_its_default(self) -> None:
         class WithSecret(Settings):
             a_key: SecretStr = SecretStr("change me")
 
+        own: Any = {"mongodb_uri": SecretStr(URI), "secret_key": SecretStr(SECRET)}
+        own["environment"] = "production"
         with self.assertRaisesRegex(ValidationError, "a_key: is a secret left at its default"):
-            WithSecret(environment="production", mongodb_uri=SecretStr(URI))
-        WithSecret(environment="production", mongodb_uri=SecretStr(URI), a_key=SecretStr("my own"))
+            WithSecret(**own)
+        WithSecret(**own, a_key=SecretStr("my own"))
         WithSecret()

@@ -12,16 +12,18 @@ from typing import Any, Literal
 LOGGER = logging.getLogger("indico")
 
 
-def configure(log_format: Literal["text", "json"]) -> None:
-    """Sends every logger of the process to standard error, in `log_format`."""
+def configure(
+    log_format: Literal["text", "json"], level: str = "info", service: str = "indico"
+) -> None:
+    """Sends every logger of the process to standard error; `service` is in each line of JSON."""
     # What no format of ours shows need not be found out for each line: the "Optimization" of
     # Python's logging HOWTO.
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler()
-    handler.setFormatter(JSONFormatter() if log_format == "json" else TextFormatter())
+    handler.setFormatter(JSONFormatter(service) if log_format == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    LOGGER.setLevel(logging.INFO)
+    LOGGER.setLevel(level.upper())
 
 
 _LINE = vars(
@@ -54,9 +56,14 @@ class TextFormatter(logging.Formatter):
 class JSONFormatter(logging.Formatter):
     """One JSON object a line: what was logged with `extra={"fields": {...}}` are its fields."""
 
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "time": _time(record),
+            "service": self._service,
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),

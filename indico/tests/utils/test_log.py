@@ -41,7 +41,7 @@ class TextTest(TestCase):
 
 class JSONTest(TestCase):
     def test_valid(self) -> None:
-        text = written(JSONFormatter(), "a\n%s", "b", extra={"fields": {"status": 200}})
+        text = written(JSONFormatter("indico"), "a\n%s", "b", extra={"fields": {"status": 200}})
         self.assertEqual(text.count("\n"), 1)
         line = json.loads(text)
         self.assertEqual(line["message"], "a\nb")
@@ -53,6 +53,6 @@ class JSONTest(TestCase):
         try:
             raise ValueError("why")
         except ValueError:
-            text = written(JSONFormatter(), "failed", exc_info=sys.exc_info())
+            text = written(JSONFormatter("indico"), "failed", exc_info=sys.exc_info())
         self.assertEqual(text.count("\n"), 1)
         self.assertIn("ValueError: why", json.loads(text)["traceback"])
