@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from indico import db
 from indico.error import Unavailable
-from indico.routes.handler import JSONHandler
+from indico.routes.json_handler import JSONHandler
 
 
 class HealthHandler(JSONHandler):

@@ -15,7 +15,8 @@ from tornado.web import HTTPError
 
 from indico.error import Conflict, ServerError
 from indico.routes.application import Application
-from indico.routes.handler import IndicoHandler, JSONHandler
+from indico.routes.handler import IndicoHandler
+from indico.routes.json_handler import JSONHandler
 from indico.tests.server_test import ServerTest, exchange
 from indico.utils import LOGGER, type_check, unpack
 

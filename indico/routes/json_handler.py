@@ -1,0 +1,191 @@
+"""What every route is made of: a request id, JSON, the one place that renders an error."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+import secrets
+import time
+import traceback
+from types import TracebackType
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+from tornado.concurrent import Future, future_add_done_callback
+from tornado.httputil import HTTPHeaders, format_timestamp
+from tornado.web import HTTPError, RequestHandler
+
+from indico.config import Settings
+from indico.db import ObjectId
+from indico.db.session_db import Session
+from indico.error import IndicoError, MethodNotAllowed, error_for_status
+from indico.routes.application import Application
+from indico.routes.body import body_error, parse_object
+from indico.utils import LOGGER
+
+# RFC 9110 leaves it open what an id may be; these can't forge a log line or a header.
+_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_CLIENT_CLOSED_REQUEST = 499  # nginx's number for it; only ever in the log
+
+
+class JSONHandler(RequestHandler):
+    """What all routes share: a request id, JSON answers in the envelope, errors, the log."""
+
+    application: Application
+    # Whose token it is; there once `auth` has let the call in.
+    user_id: ObjectId
+    session: Session
+    client_gone = False
+    leaves_when_sent = True
+    _request_id: str | None = None
+    _body: dict[str, Any] | None = None
+    _task: asyncio.Task[Any] | None = None
+
+    @property
+    def config(self) -> Settings:
+        config: Settings = self.settings["config"]
+        return config
+
+    @property
+    def request_id(self) -> str:
+        """The client's `X-Request-Id` if it is a sane one, else a new one."""
+        if self._request_id is None:
+            sent = ",".join(self.request.headers.get_list("X-Request-Id"))
+            self._request_id = sent if _SANE_ID.fullmatch(sent) else secrets.token_hex(8)
+        return self._request_id
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The JSON object that was sent. Raises `InvalidJSON`."""
+        if self._body is None:
+            self._body = parse_object(self.request.body)
+        return self._body
+
+    @property
+    def has_body(self) -> bool:
+        return bool(self.request.body)
+
+    def clear(self) -> None:
+        """As Tornado's, with the date made once a second, and no headers to be taken back."""
+        self._headers = HTTPHeaders()
+        self.set_default_headers()
+        self._write_buffer = []
+        self.set_status(200)
+
+    def set_default_headers(self) -> None:
+        headers = self._headers  # `set_header` checks each of them anew
+        headers["Date"] = _date(int(time.time()))
+        headers["Content-Type"] = "application/json"
+        headers["Cache-Control"] = "no-store"
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["X-Request-Id"] = self.request_id
+        if self.application.draining:
+            self.set_header("Connection", "close")
+
+    def prepare(self) -> None:
+        self._task = asyncio.current_task()
+        if error := body_error(self.request):
+            raise error
+
+    def respond(self, data: Any = None, code: int = 200) -> None:
+        """Ends the request with `data` in the envelope; `code` is the HTTP status."""
+        self.set_status(code)
+        self.finish(dumps({"status": code, "data": data}))
+
+    def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None]:
+        sent = super().finish(chunk)
+        future_add_done_callback(sent, lambda _: self.application.leave(self.request))
+        return sent
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        if self.client_gone and self._headers_written:
+            self.finish()  # nobody is told, and that is no error
+        else:
+            super().send_error(status_code, **kwargs)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        _, raised, _ = kwargs.get("exc_info", (None, None, None))
+        error = self._as_indico_error(status_code, raised)
+        self.set_status(error.status)
+        for name, value in error.headers.items():
+            self.set_header(name, value)
+        trace = traceback.format_exception(raised) if self.config.debug and raised else []
+        self.finish(dumps(self.error_body(error, trace)))
+
+    def error_body(self, error: IndicoError, trace: list[str]) -> dict[str, Any]:
+        """What the answer to a request that failed holds; `trace` has lines with `debug` only."""
+        about = self.about_error(error)
+        if error.status == 500 and trace:
+            about["trace"] = trace
+        return {"status": error.status, "data": self.error_message(error), "error": about}
+
+    def about_error(self, error: IndicoError) -> dict[str, Any]:
+        """For a program."""
+        return {"code": error.code, "request_id": self.request_id, "details": error.details}
+
+    def error_message(self, error: IndicoError) -> str:
+        """For a person, who is told nothing of the inside."""
+        return IndicoError.default_message if error.status == 500 else error.message
+
+    def cut_off(self) -> None:
+        """Ends an answer that can't be completed, so that the client notices."""
+        self.detach().close()
+        self._log()
+        self.application.leave(self.request)
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if self._as_indico_error(500, value).status >= 500 and value is not None:
+            LOGGER.error(
+                "%s %s failed id=%s",
+                self.request.method,
+                self.request.path,
+                self.request_id,
+                exc_info=value,
+                extra={"fields": {"request_id": self.request_id}},
+            )
+
+    def on_connection_close(self) -> None:
+        """The client went away: the action ends where it waits."""
+        self.client_gone = True
+        self.application.leave(self.request)
+        if self._task is not None:
+            self._task.cancel()
+
+    def get_status(self) -> int:
+        return _CLIENT_CLOSED_REQUEST if self.client_gone else super().get_status()
+
+    def compute_etag(self) -> str | None:
+        return None
+
+    def _as_indico_error(self, status: int, raised: BaseException | None) -> IndicoError:
+        """Tornado raises `HTTPError` for what it refuses itself."""
+        if isinstance(raised, IndicoError):
+            return raised
+        status = raised.status_code if isinstance(raised, HTTPError) else status
+        if status == 405:
+            return MethodNotAllowed(self.SUPPORTED_METHODS)
+        return error_for_status(status)
+
+
+@functools.lru_cache(maxsize=1)
+def _date(timestamp: int) -> str:
+    return format_timestamp(timestamp)
+
+
+def dumps(value: Any) -> bytes:
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, ObjectId):
+        return str(value)
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    raise TypeError(f"{type(value).__name__} is not JSON")
