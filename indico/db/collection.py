@@ -9,9 +9,11 @@ from pymongo import IndexModel, ReturnDocument
 
 from indico.db.driver import Database, Document, Key, ObjectId, mongodb
 from indico.db.operation import guard
-from indico.db.shared import ALONE, Shared, encode, is_key
+from indico.db.shared import ALONE, Shared, decode, documents_of, encode, is_key
 
 DocumentId = Key
+
+_PART_BYTES = 2_000_000
 
 __all__ = ["Collection", "Document", "DocumentId", "IndexModel"]
 
@@ -68,6 +70,45 @@ class Collection:
             return documents
 
         return await guard(find)
+
+    async def find_part(
+        self, query: Mapping[str, Any], *, sort: Sequence[tuple[str, int]], limit: int
+    ) -> list[Document]:
+        """The first documents that match: at most `limit`, and of about 2 MB in all.
+
+        One at least, if there is one. For lists that are read piece by piece.
+        """
+
+        def find() -> Awaitable[list[bytes]]:
+            # Negative: what fits into one reply, and no cursor is left open.
+            options = {"sort": list(sort), "limit": -limit, "batch_size": limit}
+            replies: Awaitable[list[bytes]] = (
+                mongodb[self.name].find_raw_batches(query, **options).to_list(None)
+            )
+            return replies
+
+        found: list[Document] = []
+        size = 0
+        for document in documents_of(await guard(find)):
+            size += len(document)
+            if found and size > _PART_BYTES:
+                break
+            found.append(decode(document))
+        return found
+
+    async def find_ids(self, query: Mapping[str, Any], limit: int) -> list[DocumentId]:
+        """The `_id` of each of the first `limit` documents that match."""
+
+        def find() -> Awaitable[list[Document]]:
+            cursor = mongodb[self.name].find(query, {"_id": 1}, limit=limit)
+            documents: Awaitable[list[Document]] = cursor.to_list(None)
+            return documents
+
+        return [document["_id"] for document in await guard(find)]
+
+    async def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
+        """What comes out of MongoDB's aggregation pipeline."""
+        return await guard(lambda: mongodb.aggregate(self.name, pipeline))
 
     async def insert(self, document: Document) -> DocumentId:
         """The id of `document`, which gets an ObjectId as its `_id` if it has none."""

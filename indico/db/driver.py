@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import os
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from bson import ObjectId
@@ -91,6 +91,14 @@ class Database:
         """Closes every connection; harmless when nothing is open."""
         client, self._client, self._database, self.shared = self._client, None, None, {}
         await _close(client)
+
+    async def aggregate(
+        self, collection: str, pipeline: Sequence[Mapping[str, Any]]
+    ) -> list[Document]:
+        cursor = self[collection].aggregate(pipeline)
+        opened = await cursor if inspect.isawaitable(cursor) else cursor
+        documents: list[Document] = await opened.to_list(None)
+        return documents
 
     async def in_transaction(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """What `work`, which gets the session, answers; what it raises undoes what it did."""

@@ -23,7 +23,7 @@ from indico.db.batches import MAX_BYTES, Batches, deadline
 from indico.db.driver import Document, Key, ObjectId, mongodb
 from indico.error import Unavailable
 
-__all__ = ["ALONE", "Shared", "encode", "is_key"]
+__all__ = ["ALONE", "Shared", "decode", "documents_of", "encode", "is_key"]
 
 # An answer: only the plain operation can tell.
 ALONE: Any = object()
@@ -79,9 +79,9 @@ class Shared:
         replies = await cursor.to_list(None)
         found: dict[Any, tuple[bytes, Document]] = {}
         missing = None
-        for raw in _documents(replies):
+        for raw in documents_of(replies):
             try:
-                document = self._decode(raw)
+                document = decode(raw)
             except Exception:  # a date beyond the year 9999, say
                 missing = ALONE
                 continue
@@ -95,7 +95,7 @@ class Shared:
         if len(wanted) == len(keys):
             return [found[key][1] if key in found else missing for key in keys]
         # Nobody gets an object that another one has.
-        return [self._decode(found[key][0]) if key in found else missing for key in keys]
+        return [decode(found[key][0]) if key in found else missing for key in keys]
 
     async def _insert(self, documents: list[bytes]) -> Sequence[Exception | None]:
         if len(documents) == 1:
@@ -171,14 +171,11 @@ class Shared:
             return details["nMatched"], errors
         return result.matched_count, errors
 
-    def _decode(self, document: bytes) -> Document:
-        return bson.decode(document, self._collection.codec_options)
-
     def _holds(self, document: Document | None, changes: bytes) -> bool:
         """Whether `document` is as it would be right after `changes`, or is none."""
         if document is None or document is ALONE:
             return document is None
-        return all(document.get(name) == value for name, value in self._decode(changes).items())
+        return all(document.get(name) == value for name, value in decode(changes).items())
 
 
 class _Undecided(Exception):
@@ -203,7 +200,11 @@ def encode(document: Mapping[str, Any]) -> bytes | None:
     return encoded if len(encoded) <= MAX_BYTES else None
 
 
-def _documents(replies: list[bytes]) -> Iterator[bytes]:
+def decode(document: bytes) -> Document:
+    return bson.decode(document, mongodb.codec_options)
+
+
+def documents_of(replies: list[bytes]) -> Iterator[bytes]:
     """Each document of replies of a cursor; its first four bytes are its length."""
     for reply in replies:
         start = 0

@@ -11,6 +11,7 @@ import asyncio
 from datetime import datetime
 from typing import TypedDict
 
+import indico.db.address_db as AddressDB
 import indico.db.session_db as SessionDB
 import indico.db.user_db as UserDB
 from indico.db.session_db import Session
@@ -61,7 +62,10 @@ async def delete(session: Session, password: str) -> None:
     await _confirm(session, password)
     await UserDB.invalidate_logins(session.user_id)
     await SessionDB.revoke_all(session.user_id)
+    await AddressDB.delete_book(session.user_id)
     await UserDB.delete(session.user_id)
+    # Once more, for addresses that were on their way since then.
+    await AddressDB.delete_book(session.user_id)
 
 
 async def _open_session(

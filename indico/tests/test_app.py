@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 from typing import cast
 
 import indico
 from indico import error
-from indico.app import ROUTES
-from indico.config import Settings
+from indico.app import PUBLIC_ADDRESS_BOOK, ROUTES
+from indico.config import Settings, shown_default
 from indico.error import IndicoError
 from indico.routes.handler import IndicoHandler
+from indico.routes.rest_handler import RestHandler
 from indico.tests.server_process import ROOT
 from indico.tests.server_test import ServerTest
 from indico.utils.facts import facts
@@ -74,6 +76,42 @@ class MapTest(ServerTest):
         return (404, "not_found") if path == "/nosuch" else (405, "method_not_allowed")
 
 
+class RestMapTest(ServerTest):
+    """What holds for every REST resource in the map."""
+
+    # Paths, as a client sends them, that no token is needed for. Who adds one has thought about it.
+    public = ("/addresses", "/addresses/0123456789abcdef01234567")
+
+    def paths(self) -> dict[str, type[RestHandler]]:
+        routes = cast("list[tuple[str, type]]", [*ROUTES, *PUBLIC_ADDRESS_BOOK])
+        rest = [(pattern, kind) for pattern, kind in routes if issubclass(kind, RestHandler)]
+        return {
+            pattern.replace("([^/]+)", "0123456789abcdef01234567").removesuffix("/?"): kind
+            for pattern, kind in rest
+        }
+
+    def test_every_method_needs_a_token_or_is_public(self) -> None:
+        for path, kind in self.paths().items():
+            for method in set(kind.SUPPORTED_METHODS) - {"OPTIONS"}:
+                response = self.fetch(path, method=method, allow_nonstandard_methods=True)
+                self.assertEqual(response.code == 401, path not in self.public, (method, path))
+
+    def test_every_error_has_the_one_shape(self) -> None:
+        for path in (*self.paths(), "/nosuch"):
+            for method in ("BREW", "POST", "PATCH"):
+                response = self.fetch(path, method=method, body="{", allow_nonstandard_methods=True)
+                body = json.loads(response.body)
+                self.assertGreaterEqual(response.code, 400)
+                self.assertEqual((body["method"], body["uri"]), (method, path))
+                self.assertEqual((body["code"], type(body["message"])), (response.code, str))
+                self.assertEqual(set(body["error"]), {"code", "request_id", "details"})
+
+    def test_every_method_says_what_it_does(self) -> None:
+        for path, kind in self.paths().items():
+            for method in set(kind.SUPPORTED_METHODS) - {"OPTIONS", "HEAD"}:
+                self.assertTrue(inspect.getdoc(getattr(kind, method.lower())), (method, path))
+
+
 class ErrorTreeTest(ServerTest):
     def test_each_code_has_one_status(self) -> None:
         kinds = [
@@ -82,7 +120,7 @@ class ErrorTreeTest(ServerTest):
             if inspect.isclass(kind) and issubclass(kind, IndicoError) and kind.__name__[0] != "_"
         ]
         statuses = {kind.code: {k.status for k in kinds if k.code == kind.code} for kind in kinds}
-        self.assertEqual(len(statuses), 13)
+        self.assertEqual(len(statuses), 14)
         rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", (ROOT / "docs/api.md").read_text(), re.M)
         self.assertEqual({code: {int(status)} for code, status in rows}, statuses)
 
@@ -96,7 +134,7 @@ class DocumentationTest(ServerTest):
         ours = {
             p: facts(a).token
             for p, a in ACTIONS.items()
-            if p.split("/")[1] in ("auth", "user", "system", "text")
+            if p.split("/")[1] in ("auth", "user", "address", "system", "text")
         }
         self.assertEqual({p: documented[p] for p in documented if p in ours}, ours)
         self.assertEqual(documented.keys() - ACTIONS.keys(), set())
@@ -106,7 +144,7 @@ class DocumentationTest(ServerTest):
             r"^\| `(\w+)` \| (.*?) \| (.*) \|$", (ROOT / "README.md").read_text(), re.M
         )
         settings = [
-            (name, "" if field.default is None else f"`{field.default}`", field.description)
+            (name, "" if field.default is None else f"`{shown_default(field)}`", field.description)
             for name, field in Settings.model_fields.items()
         ]
         self.assertEqual([row for row in rows if row[0] in Settings.model_fields], settings)

@@ -1,0 +1,161 @@
+"""Addresses: every query on the collection `addresses`.
+
+A document: `_id`, `book` (the id of the user whose book it is in, or `PUBLIC`), `entry` as it was
+put, `name_key` (its name in a spelling that all of its kind share, by which it is found), `version`
+(a random number, a new one with each change).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Collection as Several
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from indico.db.collection import Collection, Document, IndexModel
+from indico.db.driver import ObjectId
+
+ADDRESSES = Collection(
+    "addresses",
+    IndexModel([("book", 1), ("_id", 1), ("version", 1)]),
+    IndexModel([("book", 1), ("name_key", 1), ("_id", 1)]),
+)
+
+# A name is found by so many of its characters; folding a long text takes quadratic time.
+MAX_NAME_KEY = 200
+
+PUBLIC: Literal["public"] = "public"  # null would do, but no index answers alone for null
+Book = ObjectId | Literal["public"]
+Entry = dict[str, Any]
+# Where a list goes on: behind the address with this `name_key` and id.
+Position = tuple[str, ObjectId]
+
+_DELETED_AT_ONCE = 10_000
+_VERSION = re.compile(r"[0-9a-f]{16}")
+_LAST_CHARACTER = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An entry and where it stands; `version` is another one after each change of it."""
+
+    id: ObjectId
+    entry: Entry
+    version: str
+    name_key: str
+
+    @property
+    def position(self) -> Position:
+        return self.name_key, self.id
+
+
+async def create(book: Book, entry: Entry) -> Address:
+    document = {"_id": ObjectId(), "book": book, **_changes(entry)}
+    await ADDRESSES.insert(document)
+    return _address(document)
+
+
+async def get(book: Book, address_id: ObjectId) -> Address | None:
+    document = await ADDRESSES.find_by_id(address_id)
+    return _address(document) if document and document["book"] == book else None
+
+
+async def replace(
+    book: Book, address_id: ObjectId, entry: Entry, versions: Several[str] | None = None
+) -> Address | None:
+    """None if it isn't there, or is in none of `versions`, if some are given."""
+    query = _query(book, address_id, versions)
+    document = await ADDRESSES.update_one(query, _changes(entry))
+    return _address(document) if document else None
+
+
+async def delete(book: Book, address_id: ObjectId, versions: Several[str] | None = None) -> bool:
+    """False if it isn't there, or is in none of `versions`, if some are given."""
+    return await ADDRESSES.delete(_query(book, address_id, versions)) == 1
+
+
+async def delete_book(book: Book) -> None:
+    """Piece by piece: a large one takes longer than an operation may."""
+    while ids := await ADDRESSES.find_ids({"book": book}, _DELETED_AT_ONCE):
+        await ADDRESSES.delete({"_id": {"$in": ids}})
+
+
+async def find(book: Book, after: ObjectId | None, limit: int) -> list[Address]:
+    """By id; at most `limit`, fewer if they are large, one at least if there is one."""
+    query: dict[str, Any] = {"book": book}
+    if after is not None:
+        query["_id"] = {"$gt": after}
+    return await _find(query, ["_id"], limit)
+
+
+async def find_by_name(
+    book: Book, prefix: str, after: Position | None, limit: int
+) -> list[Address]:
+    """By name and id, those whose name begins with `prefix` whatever its case; as `find`."""
+    start = fold(prefix)
+    names: dict[str, Any] = {"$gte": start}
+    if end := _successor(start):
+        names["$lt"] = end
+    query: dict[str, Any] = {"book": book, "name_key": names}
+    if after is not None:
+        names["$gte"], address_id = after
+        query["$or"] = [{"name_key": {"$gt": after[0]}}, {"_id": {"$gt": address_id}}]
+    return await _find(query, ["name_key", "_id"], limit)
+
+
+async def state(book: Book) -> str:
+    """Another text after each change of the book, from its index alone."""
+    version = {"$sum": {"$toDecimal": "$version"}}
+    found = await ADDRESSES.aggregate(
+        [
+            {"$match": {"book": book}},
+            {"$group": {"_id": None, "count": {"$sum": 1}, "versions": version}},
+        ]
+    )
+    return "-".join(f"{group['count']}-{group['versions']}" for group in found)
+
+
+def fold(text: str) -> str:
+    """The same for all spellings of a name: case and Unicode form folded, accents set apart."""
+    return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+
+
+async def _find(query: dict[str, Any], order: list[str], limit: int) -> list[Address]:
+    sort = [(field, 1) for field in order]
+    found = await ADDRESSES.find_part(query, sort=sort, limit=limit)
+    return [_address(document) for document in found]
+
+
+def _query(book: Book, address_id: ObjectId, versions: Several[str] | None) -> dict[str, Any]:
+    query: dict[str, Any] = {"_id": address_id, "book": book}
+    if versions is not None:
+        known = [int(version, 16) for version in versions if _VERSION.fullmatch(version)]
+        query["version"] = {"$in": known}
+    return query
+
+
+def _changes(entry: Entry) -> Document:
+    name: str = entry.get("name") or entry.get("full_name") or ""
+    name_key = fold(name[:MAX_NAME_KEY])
+    return {"entry": entry, "name_key": name_key, "version": secrets.randbits(63)}
+
+
+def _successor(prefix: str) -> str:
+    """The first text behind all that begin with `prefix`; nothing if there is none."""
+    prefix = prefix.rstrip(_LAST_CHARACTER)
+    if not prefix:
+        return ""
+    following = ord(prefix[-1]) + 1
+    # Surrogates are no characters: MongoDB, which compares UTF-8, has none.
+    return prefix[:-1] + chr(0xE000 if 0xD800 <= following < 0xE000 else following)
+
+
+def _address(document: Document) -> Address:
+    return Address(
+        id=document["_id"],
+        entry=document["entry"],
+        version=f"{document['version']:016x}",
+        name_key=document["name_key"],
+    )

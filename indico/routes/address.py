@@ -1,0 +1,83 @@
+"""`/address`: a user's own address book."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypedDict
+
+from pydantic import StringConstraints
+
+from indico.db import Id, ObjectId
+from indico.routes.cursor import DEFAULT_LIMIT, Limit, read_cursor, write_cursor
+from indico.routes.handler import IndicoHandler
+from indico.service import address_book
+from indico.service.address_book import Address
+from indico.service.address_entry import Entry
+from indico.utils import type_check, unpack
+from indico.utils.auth.auth_utils import auth
+
+Version = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+Query = Annotated[str, StringConstraints(max_length=100)]
+
+
+class AddressAnswer(TypedDict):
+    """An entry, its id, and its version: another one after each change."""
+
+    id: ObjectId
+    version: str
+    entry: dict[str, Any]
+
+
+class AddressHandler(IndicoHandler):
+    """The book of the user whose token it is."""
+
+    @auth
+    @unpack("entry")
+    @type_check(Entry)
+    async def create(self, entry: dict[str, Any]) -> None:
+        """A new entry."""
+        address = await address_book.create_address(self.user_id, entry)
+        self.respond(_answer(address), code=201)
+
+    @auth
+    @unpack("id")
+    @type_check(Id)
+    async def get(self, address_id: ObjectId) -> AddressAnswer:
+        """The entry."""
+        return _answer(await address_book.get_address(self.user_id, address_id))
+
+    @auth
+    @unpack("id", "entry", version=None)
+    @type_check(Id, Entry, Version)
+    async def update(
+        self, address_id: ObjectId, entry: dict[str, Any], version: str | None
+    ) -> AddressAnswer:
+        """Another entry in its place, if `version`, when it is given, is still the one there."""
+        versions = None if version is None else [version]
+        return _answer(await address_book.update_address(self.user_id, address_id, entry, versions))
+
+    @auth
+    @unpack("id", version=None)
+    @type_check(Id, Version)
+    async def delete(self, address_id: ObjectId, version: str | None) -> None:
+        """Deletes the entry, if `version`, when it is given, is still the one there."""
+        versions = None if version is None else [version]
+        await address_book.delete_address(self.user_id, address_id, versions)
+
+    @auth
+    @unpack(limit=DEFAULT_LIMIT, cursor=None, query=None)
+    @type_check(Limit, str, Query)
+    async def list(self, limit: int, cursor: str | None, query: str | None) -> dict[str, Any]:
+        """`items` and `next_cursor`: all by id; those whose name begins with `query` by name."""
+        secret = self.config.secret_key
+        purpose = f"addresses of {self.user_id}: {query!r}"
+        after = None if cursor is None else read_cursor(cursor, purpose, secret)
+        found, end = await address_book.list_addresses(self.user_id, limit, after, query)
+        items = [_answer(address) for address in found]
+        return {"items": items, "next_cursor": end and write_cursor(end, purpose, secret)}
+
+
+AddressRoute = (r"/address/(?P<action>[a-zA-Z_]+)?", AddressHandler)
+
+
+def _answer(address: Address) -> AddressAnswer:
+    return AddressAnswer(id=address.id, version=address.version, entry=address.entry)

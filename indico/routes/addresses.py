@@ -1,0 +1,110 @@
+"""`/addresses`: the public address book, by REST; everybody may read and change it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from indico.db import ObjectId
+from indico.error import InvalidArgument, RouteNotFound
+from indico.error.validation import problems_of
+from indico.routes.cursor import DEFAULT_LIMIT, Limit, read_cursor, write_cursor
+from indico.routes.json_handler import dumps
+from indico.routes.rest_handler import RestHandler
+from indico.service import address_book
+from indico.service.address_book import PUBLIC, Address
+
+_LIMIT: TypeAdapter[int] = TypeAdapter(Limit)
+_DIGITS = re.compile(r"[0-9]{1,9}")
+_CURSOR = "addresses of the public book"
+
+
+class AddressesHandler(RestHandler):
+    """The book."""
+
+    async def post(self) -> None:
+        """A new entry; its address is the answer's `Location`."""
+        address = await address_book.create_address(PUBLIC, self.body)
+        self.set_header("Location", f"/addresses/{address.id}")
+        self.set_tag(address.version)
+        self.respond(code=201)
+
+    async def get(self) -> Any:
+        """All entries, `{id: entry}`; with `limit` or `cursor` a page of them."""
+        limit = self.get_query_argument("limit", None)
+        cursor = self.get_query_argument("cursor", None)
+        if limit is not None or cursor is not None:
+            return await self._page(DEFAULT_LIMIT if limit is None else _limit(limit), cursor)
+        if not self.not_modified(await address_book.book_state(PUBLIC)):
+            await self.stream(_pieces(address_book.get_all_addresses(PUBLIC)))
+        return None
+
+    async def _page(self, limit: int, cursor: str | None) -> dict[str, Any]:
+        secret = self.config.secret_key
+        after = None if cursor is None else read_cursor(cursor, _CURSOR, secret)
+        addresses, end = await address_book.list_addresses(PUBLIC, limit, after)
+        items = [{"id": address.id, "entry": address.entry} for address in addresses]
+        return {"items": items, "next_cursor": end and write_cursor(end, _CURSOR, secret)}
+
+
+class AddressesEntryHandler(RestHandler):
+    """One entry of it."""
+
+    async def get(self, address_id: str) -> Any:
+        """The entry."""
+        address = await address_book.get_address(PUBLIC, _id(address_id))
+        return None if self.not_modified(address.version) else address.entry
+
+    async def put(self, address_id: str) -> None:
+        """Another entry in its place."""
+        found = await self._find(address_id)
+        address = await address_book.update_address(PUBLIC, found, self.body, self.versions)
+        self.set_tag(address.version)
+
+    async def patch(self, address_id: str) -> Any:
+        """The entry after a JSON Merge Patch, RFC 7396."""
+        found = await self._find(address_id)
+        address = await address_book.patch_address(PUBLIC, found, self.body, self.versions)
+        self.set_tag(address.version)
+        return address.entry
+
+    async def delete(self, address_id: str) -> None:
+        """Takes the entry out of the book."""
+        found = await self._find(address_id)
+        await address_book.delete_address(PUBLIC, found, self.versions)
+
+    async def _find(self, address_id: str) -> ObjectId:
+        """The id of what is to be changed, unless `If-None-Match` forbids it."""
+        found = _id(address_id)
+        if self.tags("If-None-Match"):
+            self.refuse_match((await address_book.get_address(PUBLIC, found)).version)
+        return found
+
+
+AddressesRoute = (r"/addresses/?", AddressesHandler)
+AddressesEntryRoute = (r"/addresses/([^/]+)/?", AddressesEntryHandler)
+
+
+async def _pieces(addresses: AsyncIterator[Address]) -> AsyncIterator[bytes]:
+    """The JSON object `{id: entry}`."""
+    before = b"{"
+    async for address in addresses:
+        yield b'%b"%b":%b' % (before, str(address.id).encode(), dumps(address.entry))
+        before = b","
+    yield b"{}" if before == b"{" else b"}"
+
+
+def _limit(text: str) -> int:
+    try:
+        return _LIMIT.validate_python(int(text) if _DIGITS.fullmatch(text) else text, strict=True)
+    except ValidationError as error:
+        raise InvalidArgument.join(problems_of(error, "limit")) from None
+
+
+def _id(text: str) -> ObjectId:
+    if not ObjectId.is_valid(text):
+        raise RouteNotFound
+    return ObjectId(text)

@@ -1,0 +1,381 @@
+"""What somebody might send as an entry of an address book, and what is to become of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+MAX_DEPTH = 64
+MAX_BYTES = 1 << 20
+MAX_BODY_BYTES = 2 << 20
+
+KNOWN_FIELDS = ["name", "full_name", "addresses", "phone_numbers", "fax_numbers", "emails"]
+
+RIGHT_KEYS = [
+    *("a", "b", "c", "_id", "id", "__proto__", "toString", "constructor", "length", "0", "-1"),
+    *("a$", "\n", " ", "\n$a", "\x7f", "\ufeff", "\uff41\uff0e\uff42", "é", "e\u0301"),
+    *("\U0001f600", "k" * 5000),
+]
+WRONG_KEYS = [
+    *("", "$", "$ref", "$id", "$date", "$oid", "$a", ".", "a.b", "a.", "\0", "a\0b", "\n.", "\n\0"),
+    *("\ud800", "a\udfff", "k" * 5000 + "."),
+]
+RIGHT_STRINGS = [
+    *("", "$ref", "a.b", "\0", "\x7f", "\ufeff", "\uffff", "\u2028", "\U0010ffff", "x" * 10_000),
+    *("2026-01-01", "2026-01-01T00:00:00Z", "0" * 24, "12345678901234567890", "1e999", "null"),
+]
+WRONG_STRINGS = ["\ud800", "\udc00\ud83d", "a\ud83d"]
+NO_STRINGS = ['"\x01"', '"\n"', '"\\x41"', '"\\u12"', '"\\ud800\\u0041"', '"a', "'a'"]
+RIGHT_NUMBERS = [
+    *("0", "-0", "1", "-1", "1.0", "-1.0", "0.0", "-0.0", "0e0", "-0e9", "1E+2", "1e2", "0.1"),
+    *(str(2**n + m) for n in (31, 32, 53, 63) for m in (-2, -1)),
+    *(str(m - 2**n) for n in (31, 32, 53, 63) for m in (0, 1)),
+    *("2147483648", "9007199254740993", "9007199254740993.0", "9223372036854775808.0"),
+    *("-9223372036854775809.0", "1e16", "1e22", "1e23", "1e308", "-1e308", "5e-324", "1e-999"),
+    *("-1e-999", "1.7976931348623157e308", "2.2250738585072011e-308", "2.47032822920623272e-324"),
+    *("0." + "0" * 400 + "1", "1" + "0" * 300 + ".0", "12345678901234567890.5"),
+]
+WRONG_NUMBERS = [
+    *(str(2**63 + n) for n in (0, 1)),
+    *(str(-(2**63) - n) for n in (1, 2)),
+    *(str(2**64 + n) for n in (-1, 0, 1)),
+    *(str(10**25), str(-(10**25)), "1" + "0" * 400, "1" + "0" * 5000),
+    *("1e309", "-1e309", "1e999", "-1e999", "1.7976931348623159e308"),
+    *("NaN", "Infinity", "-Infinity", "nan", "01", "-01", "1.", ".5", "+1", "1e", "0x10", "1_0"),
+]
+DEPTHS = [1, 2, 30, *range(60, 67), 150, 2000]
+NO_OBJECTS = [
+    *(b"", b" ", b"null", b"[]", b"[{}]", b"1", b'"{}"', b"{}{}", b"{},{}", b"{}\0", b"{", b"}"),
+    *(b'{"a"}', b'{"a":}', b'{"a":1,}', b'{,"a":1}', b"{a:1}", b"{1:1}", b"{null:1}", b"{'a':1}"),
+    *(b'{"a":1 /* */}', b"\xef\xbb\xbf{}", '{"a":1}'.encode("utf-16"), b'{"a":"\xff"}'),
+    *(b'{"a":"\xed\xa0\x80"}', b'{"a":"\xc0\x80"}', b"[" * 100_000, b'{"a":' * 100_000),
+]
+BYTES = [bytes([n]) for n in b'{}[]:,"\\01-+.eEntu$ \n\0\x1f\x7f\x80\xc3\xed\xff']
+
+
+def wide(size: int) -> bytes:
+    """An object which takes `size` bytes, but fewer characters."""
+    return b'{"wide":"%b"}' % ("é" * 9 + "x" * (size - 29)).encode()
+
+
+def expanded() -> bytes:
+    """An object which takes more than `MAX_BYTES` only in its usual spelling."""
+    return b'{"a":[%b]}' % b",".join([b"1e15"] * 70_000)
+
+
+def nested(depth: int, value: str) -> str:
+    """`value` in so many arrays and objects."""
+    opening = ["[" if n % 2 else '{"a":' for n in range(depth)]
+    closing = ["]" if n % 2 else "}" for n in reversed(range(depth))]
+    return "".join([*opening, value, *closing])
+
+
+LARGE = [
+    wide(MAX_BYTES),
+    wide(MAX_BYTES + 1),
+    expanded(),
+    b"{}".ljust(MAX_BODY_BYTES - 100),
+    b"{}".ljust(MAX_BODY_BYTES + 1),
+]
+
+
+def each_body() -> list[bytes]:
+    """Two with all that is right, and many with one odd thing."""
+    numbers = _array([*RIGHT_NUMBERS, *_spelled(RIGHT_STRINGS)])
+    right = [_object([(spell(key), numbers) for key in RIGHT_KEYS]) for spell in (_text, _escaped)]
+    keys = [*map(json.dumps, WRONG_KEYS), _escaped("$a"), _escaped("a.b"), _escaped("\0")]
+    wrong = [f'{{"a":{{{key}:1}}}}' for key in keys]
+    values = [*WRONG_NUMBERS, *_spelled(WRONG_STRINGS), *NO_STRINGS]
+    wrong += [f'{{"a":[{value}]}}' for value in values]
+    deep = [f'{{"a":{nested(depth, "1")},"b":[]}}' for depth in DEPTHS]
+    return [*map(str.encode, [*right, *wrong, *deep]), *NO_OBJECTS, *LARGE]
+
+
+def objects(hostile: bool = False) -> st.SearchStrategy[str]:
+    """Texts of objects: right ones, if they are not `hostile`."""
+    return _objects(_values(hostile), hostile)
+
+
+def bodies() -> st.SearchStrategy[bytes]:
+    """What may be sent as an entry; about half of it is one."""
+    right, hostile = objects(), objects(hostile=True)
+    deep = st.builds(nested, st.sampled_from(DEPTHS), _values(False))
+    texts = [right, right, hostile, hostile, deep.map(lambda value: f'{{"a":{value}}}')]
+    mutated = st.builds(_mutated, hostile.map(str.encode), st.lists(_mutations(), min_size=1))
+    odd = [_pick(NO_OBJECTS), st.binary(), _values(False).map(str.encode)]
+    rare = st.one_of(*odd, _pick(LARGE))
+    return _one_of([*(text.map(str.encode) for text in texts), mutated, rare])
+
+
+def patched() -> st.SearchStrategy[tuple[str, bytes]]:
+    """Entries, and merge patches of them."""
+    values, null = _values(hostile=True), st.just("null")
+    inner = _objects(_one_of([values, null]), hostile=True)
+    hostile = _objects(_one_of([values, null, inner]), hostile=True).map(str.encode)
+    similar = st.tuples(_similar(), _similar().map(str.encode))
+    others = st.tuples(objects(), _one_of([hostile, hostile, bodies()]))
+    return _one_of([similar, others])
+
+
+def _similar() -> st.SearchStrategy[str]:
+    """Objects which have much in common with one another."""
+    names = st.sampled_from("abc")
+    leaves: st.SearchStrategy[Any] = st.sampled_from([None, None, 1, 1.0, [None], "", {}])
+    inner = leaves | st.dictionaries(names, leaves, min_size=1)
+    values = leaves | st.dictionaries(names, inner, min_size=1)
+    return st.dictionaries(names, values, min_size=2).map(json.dumps)
+
+
+def known_entries() -> st.SearchStrategy[tuple[dict[str, Any], bool]]:
+    """Entries with known fields, and whether these are right."""
+    right = _right_known()
+    wrong = st.builds(lambda entry, field: {**entry, **field}, right, _pick(WRONG_KNOWN))
+    return st.tuples(right, st.just(True)) | st.tuples(wrong, st.just(False))
+
+
+def emails() -> st.SearchStrategy[str]:
+    """What might be taken for an email address."""
+    part = st.text(max_size=20)
+    return st.builds("{}@{}".format, part, part | st.builds("{}.{}".format, part, part))
+
+
+NO_TEXTS: list[Any] = [None, True, 1, 1.0, [], {}, ["a"]]
+NO_NUMBERS: list[Any] = [None, True, 1.0, [], {}]
+NO_LISTS: list[Any] = [None, True, 1, "", {}, [None], ["a"], [[]], [{}, 1], [{}] * 101]
+WRONG_KNOWN: list[dict[str, Any]] = [
+    *({name: wrong} for name in KNOWN_FIELDS[:2] for wrong in NO_TEXTS),
+    *({name: wrong} for name in KNOWN_FIELDS[2:] for wrong in NO_LISTS),
+    *({"addresses": [{"kind": wrong}]} for wrong in [*NO_TEXTS, "", "Home", "office"]),
+    *({"addresses": [{}, {"city": wrong}]} for wrong in NO_TEXTS),
+    *({"addresses": [{"pincode": wrong}]} for wrong in NO_NUMBERS),
+    *({"phone_numbers": [{"kind": wrong}]} for wrong in NO_TEXTS),
+    *({"phone_numbers": [{"local_number": wrong}]} for wrong in NO_NUMBERS),
+    *({"fax_numbers": [{}, {"country_code": wrong}]} for wrong in NO_NUMBERS),
+    *({"emails": [{"email": wrong}]} for wrong in [*NO_TEXTS, "nobody", "a@b@c", "@", "a@"]),
+    {"emails": [{"email": f"{'a' * 250}@example.com"}]},
+]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Whether a body may, and whether it must be accepted; and the value that it then gives."""
+
+    value: Any = None
+    may: bool = False
+    must: bool = False
+
+
+REFUSED = Judgement()
+
+
+def judge(body: bytes, field: str | None = None) -> Judgement:
+    """Of an entry: the whole body, or one field of it."""
+    read = judge_json(body)
+    if field is not None and read.may:
+        read = Judgement(read.value.get(field), True, read.must)
+    return judge_entry(read.value, read.must) if read.may else REFUSED
+
+
+def judge_entry(entry: Any, readable: bool = True) -> Judgement:
+    """`readable` is false where readers might differ on what was sent."""
+    if not (isinstance(entry, dict) and _keys_right(entry) and _depth(entry) <= MAX_DEPTH):
+        return REFUSED
+    if len(compact(entry)) > MAX_BYTES:
+        return REFUSED
+    return Judgement(entry, True, readable and entry.keys().isdisjoint(KNOWN_FIELDS))
+
+
+def judge_json(body: bytes) -> Judgement:
+    """Of any object, by RFC 8259 with our bounds; of two members of one name the last one counts.
+
+    What stands in the others may be looked at or not.
+    """
+    if len(body) > MAX_BODY_BYTES:
+        return REFUSED
+    duplicates = []
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        duplicates.extend([0] * (len(pairs) - len(made)))
+        return made
+
+    try:
+        value = json.loads(
+            body.decode(), object_pairs_hook=members, parse_constant=_refuse, parse_int=_bounded
+        )
+        compact(value)
+    except (ValueError, RecursionError):
+        return REFUSED
+    right = isinstance(value, dict) and _depth(value) <= MAX_DEPTH and _numbers_right(value)
+    return Judgement(value, True, not duplicates) if right else REFUSED
+
+
+def compact(value: Any) -> bytes:
+    """Raises `ValueError` for half a surrogate pair."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def exact(value: Any) -> str:
+    """The same text for the same value only: 1, 1.0 and true differ, as does the order of keys."""
+    return repr(value)
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """RFC 7396; what is there keeps its place, what is new comes after it."""
+    if not isinstance(patch, dict):
+        return patch
+    old = target if isinstance(target, dict) else {}
+    removed = {name for name, value in patch.items() if value is None}
+    kept = {
+        name: merged(value, patch[name]) if name in patch else value
+        for name, value in old.items()
+        if name not in removed
+    }
+    added = [name for name in patch if name not in old and name not in removed]
+    return {**kept, **{name: merged(None, patch[name]) for name in added}}
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _bounded(digits: str) -> int | float:
+    """An infinite number for one that is beyond 64 bits: so is no other."""
+    number = int(digits[:25])
+    return number if -(2**63) <= number < 2**63 else math.inf
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _depth(value: Any) -> int:
+    inside = max(map(_depth, _children(value)), default=0)
+    return inside + isinstance(value, dict | list)
+
+
+def _numbers_right(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return all(map(_numbers_right, _children(value)))
+
+
+def _keys_right(value: Any) -> bool:
+    keys = value if isinstance(value, dict) else []
+    if any(key == "" or key[0] == "$" or "." in key or "\0" in key for key in keys):
+        return False
+    return all(map(_keys_right, _children(value)))
+
+
+def _one_of(strategies: list[st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
+    """As `st.one_of`, but each is as likely as it is often there."""
+    return _pick(strategies).flatmap(lambda chosen: chosen)
+
+
+def _pick(values: list[Any]) -> st.SearchStrategy[Any]:
+    """As `st.sampled_from`, which makes a text of all values."""
+    return st.integers(0, len(values) - 1).map(lambda index: values[index])
+
+
+def _mostly(
+    right: st.SearchStrategy[str], wrong: list[str], hostile: bool
+) -> st.SearchStrategy[str]:
+    return _one_of([right] * 7 + [_pick(wrong)]) if hostile else right
+
+
+def _spelled(texts: list[str]) -> list[str]:
+    """As JSON, each once with all characters escaped."""
+    return [*map(json.dumps, texts), *map(_escaped, texts)]
+
+
+def _escaped(text: str) -> str:
+    units = text.encode("utf-16-be", "surrogatepass").hex(" ", 2).split()
+    return '"' + "".join(f"\\u{unit}" for unit in units) + '"'
+
+
+def _text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _keys(hostile: bool) -> st.SearchStrategy[str]:
+    few = st.sampled_from(['"a"', '"b"', '"c"'])
+    named = st.text(st.characters(codec="utf-8", exclude_characters=".$\0"), min_size=1).map(_text)
+    right = _one_of([few, few, _pick(_spelled(RIGHT_KEYS)), named])
+    return _mostly(right, [*_spelled(WRONG_KEYS), *_spelled(KNOWN_FIELDS)], hostile)
+
+
+def _values(hostile: bool) -> st.SearchStrategy[str]:
+    strings = _one_of([_pick(_spelled(RIGHT_STRINGS)), st.text().map(_text)])
+    floats = st.floats(allow_nan=False, allow_infinity=False).map(repr)
+    integers = st.integers(-(2**63), 2**63 - 1).map(str)
+    numbers = _one_of([_pick(RIGHT_NUMBERS), floats, integers])
+    literals = st.sampled_from(["null", "true", "false", "[]", "{}"])
+    wrong = [*_spelled(WRONG_STRINGS), *NO_STRINGS, *WRONG_NUMBERS, *WRONG_NUMBERS]
+    scalars = _mostly(_one_of([strings, numbers, literals]), wrong, hostile)
+    return st.recursive(
+        scalars,
+        lambda inner: st.lists(inner, max_size=4).map(_array) | _objects(inner, hostile),
+        max_leaves=8,
+    )
+
+
+def _objects(values: st.SearchStrategy[str], hostile: bool) -> st.SearchStrategy[str]:
+    members = st.tuples(_keys(hostile), values)
+    unique = st.lists(members, max_size=4, unique_by=lambda member: member[0])
+    several = _one_of([unique, unique, unique, st.lists(members, max_size=4)])
+    return st.builds(_object, several, st.sampled_from([",", ",", " ,\t\r\n"]))
+
+
+def _object(members: list[tuple[str, str]], separator: str = ",") -> str:
+    return f"{{{separator.join(f'{key}:{value}' for key, value in members)}}}"
+
+
+def _array(values: list[str]) -> str:
+    return f"[{','.join(values)}]"
+
+
+Mutation = tuple[int, int, bytes]
+
+
+def _mutations() -> st.SearchStrategy[Mutation]:
+    place = st.integers(0, 100)
+    return st.tuples(place, st.sampled_from([0, 1, 1, 2, 5, 1000]), st.sampled_from([*BYTES, b""]))
+
+
+def _mutated(body: bytes, mutations: list[Mutation]) -> bytes:
+    """Each of `mutations` puts bytes in the place of some others."""
+    for place, count, put in mutations:
+        start = place % (len(body) + 1)
+        body = body[:start] + put + body[start + count :]
+    return body
+
+
+def _right_known() -> st.SearchStrategy[dict[str, Any]]:
+    text = st.text(max_size=10)
+    number = text | st.integers(-(2**63), 2**63 - 1)
+    postal = {"kind": st.sampled_from(["home", "work"]), "city": text, "pincode": number}
+    phone = {"kind": text, "country_code": number, "area_code": number, "local_number": number}
+    address = st.sampled_from(["ada@example.com", "ADA+b@Example.com", "ädä@bücher.example"])
+    email = {"kind": text, "email": address}
+    fields: dict[str, st.SearchStrategy[Any]] = {
+        "note": st.none() | st.floats(allow_nan=False, allow_infinity=False),
+        "name": text,
+        "full_name": st.just("x" * 300) | text,
+        "addresses": _listed({**postal, "planet": st.none()}),
+        "phone_numbers": _listed(phone),
+        "fax_numbers": _listed(phone),
+        "emails": _listed(email),
+    }
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+def _listed(fields: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
+    several = st.lists(st.fixed_dictionaries({}, optional=fields), max_size=2)
+    hundred: list[dict[str, Any]] = [{}] * 100
+    return _one_of([several, several, several, st.just(hundred)])

@@ -1,0 +1,262 @@
+"""The service by itself, without any web layer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+from unittest import IsolatedAsyncioTestCase, TestCase
+
+from indico import db
+from indico.db import ObjectId
+from indico.db.clock import now
+from indico.db.driver import Driver
+from indico.error import AuthError, InvalidArgument, NotFound, PreconditionFailed
+from indico.service.address_book import (
+    PUBLIC,
+    Address,
+    book_state,
+    create_address,
+    delete_address,
+    get_address,
+    get_all_addresses,
+    list_addresses,
+    merge_patch,
+    patch_address,
+    update_address,
+)
+from indico.tests.server_test import mongodb_uri, test_database
+
+ADA, EVE = ObjectId(), ObjectId()
+
+
+class MergePatchTest(TestCase):
+    def test_examples_of_the_rfc(self) -> None:
+        """RFC 7396, appendix A."""
+        for target, patch, result in (
+            ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+            ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+            ({"a": "b"}, {"a": None}, {}),
+            ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+            ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+            ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
+            ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+            ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+            (["a", "b"], ["c", "d"], ["c", "d"]),
+            ({"a": "b"}, ["c"], ["c"]),
+            ({"a": "foo"}, None, None),
+            ({"a": "foo"}, "bar", "bar"),
+            ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+            ([1, 2], {"a": "b", "c": None}, {"a": "b"}),
+            ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+        ):
+            self.assertEqual(merge_patch(target, patch), result)
+
+    def test_the_target_is_left_alone(self) -> None:
+        target: dict[str, Any] = {"a": {"b": 1}}
+        merge_patch(target, {"a": {"b": 2}})
+        self.assertEqual(target, {"a": {"b": 1}})
+
+
+class BookTest(IsolatedAsyncioTestCase):
+    integration = True
+    driver: ClassVar[Driver] = "motor"
+
+    async def asyncSetUp(self) -> None:
+        self.database = test_database(self)
+        await db.connect(mongodb_uri(), self.database, self.driver)
+        for user_id in (ADA, EVE):
+            user = {"_id": user_id, "email": "", "email_key": str(user_id), "name": None}
+            times = {"created_at": now(), "updated_at": now()}
+            await db.mongodb.users.insert_one({**user, **times})
+
+    async def asyncTearDown(self) -> None:
+        await db.mongodb.client.drop_database(self.database)
+        await db.disconnect()
+
+
+class AddressBookTest(BookTest):
+    async def test_from_empty_book_to_empty_book(self) -> None:
+        empty = await book_state(ADA)
+        created = await create_address(ADA, {"name": "Grace"})
+        self.assertEqual(await get_address(ADA, created.id), created)
+        updated = await update_address(ADA, created.id, {"name": "Hopper"})
+        self.assertEqual((updated.id, updated.entry), (created.id, {"name": "Hopper"}))
+        patched = await patch_address(ADA, created.id, {"a": 1})
+        self.assertEqual(patched.entry, {"name": "Hopper", "a": 1})
+        self.assertEqual(len({created.version, updated.version, patched.version}), 3)
+        self.assertEqual([a async for a in get_all_addresses(ADA)], [patched])
+        self.assertNotEqual(await book_state(ADA), empty)
+        await delete_address(ADA, created.id)
+        self.assertEqual(await book_state(ADA), empty)
+        self.assertEqual([a async for a in get_all_addresses(ADA)], [])
+
+    async def test_not_found(self) -> None:
+        hers = (await create_address(EVE, {"name": "Eve"})).id
+        for address_id in (ObjectId(), hers):
+            for book in (ADA, PUBLIC):
+                await self.refused(NotFound, book, address_id)
+        self.assertEqual((await get_address(EVE, hers)).entry, {"name": "Eve"})
+
+    async def test_another_version(self) -> None:
+        created = await create_address(PUBLIC, {"name": "Grace"})
+        current = await update_address(PUBLIC, created.id, {"n": 1}, [created.version, "x"])
+        for versions in ([created.version], ["nonsense"], [], ["0" * 16]):
+            await self.refused(PreconditionFailed, PUBLIC, created.id, versions)
+        self.assertEqual(await get_address(PUBLIC, created.id), current)
+        await delete_address(PUBLIC, created.id, [current.version])
+        await self.refused(NotFound, PUBLIC, created.id, [current.version])
+
+    async def refused(
+        self, error: type[Exception], book: Any, address_id: ObjectId, versions: Any = None
+    ) -> None:
+        if versions is None:
+            with self.assertRaises(error):
+                await get_address(book, address_id)
+        with self.assertRaises(error):
+            await update_address(book, address_id, {}, versions)
+        with self.assertRaises(error):
+            await patch_address(book, address_id, {}, versions)
+        with self.assertRaises(error):
+            await delete_address(book, address_id, versions)
+
+    async def test_wrong_entry(self) -> None:
+        created = await create_address(ADA, {"name": "Grace"})
+        with self.assertRaises(InvalidArgument):
+            await create_address(ADA, {"$a": 1})
+        with self.assertRaises(InvalidArgument):
+            await update_address(ADA, created.id, {"name": 5})
+        with self.assertRaises(InvalidArgument):
+            await patch_address(ADA, created.id, {"name": {"first": None}})
+        self.assertEqual([a async for a in get_all_addresses(ADA)], [created])
+
+    async def test_patches_at_the_same_time_are_all_made(self) -> None:
+        created = await create_address(ADA, {})
+        names = [f"n{number}" for number in range(20)]
+        await asyncio.gather(*(patch_address(ADA, created.id, {name: 1}) for name in names))
+        self.assertEqual((await get_address(ADA, created.id)).entry, dict.fromkeys(names, 1))
+
+    async def test_of_two_editors_one_wins(self) -> None:
+        created = await create_address(ADA, {})
+        edits = [update_address(ADA, created.id, {"n": n}, [created.version]) for n in range(10)]
+        results = await asyncio.gather(*edits, return_exceptions=True)
+        (won,) = [result for result in results if isinstance(result, Address)]
+        self.assertEqual(await get_address(ADA, created.id), won)
+        self.assertEqual(sum(isinstance(r, PreconditionFailed) for r in results), 9)
+
+    async def test_the_user_is_gone(self) -> None:
+        with self.assertRaises(AuthError):
+            await create_address(ObjectId(), {})
+        self.assertEqual(await db.mongodb.addresses.count_documents({}), 0)
+
+
+class ListTest(BookTest):
+    async def fill(self, *names: str) -> list[Address]:
+        return [await create_address(ADA, {"name": name}) for name in names]
+
+    async def pages(self, limit: int, prefix: str | None = None) -> list[list[str]]:
+        """The names on each page."""
+        pages, after = [], None
+        while True:
+            addresses, after = await list_addresses(ADA, limit, after, prefix)
+            pages.append([address.entry["name"] for address in addresses])
+            if after is None:
+                return pages
+
+    async def test_pages(self) -> None:
+        await create_address(EVE, {"name": "Eve"})
+        self.assertEqual(await self.pages(2), [[]])
+        await self.fill("c", "a", "b")
+        self.assertEqual(await self.pages(2), [["c", "a"], ["b"]])
+        self.assertEqual(await self.pages(3), [["c", "a", "b"]])
+        self.assertEqual(await self.pages(2, ""), [["a", "b"], ["c"]])
+
+    async def test_entries_that_come_and_go(self) -> None:
+        kept = await self.fill(*"abcdef")
+        first, after = await list_addresses(ADA, 2)
+        await delete_address(ADA, kept[1].id)  # the last one of that page
+        await delete_address(ADA, kept[3].id)
+        await self.fill("g")
+        second, end = await list_addresses(ADA, 10, after)
+        self.assertEqual([a.entry["name"] for a in first + second], list("abcefg"))
+        self.assertIsNone(end)
+
+    async def test_a_long_page(self) -> None:
+        await self.fill(*map(str, range(250)))
+        self.assertEqual([len(page) for page in await self.pages(240)], [240, 10])
+        self.assertEqual(len([a async for a in get_all_addresses(ADA)]), 250)
+
+    async def test_the_state_is_in_an_index(self) -> None:
+        await db.mongodb.command("profile", 2)
+        for book in (ADA, PUBLIC):
+            await create_address(book, {})
+            await book_state(book)
+        await db.mongodb.command("profile", 0)
+        profile = db.mongodb["system.profile"].find({"command.aggregate": "addresses"})
+        queries = await profile.to_list(None)
+        self.assertEqual([query["docsExamined"] for query in queries], [0, 0])
+
+    async def test_large_entries_make_short_pages(self) -> None:
+        await self.fill(*(f"{number:02}" + "x" * 1_000_000 for number in range(20)))
+        pages = await self.pages(20)
+        self.assertEqual(
+            [name[:2] for page in pages for name in page], [f"{n:02}" for n in range(20)]
+        )
+        self.assertGreater(len(pages), 1)
+        self.assertEqual(len([a async for a in get_all_addresses(ADA)]), 20)
+
+    async def test_prefix(self) -> None:
+        await self.fill("Ada", "ADAM", "ad.", "adb", "a*", "Ädam", "bob", "ad\U0010ffffz", "")
+        await create_address(ADA, {"full_name": "adi", "name": ""})
+        await create_address(ADA, {"name": "zed", "full_name": "adz"})
+        for prefix, names in {
+            "ad": ["ad.", "Ada", "ADAM", "adb", "", "ad\U0010ffffz"],
+            "AD": ["ad.", "Ada", "ADAM", "adb", "", "ad\U0010ffffz"],
+            "ad.": ["ad."],
+            "a*": ["a*"],
+            ".*": [],
+            "Äd": ["Ädam"],
+            "ad\U0010ffff": ["ad\U0010ffffz"],
+            "$": [],
+        }.items():
+            for limit in (1, 2, 100):
+                pages = await self.pages(limit, prefix)
+                self.assertEqual([name for page in pages for name in page], names, prefix)
+        everyone = [name for page in await self.pages(3, "") for name in page]
+        self.assertEqual(len(everyone), 11)
+
+    async def test_many_of_one_name(self) -> None:
+        made = await self.fill(*["Grace"] * 7, "Gracie")
+        after, found = None, []
+        while True:
+            addresses, after = await list_addresses(ADA, 3, after, "GRACE")
+            found += [address.id for address in addresses]
+            if after is None:
+                break
+        self.assertEqual(found, [address.id for address in made[:7]])
+
+    async def test_a_long_name(self) -> None:
+        """Folding it takes quadratic time, so only its beginning is folded."""
+        await self.fill("x" + "\u0301\u0323" * 150_000)
+        self.assertEqual(len((await self.pages(1, "X"))[0]), 1)
+
+    async def test_an_index_is_used(self) -> None:
+        await self.fill(*(f"{letter}{number:02}" for letter in "abcde" for number in range(20)))
+        await create_address(EVE, {"name": "c"})
+        await db.mongodb.command("profile", 2)
+        self.assertEqual([len(page) for page in await self.pages(6, "C")], [6, 6, 6, 2])
+        await db.mongodb.command("profile", 0)
+        profile = db.mongodb["system.profile"].find({"command.find": "addresses"})
+        queries = await profile.to_list(None)
+        self.assertEqual(len(queries), 5)
+        for query in queries:
+            self.assertIn("name_key: 1", query["planSummary"])
+            self.assertLessEqual(query["keysExamined"], 9)
+            self.assertFalse(query.get("hasSortStage"))
+
+
+class AddressBookOnPyMongoTest(AddressBookTest):
+    driver = "pymongo"
+
+
+class ListOnPyMongoTest(ListTest):
+    driver = "pymongo"
