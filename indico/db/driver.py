@@ -7,6 +7,7 @@ import inspect
 import os
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Literal, TypeVar
 
 from bson import ObjectId
@@ -15,6 +16,7 @@ from pydantic import GetPydanticSchema
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import no_info_after_validator_function, str_schema
 from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
 
 from indico.error import Unavailable
 
@@ -104,8 +106,25 @@ class Database:
         """What `work`, which gets the session, answers; what it raises undoes what it did."""
         started = self._open_database().client.start_session()
         async with await started if inspect.isawaitable(started) else started as session:
-            done: T = await session.with_transaction(work)
+            try:
+                done: T = await session.with_transaction(work)
+            except PyMongoError as error:
+                if error.has_error_label("UnknownTransactionCommitResult"):
+                    await self._end_transaction(session)
+                raise
         return done
+
+    async def _end_transaction(self, session: Any) -> None:
+        """Begins another one, by which MongoDB takes the last one back if it was not kept.
+
+        Else that would hold on to its documents for a minute (`transactionLifetimeLimitSeconds`).
+        """
+        with suppress(PyMongoError):
+            begun = session.start_transaction()
+            if inspect.isawaitable(begun):
+                await begun
+            await self["nothing"].find_one({}, session=session)
+            await session.abort_transaction()
 
     def __getitem__(self, collection: str) -> Any:
         return self._open_database()[collection]
