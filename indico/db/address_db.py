@@ -33,7 +33,7 @@ Entry = dict[str, Any]
 Position = tuple[str, ObjectId]
 
 _DELETED_AT_ONCE = 10_000
-_VERSION = re.compile(r"[0-9a-f]{16}")
+_VERSION = re.compile(r"[0-7][0-9a-f]{15}")  # of 63 bits: MongoDB's integers have a sign
 _LAST_CHARACTER = "\U0010ffff"
 
 
