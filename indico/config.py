@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+Network = IPv4Network | IPv6Network
+
+
+def _networks(value: object) -> object:
+    """Of a list, or of a text with commas, as a flag or the environment has it."""
+    words = value.replace(",", " ").split() if isinstance(value, str) else value
+    return tuple(map(ip_network, words)) if isinstance(words, list | tuple) else value
+
 
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 
@@ -38,6 +49,24 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(8888, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    reuse_port: bool = Field(False, description="let other servers listen on the same port")
+    certificate: Path | None = Field(
+        None, description="PEM file with the certificate and its chain; with it, HTTPS is served"
+    )
+    private_key: Path | None = Field(None, description="PEM file with the certificate's key")
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = Field(
+        (), description="addresses or networks whose X-Forwarded-For and -Proto count"
+    )
+    processes: int | None = Field(
+        None,
+        ge=0,
+        le=1024,
+        description="worker processes, 0 is one for each core; unset, one process serves alone",
+    )
+    daemon: bool = Field(False, description="go on in the background, once it serves")
+    pid_file: Path | None = Field(
+        None, description="holds the process id while it runs; %(port)s in it is the port"
+    )
     http_server: Literal["fast", "tornado"] = Field(
         "fast", description="HTTP server below the handlers: httptools, or Tornado's own"
     )
@@ -49,6 +78,18 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="the least that is logged; a request's line is info"
+    )
+    log_file: Path | None = Field(
+        None, description="where log lines go once it serves, reopened on SIGUSR1"
+    )
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="port of its own for /metrics; unset, it is on `port`"
+    )
+    max_in_flight: int = Field(
+        1000, ge=1, description="requests that a process takes on at once; beyond it 503"
+    )
+    request_timeout_seconds: Seconds = Field(
+        30, description="ends a request that takes longer to begin its answer, with 504"
     )
     max_body_bytes: int = Field(
         1 << 20, ge=1, description="largest body that is accepted, after decompression"
@@ -191,7 +232,9 @@ def _flag(name: str, field: FieldInfo) -> dict[str, Any]:
     default = shown_default(field)
     flag: dict[str, Any] = {
         "default": argparse.SUPPRESS,
-        "help": f"{field.description} (default: {default}; environment: {env_name(name)})",
+        "help": f"{field.description} (default: {default}; environment: {env_name(name)})".replace(
+            "%", "%%"
+        ),
     }
     if field.annotation in (bool, bool | None):
         return flag | {"action": argparse.BooleanOptionalAction}
@@ -204,7 +247,7 @@ def shown_default(field: FieldInfo) -> str:
     """What a person is told of a default; those of secrets are no secrets."""
     default = field.default
     text = default.get_secret_value() if isinstance(default, SecretStr) else default
-    return "unset" if text is None else str(text)
+    return "unset" if text in (None, ()) else str(text)
 
 
 def env_name(name: str) -> str:
@@ -238,4 +281,4 @@ def _line(problem: dict[str, Any]) -> str:
     field = Settings.model_fields[name]
     secret = "SecretStr" in str(field.annotation)
     value = "the value" if secret else repr(problem["input"])
-    return f"{name}: {value} is not allowed: {problem['msg']} ({field.description})"
+    return f"{name}: {value} is not allowed: {problem['msg'].removeprefix('Value error, ')} ({field.description})"
