@@ -281,4 +281,5 @@ def _line(problem: dict[str, Any]) -> str:
     field = Settings.model_fields[name]
     secret = "SecretStr" in str(field.annotation)
     value = "the value" if secret else repr(problem["input"])
-    return f"{name}: {value} is not allowed: {problem['msg'].removeprefix('Value error, ')} ({field.description})"
+    why = problem["msg"].removeprefix("Value error, ")
+    return f"{name}: {value} is not allowed: {why} ({field.description})"
