@@ -1,0 +1,101 @@
+"""`Nginx`: Debian's nginx with the very `deploy/nginx.conf`, in a folder and on ports of the test."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+import unittest
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from indico.tests.server_process import ROOT, until
+
+DEPLOY = ROOT / "deploy"
+PROGRAM = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+
+needs_nginx = unittest.skipUnless(PROGRAM, "there is no nginx here: apt install nginx-light")
+
+
+class Nginx:
+    """In front of servers on these ports of loopback; `edits` are what else is replaced."""
+
+    def __init__(self, folder: Path, ports: Sequence[int], **edits: str) -> None:
+        self.folder = folder
+        (self.port,) = free_ports(1)
+        folder.joinpath("nginx.conf").write_text(self._configuration(edits))
+        folder.joinpath("indico-servers.conf").write_text(self._servers(ports))
+        command = [str(PROGRAM), "-p", f"{folder}/", "-c", "nginx.conf", "-e", "error.log"]
+        self.process = subprocess.Popen(
+            [*command, "-g", "daemon off;"], stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+        )
+
+    def _configuration(self, edits: dict[str, str]) -> str:
+        text = DEPLOY.joinpath("nginx.conf").read_text()
+        temporary = "\n".join(
+            f"{module}_temp_path {self.folder}/{module};"
+            for module in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        known = {
+            "user www-data;": "user root;" if os.geteuid() == 0 else "",
+            "worker_processes auto;": "worker_processes 2;",
+            "worker_rlimit_nofile 65536;": "",
+            "http {": f"http {{\n{temporary}",
+            "listen 80;": f"listen 127.0.0.1:{self.port};",
+            "/run/": f"{self.folder}/",
+            "/var/log/nginx/": f"{self.folder}/",
+        }
+        for old, new in {**known, **edits}.items():
+            assert old in text, old
+            text = text.replace(old, new)
+        return text
+
+    @staticmethod
+    def _servers(ports: Sequence[int]) -> str:
+        lines = DEPLOY.joinpath("indico-servers.conf").read_text().splitlines()
+        servers = [line for line in lines if line.startswith("server ")]
+        return "\n".join(
+            re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", server)
+            for server, port in zip(servers, ports, strict=False)
+        )
+
+    def __enter__(self) -> Self:
+        until(lambda: accepts(self.port) or self.process.poll() is not None)
+        assert self.process.poll() is None, self.errors()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+    def errors(self) -> str:
+        return self.folder.joinpath("error.log").read_text()
+
+    def requests(self) -> list[dict[str, Any]]:
+        """What it has logged of each."""
+        lines = self.folder.joinpath("access.log").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+
+def accepts(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
+        return True
+    return False
+
+
+def free_ports(count: int) -> list[int]:
+    """Below those that the system gives to whoever asks for any: they stay free between servers."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(15_000, 30_000)
+        with suppress(OSError), socket.socket() as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind(("127.0.0.1", port))
+            found.append(port)
+    return found

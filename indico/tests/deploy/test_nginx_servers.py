@@ -1,0 +1,99 @@
+"""nginx in front of four servers, of which one is killed, or each is started again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pymongo
+
+from indico.tests.deploy.load import Load, Request
+from indico.tests.deploy.nginx import Nginx, free_ports, needs_nginx
+from indico.tests.server_process import ProcessTest, ServerProcess
+from indico.tests.server_test import PASSWORD, mongodb_uri, test_database
+
+CLIENTS = 16
+
+
+@needs_nginx
+class ServersTest(ProcessTest):
+    """Under load: each client asks without a pause, by GET and by POST in turn."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.database = test_database(self)
+        with pymongo.MongoClient(mongodb_uri()) as client:
+            client.drop_database(self.database)
+        self.ports = free_ports(4)
+        self.servers = [self.begin(port) for port in self.ports]
+        for server in self.servers:
+            server.wait_until_it_listens()
+        folder = Path(self.enterContext(TemporaryDirectory(prefix="indico-nginx-")))
+        self.nginx = self.enterContext(Nginx(folder, self.ports))
+        self.load = Load(self.nginx.port, [Request("GET", "/healthz"), self.post()])
+
+    def tearDown(self) -> None:
+        with pymongo.MongoClient(mongodb_uri()) as client:
+            client.drop_database(self.database)
+        super().tearDown()
+
+    def begin(self, port: int) -> ServerProcess:
+        mongodb = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", self.database)
+        return self.start("--port", str(port), "--trusted-proxies", "127.0.0.1", *mongodb)
+
+    def post(self) -> Request:
+        account = {"email": "ada@example.com", "password": PASSWORD, "name": "Ada"}
+        status, data = self.servers[0].call("/auth/register", account)
+        self.assertEqual(status, 201)
+        return Request("POST", "/user/get", data["token"])
+
+    def assert_only(self, *allowed: tuple[str, int]) -> None:
+        """No answer was any other than 200 but these."""
+        self.assertGreater(self.load.counted["GET", 200], 100)
+        self.assertGreater(self.load.counted["POST", 200], 100)
+        others = set(self.load.counted) - {("GET", 200), ("POST", 200)}
+        self.assertLessEqual(others, set(allowed), (self.load.counted, self.nginx.errors()))
+
+    def test_killed(self) -> None:
+        async def kill() -> None:
+            async with self.load.run(CLIENTS):
+                await self.load.more(500)
+                self.servers[0].kill()
+                await self.load.more(2000)
+                self.servers[0] = self.begin(self.ports[0])
+                await asyncio.to_thread(self.servers[0].wait_until_it_listens)
+                await self.wait_until_it_is_asked(dead)
+
+        dead = f"127.0.0.1:{self.ports[0]}"
+        asyncio.run(kill())
+        self.assert_only(("POST", 502))
+        lost = [line for line in self.nginx.requests() if line["status"] != 200]
+        self.assertEqual({line["request_id"] for line in lost}, self.load.failed_ids)
+        self.assertLessEqual(len(lost), CLIENTS)  # it was serving no more than that
+        self.assertLessEqual({line["upstream"] for line in lost}, {dead})
+
+    async def wait_until_it_is_asked(self, server: str) -> None:
+        """nginx sends it requests, which it answers."""
+        before = len(self.nginx.requests())
+        for _ in range(100):
+            await self.load.more(100)
+            if server in {line["upstream"] for line in self.nginx.requests()[before:]}:
+                return
+        self.fail("nginx leaves it out for ever")
+
+    def test_rolling_restart(self) -> None:
+        async def restart_all() -> None:
+            async with self.load.run(CLIENTS):
+                for number, port in enumerate(self.ports):
+                    await self.load.more(300)
+                    self.assertEqual(await asyncio.to_thread(self.servers[number].stop), 0)
+                    self.servers[number] = self.begin(port)
+                    await asyncio.to_thread(self.servers[number].wait_until_it_listens)
+                await self.load.more(300)
+
+        asyncio.run(restart_all())
+        self.assert_only()
+        answered = Counter(line["upstream"].split(", ")[-1] for line in self.nginx.requests())
+        self.assertEqual(set(answered), {f"127.0.0.1:{port}" for port in self.ports})
