@@ -53,24 +53,25 @@ class Load:
     async def _ask(self, number: int) -> None:
         while not self._stopped:
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            status = 1
-            while status and not self._stopped:
+            kept = True
+            while kept and not self._stopped:
                 request = self.requests[number % len(self.requests)]
                 number += 1
                 writer.write(request.encode())
-                status = await self._answer(reader)
+                status, kept = await self._answer(reader)
                 self.counted[request.method, status] += 1
             writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader) -> int:
+    async def _answer(self, reader: asyncio.StreamReader) -> tuple[int, bool]:
+        """Its status, and whether the connection is kept."""
         try:
             status, headers, body = await read_answer(reader)
         except (OSError, asyncio.IncompleteReadError):
-            return 0
+            return 0, False
         if status:
             envelope = json.loads(body)
             assert envelope["status"] == status, envelope
             if "error" in envelope:
                 assert envelope["error"]["request_id"] == headers["x-request-id"], envelope
                 self.failed_ids.add(headers["x-request-id"])
-        return status
+        return status, status > 0 and headers.get("connection") != "close"
