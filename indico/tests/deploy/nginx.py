@@ -1,4 +1,4 @@
-"""`Nginx`: Debian's nginx with the very `deploy/nginx.conf`, in a folder and on ports of the test."""
+"""`Nginx`: Debian's nginx with the very `deploy/nginx.conf`, on ports of the test."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import shutil
 import socket
 import subprocess
 import unittest
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from indico.tests.server_process import ROOT, until
@@ -26,17 +27,15 @@ needs_nginx = unittest.skipUnless(PROGRAM, "there is no nginx here: apt install 
 class Nginx:
     """In front of servers on these ports of loopback; `edits` are what else is replaced."""
 
-    def __init__(self, folder: Path, ports: Sequence[int], **edits: str) -> None:
+    def __init__(
+        self, folder: Path, ports: Sequence[int], edits: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.folder = folder
         (self.port,) = free_ports(1)
         folder.joinpath("nginx.conf").write_text(self._configuration(edits))
         folder.joinpath("indico-servers.conf").write_text(self._servers(ports))
-        command = [str(PROGRAM), "-p", f"{folder}/", "-c", "nginx.conf", "-e", "error.log"]
-        self.process = subprocess.Popen(
-            [*command, "-g", "daemon off;"], stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
-        )
 
-    def _configuration(self, edits: dict[str, str]) -> str:
+    def _configuration(self, edits: Mapping[str, str]) -> str:
         text = DEPLOY.joinpath("nginx.conf").read_text()
         temporary = "\n".join(
             f"{module}_temp_path {self.folder}/{module};"
@@ -50,6 +49,8 @@ class Nginx:
             "listen 80;": f"listen 127.0.0.1:{self.port};",
             "/run/": f"{self.folder}/",
             "/var/log/nginx/": f"{self.folder}/",
+            "/etc/nginx/certificate": f"{self.folder}/certificate",
+            "/etc/nginx/private": f"{self.folder}/private",
         }
         for old, new in {**known, **edits}.items():
             assert old in text, old
@@ -66,6 +67,10 @@ class Nginx:
         )
 
     def __enter__(self) -> Self:
+        command = [str(PROGRAM), "-p", f"{self.folder}/", "-c", "nginx.conf", "-e", "error.log"]
+        self.process = subprocess.Popen(
+            [*command, "-g", "daemon off;"], stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+        )
         until(lambda: accepts(self.port) or self.process.poll() is not None)
         assert self.process.poll() is None, self.errors()
         return self

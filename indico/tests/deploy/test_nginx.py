@@ -1,4 +1,4 @@
-"""`deploy/nginx.conf` in Debian's nginx: what it lets through, what it replaces, what it answers."""
+"""`deploy/nginx.conf` in Debian's nginx: what it passes, what it replaces, what it answers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import ssl
+import subprocess
 import unittest
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from tornado.websocket import websocket_connect
 from indico.config import Settings
 from indico.error import IndicoError, error_for_status
 from indico.tests.deploy.nginx import DEPLOY, Nginx, free_ports, needs_nginx
-from indico.tests.http_servers import HTTPServerTest, get, post_head
+from indico.tests.http_servers import HTTPServerTest, get, our_server, post_head
 from indico.tests.server_test import read_answer
 from indico.tests.test_tls import certificate
 from indico.tests.test_websocket import EchoHandler
@@ -101,7 +102,8 @@ class AskedHandler(RequestHandler):
     connections: ClassVar[set[Any]] = set()
 
     async def get(self) -> None:
-        self.connections.add(self.request.connection.context.address)  # type: ignore[attr-defined]
+        connection: Any = self.request.connection
+        self.connections.add(connection.context.address)
         self.write({"headers": list(self.request.headers.get_all()), "body": self.text()})
 
     post = delete = get
@@ -149,7 +151,12 @@ class NginxTest(HTTPServerTest):
         AskedHandler.connections.clear()
         EchoHandler.pongs, EchoHandler.closed = [], []
         self.folder = Path(self.enterContext(TemporaryDirectory(prefix="indico-nginx-")))
-        self.nginx = self.enterContext(Nginx(self.folder, self.server_ports(), **self.edits))
+        self.nginx = Nginx(self.folder, self.server_ports(), self.edits)
+        self.prepare()
+        self.enterContext(self.nginx)
+
+    def prepare(self) -> None:
+        """Before nginx starts."""
 
     def server_ports(self) -> list[int]:
         return [self.get_http_port()]
@@ -189,6 +196,7 @@ class PassingTest(NginxTest):
         self.assertEqual(status, 200)
         asked = {name.lower(): value for name, value in json.loads(body)["headers"]}
         self.assertRegex(asked.pop("x-request-id"), "^[0-9a-f]{32}$")
+        del asked["content-type"]  # which is ours
         believed = {"x-forwarded-for": "127.0.0.1", "x-real-ip": "127.0.0.1"}
         self.assertEqual(asked, {"host": "a", "x-forwarded-proto": "http", **believed})
 
@@ -245,6 +253,8 @@ class PassingTest(NginxTest):
 
 @needs_nginx
 class RefusingTest(NginxTest):
+    make = staticmethod(our_server)
+
     @gen_test(timeout=60)
     async def test_too_large(self) -> None:
         for head in (b"Content-Length: %d" % (1 << 20 | 1), b"Content-Length: 999999999999"):
@@ -288,6 +298,8 @@ class RefusingTest(NginxTest):
 
 @needs_nginx
 class NoServerTest(NginxTest):
+    make = staticmethod(our_server)
+
     def server_ports(self) -> list[int]:
         return free_ports(2)
 
@@ -303,6 +315,7 @@ class NoServerTest(NginxTest):
 class HangingServerTest(NginxTest):
     """The first of two servers takes requests, and never answers."""
 
+    make = staticmethod(our_server)
     edits: ClassVar = {"proxy_read_timeout 35s;": "proxy_read_timeout 1s;"}
 
     def server_ports(self) -> list[int]:
@@ -313,3 +326,60 @@ class HangingServerTest(NginxTest):
     async def test_deadline_exceeded(self) -> None:
         for request in (get(), post_head(b"/", b"Content-Length: 0")):
             await self.assert_error(request, 504, "deadline_exceeded")
+
+
+@needs_nginx
+class LimitTest(NginxTest):
+    """With what is there as an example of a limit."""
+
+    make = staticmethod(our_server)
+    edits: ClassVar = {"#limit ": "", "rate=50r/s": "rate=1r/m", "burst=100": "burst=1"}
+
+    @gen_test(timeout=60)
+    async def test_rate_limited(self) -> None:
+        for _ in range(2):
+            self.assertEqual((await self.answer(get(b"/asked")))[0], 200)
+        headers = await self.assert_error(get(b"/asked"), 429, "rate_limited")
+        self.assertEqual(headers["retry-after"], "1")
+
+
+@needs_nginx
+class TLSTest(NginxTest):
+    """As nginx.conf says that TLS is served."""
+
+    make = staticmethod(our_server)
+
+    def prepare(self) -> None:
+        path = self.folder / "nginx.conf"
+        (self.port,) = free_ports(1)
+        path.write_text(path.read_text().replace("listen 443 ", f"listen 127.0.0.1:{self.port} "))
+        (command,) = re.findall("sed -i '(.*)' nginx.conf", CONFIGURATION)
+        subprocess.run(["sed", "-i", command, path], check=True)
+        for name, pem in zip(("certificate", "private-key"), certificate(), strict=True):
+            self.folder.joinpath(f"{name}.pem").write_text(pem)
+
+    async def answer_by_tls(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
+        context = ssl.create_default_context(cadata=certificate()[0])
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.port, ssl=context, server_hostname="localhost"
+        )
+        self.writers.append(writer)
+        writer.write(request)
+        return await read_answer(reader)
+
+    @gen_test(timeout=60)
+    async def test_valid(self) -> None:
+        status, headers, body = await self.answer_by_tls(get(b"/asked"))
+        self.assertEqual(status, 200)
+        self.assertIn("strict-transport-security", headers)
+        self.assertIn(["X-Forwarded-Proto", "https"], json.loads(body)["headers"])
+        status, headers, _ = await self.answer_by_tls(get(b"/metrics"))
+        self.assertEqual(status, 404)
+        self.assertIn("strict-transport-security", headers)
+
+    @gen_test(timeout=60)
+    async def test_without_it(self) -> None:
+        status, headers, _ = await self.answer(get(b"/asked?a=b"))
+        self.assertEqual((status, headers["location"]), (308, "https://a/asked?a=b"))
+        self.nginx.port = self.port
+        await self.assert_error(get(b"/asked"), 400, "malformed")

@@ -24,8 +24,8 @@ class ServersTest(ProcessTest):
     def setUp(self) -> None:
         super().setUp()
         self.database = test_database(self)
-        with pymongo.MongoClient(mongodb_uri()) as client:
-            client.drop_database(self.database)
+        self.drop()
+        self.addCleanup(self.drop)
         self.ports = free_ports(4)
         self.servers = [self.begin(port) for port in self.ports]
         for server in self.servers:
@@ -34,10 +34,10 @@ class ServersTest(ProcessTest):
         self.nginx = self.enterContext(Nginx(folder, self.ports))
         self.load = Load(self.nginx.port, [Request("GET", "/healthz"), self.post()])
 
-    def tearDown(self) -> None:
-        with pymongo.MongoClient(mongodb_uri()) as client:
+    def drop(self) -> None:
+        client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(mongodb_uri())
+        with client:
             client.drop_database(self.database)
-        super().tearDown()
 
     def begin(self, port: int) -> ServerProcess:
         mongodb = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", self.database)
