@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -146,6 +147,21 @@ class Settings(BaseSettings):
     )
 
     @property
+    def has_parent(self) -> bool:
+        """Whether the server is a parent with workers, rather than one process."""
+        return self.processes is not None or self.daemon or self.pid_file is not None
+
+    @property
+    def log_target(self) -> Path | None:
+        """Where what is printed goes once it serves; None: where it goes already."""
+        return self.log_file or (Path(os.devnull) if self.daemon else None)
+
+    @property
+    def uri(self) -> str:
+        """`mongodb_uri`, with what is secret in it; empty if it is unset."""
+        return self.mongodb_uri.get_secret_value() if self.mongodb_uri else ""
+
+    @property
     def serves_public_address_book(self) -> bool:
         if self.public_address_book is None:
             return self.environment == "development"
@@ -180,19 +196,21 @@ class SettingsError(Exception):
     """A line for every setting that is wrong: its name, its value and what is allowed."""
 
 
-def load(argv: Sequence[str]) -> Settings:
+def load(argv: Sequence[str], *others: argparse.ArgumentParser) -> Settings:
     """The settings from a file, the environment and the flags in `argv`.
+
+    `--help` shows the flags of `others` too.
 
     Raises `SettingsError`; leaves through `SystemExit`, as argparse does, on `--help` and on
     a flag that doesn't exist.
     """
-    parser = _parser()
-    known, others = parser.parse_known_args(argv)
-    if others:  # of which argparse would show all, with the passwords that they may hold
-        names = " ".join(other.split("=")[0] for other in others if other.startswith("-"))
+    parser = _parser(others)
+    known, unknown = parser.parse_known_args(argv)
+    if unknown:  # of which argparse would show all, with the passwords that they may hold
+        names = " ".join(word.split("=")[0] for word in unknown if word.startswith("-"))
         parser.error(f"there is no such flag: {names or 'a word that belongs to none'}")
-    flags = vars(known)
-    file = flags.pop("config", None)
+    flags = {name: value for name, value in vars(known).items() if name in Settings.model_fields}
+    file = getattr(known, "config", None)
     values = {} if file is None else _read(file)
 
     class Loaded(Settings):
@@ -214,11 +232,12 @@ def load(argv: Sequence[str]) -> Settings:
         raise SettingsError("\n".join(lines)) from None
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(others: Sequence[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m indico.server",
         description="Runs the API server. A flag beats the environment, which beats the file.",
         allow_abbrev=False,
+        parents=others,
     )
     parser.add_argument(
         "--config", metavar="FILE", default=argparse.SUPPRESS, help="YAML file with settings"

@@ -13,7 +13,8 @@ PACKAGE = ROOT / "indico"
 
 # What each layer may import of the package, beside itself.
 ALLOWED = {
-    "server": {"app", "config", "http_server", "routes", "service", "db", "error", "utils"},
+    "server": {"config", "process", "service", "db", "error", "utils"},
+    "process": {"app", "config", "http_server", "routes", "service", "db", "error", "utils"},
     "http_server": set(),
     "app": {"config", "routes"},
     "routes": {"config", "service", "db", "error", "utils"},

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
-from indico import server
+from indico.process import serving
 from indico.tests.server_process import ROOT, ProcessTest, ServerProcess, until
 from indico.tests.server_test import PASSWORD, exchange, mongodb_uri, read_answer
 from indico.utils import LOGGER
@@ -284,11 +284,11 @@ class SyntaxTest(ProcessTest):
 
         with (
             patch.dict(sys.modules, {"indico.broken": module}),
-            patch("indico.server._leave_on_signals"),
+            patch("indico.process.signals.leave"),
             patch("time.sleep", side_effect=mend) as sleep,
             self.assertLogs(LOGGER) as logs,
         ):
-            server._wait_until_it_compiles()
+            serving._wait_until_it_compiles()
         self.assertEqual(len(logs.output), 1)
         self.assertIn("was never closed", logs.output[0])
 

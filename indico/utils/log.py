@@ -5,9 +5,14 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import os
+import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
+
+from indico.error import StartError
 
 LOGGER = logging.getLogger("indico")
 
@@ -24,6 +29,37 @@ def configure(
     handler.setFormatter(JSONFormatter(service) if log_format == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     LOGGER.setLevel(level.upper())
+
+
+def redirect(file: Path | None) -> None:
+    """Sends all that is printed and logged to the end of `file`, if there is one.
+
+    Raises `StartError` if it can't be written.
+    """
+    if file is None:
+        return
+    try:
+        opened = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    except OSError as error:
+        raise StartError(f"log_file: {file} can't be written: {error.strerror}.") from None
+    for descriptor in (1, 2):
+        os.dup2(opened, descriptor)
+    os.close(opened)
+
+
+def reopen(file: Path | None) -> None:
+    """As `redirect`, while the server runs: what goes wrong is logged where the log went before."""
+    try:
+        redirect(file)
+    except StartError as error:
+        LOGGER.error("%s", error)
+
+
+def complain(text: str) -> None:
+    """Tells a person what is wrong, whom a log line would not reach."""
+    for line in text.splitlines():
+        sys.stderr.write(f"indico: {line}\n")
+    sys.stderr.flush()
 
 
 _LINE = vars(
