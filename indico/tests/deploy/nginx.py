@@ -6,22 +6,20 @@ import json
 import os
 import random
 import re
-import shutil
 import socket
 import subprocess
-import unittest
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-from indico.tests.server_process import ROOT, until
+from indico.tests.deploy.programs import DEPLOY, needs, program
+from indico.tests.server_process import until
 
-DEPLOY = ROOT / "deploy"
-PROGRAM = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+PROGRAM = program("nginx")
 
-needs_nginx = unittest.skipUnless(PROGRAM, "there is no nginx here: apt install nginx-light")
+needs_nginx = needs(PROGRAM, "nginx, of apt install nginx-light")
 
 
 class Nginx:

@@ -20,7 +20,8 @@ from tornado.websocket import websocket_connect
 from indico.config import Settings
 from indico.error import IndicoError, error_for_status
 from indico.process import serving
-from indico.tests.deploy.nginx import DEPLOY, Nginx, free_ports, needs_nginx
+from indico.tests.deploy.nginx import Nginx, free_ports, needs_nginx
+from indico.tests.deploy.programs import DEPLOY
 from indico.tests.http_servers import HTTPServerTest, get, our_server, post_head
 from indico.tests.server_test import read_answer
 from indico.tests.test_tls import certificate

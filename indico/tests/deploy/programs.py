@@ -1,0 +1,40 @@
+"""The programs that read what is in `deploy/`: .ci/run and req.txt bring them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from indico.tests.server_process import ROOT
+
+DEPLOY = ROOT / "deploy"
+T = TypeVar("T", bound=type)
+
+
+def program(name: str) -> str | None:
+    """Debian keeps some where only root's PATH leads."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin"])
+    return shutil.which(name, path=path)
+
+
+def needs(found: str | None, what: str) -> Callable[[T], T]:
+    """Without it a test class is skipped, except on CI."""
+    return unittest.skipUnless(found or "CI" in os.environ, f"this needs {what}")
+
+
+def read_by(*command: str | Path | None) -> subprocess.CompletedProcess[str]:
+    """What a program says to a file."""
+    return subprocess.run(
+        [str(word) for word in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -1,0 +1,179 @@
+"""The Dockerfile and compose.yaml, which hadolint, a schema and nginx read: here is no engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from indico import config
+from indico.tests.deploy.nginx import Nginx, needs_nginx
+from indico.tests.deploy.programs import DEPLOY, needs, program, read_by
+from indico.tests.server_process import ROOT, ProcessTest
+
+DOCKERFILE = DEPLOY.joinpath("Dockerfile").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(DEPLOY.joinpath("compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+HADOLINT = program("hadolint")
+CHECK_JSONSCHEMA = program("check-jsonschema")
+
+
+@needs(HADOLINT, "hadolint, of pip install -r req.txt")
+class HadolintTest(unittest.TestCase):
+    def lint(self, *more: str) -> tuple[int, str]:
+        with TemporaryDirectory(prefix="indico-tests-") as folder:
+            settings, file = Path(folder, "hadolint.yaml"), Path(folder, "Dockerfile")
+            settings.write_text("ignored: []\n")  # it would look for one of yours
+            file.write_text("\n".join([DOCKERFILE, *more]))
+            said = read_by(HADOLINT, "--config", settings, "--no-color", file)
+        return said.returncode, said.stdout
+
+    def test_valid(self) -> None:
+        self.assertEqual(self.lint(), (0, ""))
+
+    def test_finds_a_fault(self) -> None:
+        code, said = self.lint("USER root", "RUN apt-get install gcc")
+        self.assertNotEqual(code, 0)
+        self.assertIn("DL3002", said)
+
+
+class DockerfileTest(unittest.TestCase):
+    def test_what_is_installed(self) -> None:
+        """By the builder's own command."""
+        (command,) = re.findall(r"sed '.*' req\.txt", DOCKERFILE)
+        said = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, check=True)
+        installed = said.stdout.decode()
+        for package in ("tornado", "pymongo", "uvloop", "orjson"):
+            self.assertIn(f"\n{package}==", installed)
+        for package in ("fiftyone", "pynose", "ruff", "mypy"):
+            self.assertNotIn(package, installed)
+
+    def test_settings(self) -> None:
+        """Those of the image are ours."""
+        fields = re.findall(r"INDICO_(\w+)=(\S+)", DOCKERFILE)
+        flags = [f"--{name.lower().replace('_', '-')}={value}" for name, value in fields]
+        secret = ["--secret-key", "0123456789abcdef", "--mongodb-uri", "mongodb://a"]
+        loaded = config.load([*flags, *secret])
+        self.assertEqual((loaded.environment, loaded.host), ("production", "0.0.0.0"))
+        self.assertIn(f"EXPOSE {loaded.port}\n", DOCKERFILE)
+
+    def test_user(self) -> None:
+        self.assertEqual(re.findall("^USER (.*)", DOCKERFILE, re.MULTILINE), ["10001:10001"])
+
+
+class HealthTest(ProcessTest):
+    """The HEALTHCHECK, as an engine runs it."""
+
+    def check(self, port: int) -> int:
+        (command,) = re.findall(r"HEALTHCHECK .*\\\n +CMD (\[.*\])", DOCKERFILE)
+        arguments = json.loads(command)
+        self.assertEqual(arguments[0], "python")
+        environment = {**os.environ, "INDICO_PORT": str(port)}
+        return subprocess.run(
+            [sys.executable, *arguments[1:]],
+            env=environment,
+            stderr=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        ).returncode
+
+    def test_healthy(self) -> None:
+        server = self.serve()
+        self.assertEqual(self.check(server.port), 0)
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(self.check(server.port), 1)
+
+
+@needs(CHECK_JSONSCHEMA, "check-jsonschema, of pip install -r req.txt")
+class ComposeSchemaTest(unittest.TestCase):
+    def check(self, text: str) -> tuple[int, str]:
+        with TemporaryDirectory(prefix="indico-tests-") as folder:
+            file = Path(folder, "compose.yaml")
+            file.write_text(text)
+            schema = ("--builtin-schema", "vendor.compose-spec")
+            said = read_by(CHECK_JSONSCHEMA, *schema, file)
+        return said.returncode, said.stdout
+
+    def test_valid(self) -> None:
+        code, said = self.check(DEPLOY.joinpath("compose.yaml").read_text())
+        self.assertEqual(code, 0, said)
+
+    def test_finds_a_fault(self) -> None:
+        text = DEPLOY.joinpath("compose.yaml").read_text()
+        code, said = self.check(text.replace("read_only: true", "readonly: true"))
+        self.assertEqual(code, 1)
+        self.assertIn("readonly", said)
+
+
+class ComposeTest(unittest.TestCase):
+    """What the schema doesn't see."""
+
+    def test_names(self) -> None:
+        """Each that is used is one that is there."""
+        for service in SERVICES.values():
+            self.assertLessEqual(set(service.get("depends_on", ())), set(SERVICES))
+            for kind in ("networks", "secrets"):
+                self.assertLessEqual(set(service.get(kind, ())), set(COMPOSE[kind]))
+            for used in service.get("configs", ()):
+                self.assertIn(used["source"], COMPOSE["configs"])
+            for volume in service.get("volumes", ()):
+                self.assertIn(volume.split(":")[0], COMPOSE["volumes"])
+
+    def test_only_nginx_is_reached(self) -> None:
+        outside = [name for name, network in COMPOSE["networks"].items() if not network]
+        self.assertEqual(outside, ["outside"])
+        for name, service in SERVICES.items():
+            reached = "ports" in service or "outside" in service.get("networks", ())
+            self.assertEqual(reached, name == "nginx", name)
+
+    def test_proxy_is_trusted(self) -> None:
+        address = SERVICES["nginx"]["networks"]["servers"]["ipv4_address"]
+        for name in ("indico-1", "indico-2"):
+            environment = SERVICES[name]["environment"]
+            self.assertEqual(environment, {"INDICO_TRUSTED_PROXIES": address})
+
+    def test_secrets(self) -> None:
+        """They are made once, are not in the repository, and are settings that the server takes."""
+        with TemporaryDirectory(prefix="indico-tests-") as folder:
+            script = Path(folder, "make-secrets.sh")
+            script.write_text(DEPLOY.joinpath("make-secrets.sh").read_text())
+            made = [self.make_secrets(script) for _ in range(2)]
+            settings = Path(folder, "secrets/settings.yaml")
+            flags = ["--config", str(settings), "--environment", "production"]
+            uri = config.load(flags).uri
+        self.assertEqual(made[0], made[1])
+        self.assertIn(f":{made[0]['mongodb-password']}@", uri)
+        self.assertEqual(len(set(made[0].values())), 3)
+        files = {f"secrets/{name}" for name in made[0]}
+        self.assertEqual({secret["file"] for secret in COMPOSE["secrets"].values()}, files)
+        self.assertIn("deploy/secrets/", ROOT.joinpath(".gitignore").read_text().splitlines())
+
+    @staticmethod
+    def make_secrets(script: Path) -> dict[str, str]:
+        subprocess.run(["sh", str(script)], check=True)
+        return {file.name: file.read_text() for file in (script.parent / "secrets").iterdir()}
+
+
+@needs_nginx
+class ComposeNginxTest(unittest.TestCase):
+    def test_valid(self) -> None:
+        """nginx takes the servers' addresses of compose.yaml in its own configuration."""
+        servers = COMPOSE["configs"]["nginx-servers"]["content"]
+        addresses = [
+            SERVICES[name]["networks"]["servers"]["ipv4_address"]
+            for name in ("indico-1", "indico-2")
+        ]
+        self.assertEqual(re.findall(r"server ([\d.]+):8000 ", servers), addresses)
+        with TemporaryDirectory(prefix="indico-nginx-") as folder:
+            nginx = Nginx(Path(folder), [])
+            Path(folder, "indico-servers.conf").write_text(servers)
+            with nginx:
+                self.assertEqual(nginx.errors(), "")

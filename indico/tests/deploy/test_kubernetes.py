@@ -1,0 +1,79 @@
+"""The manifests for Kubernetes, against its own schemas."""
+
+from __future__ import annotations
+
+import unittest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from indico.config import Settings
+from indico.tests.deploy.programs import DEPLOY, needs, program, read_by
+from indico.tests.deploy.test_containers import DOCKERFILE
+
+FOLDER = DEPLOY / "kubernetes"
+FILES = sorted(file for file in FOLDER.glob("*.yaml") if file.name != "kustomization.yaml")
+MANIFESTS: dict[str, dict[str, Any]] = {
+    manifest["kind"]: manifest for manifest in map(yaml.safe_load, map(Path.read_text, FILES))
+}
+VALIDATE = program("kubernetes-validate")
+LABELS = {"app.kubernetes.io/name": "indico"}
+
+
+@needs(VALIDATE, "kubernetes-validate, of pip install -r req.txt")
+class SchemaTest(unittest.TestCase):
+    def test_valid(self) -> None:
+        said = read_by(VALIDATE, "--strict", *FILES)
+        self.assertEqual((said.returncode, said.stdout.count(" passed ")), (0, len(FILES)))
+
+    def test_finds_a_fault(self) -> None:
+        text = FOLDER.joinpath("deployment.yaml").read_text()
+        with TemporaryDirectory(prefix="indico-tests-") as folder:
+            file = Path(folder, "deployment.yaml")
+            file.write_text(text.replace("readinessProbe", "readyProbe"))
+            said = read_by(VALIDATE, "--strict", file)
+        self.assertNotEqual(said.returncode, 0)
+        self.assertIn("readyProbe", said.stdout)
+
+
+class ManifestsTest(unittest.TestCase):
+    """What the schemas don't see."""
+
+    pod = MANIFESTS["Deployment"]["spec"]["template"]
+    container = pod["spec"]["containers"][0]
+
+    def test_kustomization(self) -> None:
+        """It takes all of them but the example."""
+        listed = yaml.safe_load(FOLDER.joinpath("kustomization.yaml").read_text())["resources"]
+        files = {file.name for file in FILES} - {"secret.example.yaml"}
+        self.assertEqual(set(listed), files)
+
+    def test_labels(self) -> None:
+        self.assertEqual(self.pod["metadata"]["labels"], LABELS)
+        for kind in ("Deployment", "PodDisruptionBudget"):
+            self.assertEqual(MANIFESTS[kind]["spec"]["selector"]["matchLabels"], LABELS)
+        self.assertEqual(MANIFESTS["Service"]["spec"]["selector"], LABELS)
+        policy = MANIFESTS["NetworkPolicy"]["spec"]["podSelector"]
+        self.assertEqual(policy["matchLabels"], LABELS)
+
+    def test_settings(self) -> None:
+        """They are settings of ours, and a Secret that nobody filled in is refused."""
+        config, secret = MANIFESTS["ConfigMap"]["data"], MANIFESTS["Secret"]["stringData"]
+        for name in (*config, *secret):
+            self.assertIn(name.removeprefix("INDICO_").lower(), Settings.model_fields)
+        self.assertEqual(set(secret.values()), {""})
+        ports = {port["name"]: port["containerPort"] for port in self.container["ports"]}
+        self.assertEqual(str(ports["metrics"]), config["INDICO_METRICS_PORT"])
+        self.assertIn(f"INDICO_PORT={ports['http']} ", DOCKERFILE)
+        self.assertFalse(self.pod["spec"]["enableServiceLinks"])
+
+    def test_user(self) -> None:
+        context = self.pod["spec"]["securityContext"]
+        self.assertIn(f"USER {context['runAsUser']}:{context['runAsGroup']}\n", DOCKERFILE)
+
+    def test_time_to_stop(self) -> None:
+        before = self.container["lifecycle"]["preStop"]["sleep"]["seconds"]
+        needed = before + Settings().drain_seconds + 5
+        self.assertGreaterEqual(self.pod["spec"]["terminationGracePeriodSeconds"], needed)
