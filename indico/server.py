@@ -169,7 +169,7 @@ def _greet(settings: Settings, sockets: Sockets, embedded: Embedded | None, work
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"{'https' if settings.certificate else 'http'}://{host}:{sockets.port}"
     mongodb = f"embedded, data in {embedded.folder}" if embedded else _hosts(settings)
-    with_workers = f", {workers} workers" if workers else ""
+    with_workers = f", {workers} worker{'s' if workers > 1 else ''}" if workers else ""
     _say(f"{settings.service_name} listens on {url} (process {os.getpid()}{with_workers})")
     _say(f"  MongoDB      {mongodb}, database {settings.mongodb_database}")
     _say(f"  environment  {settings.environment}")

@@ -27,6 +27,8 @@ def main(argv: Sequence[str]) -> int:
         return 1
     given = json.loads(text)
     opened = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    for listening in opened:
+        listening.setblocking(False)  # as they are: Python takes them for blocking ones
     sockets = Sockets(opened[: given["api"]], opened[given["api"] :])
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
