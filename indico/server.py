@@ -29,6 +29,7 @@ from indico.error import StartError
 from indico.http_server import FastHTTPServer
 from indico.routes.application import Application
 from indico.service import offload
+from indico.telemetry import metrics
 from indico.utils import LOGGER, log
 
 DOCUMENTATION = "README.md, or python -m indico.server --help"
@@ -93,6 +94,7 @@ async def _serve(
     await _connect(settings, embedded)
     supervisor = asyncio.create_task(_supervise(settings, embedded)) if embedded else None
     app = make_app(settings)
+    watch = asyncio.create_task(metrics.watch(lambda: app.in_flight))
     server = make_server(app, settings)
     server.add_sockets(sockets)
     _greet(settings, sockets, embedded)
@@ -105,6 +107,7 @@ async def _serve(
         autoreload.start()
     await stop.wait()
     await _drain(app, server, settings.drain_seconds)
+    watch.cancel()
     if supervisor:
         supervisor.cancel()
     await db.disconnect()

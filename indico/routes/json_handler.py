@@ -21,7 +21,7 @@ from indico.config import Settings
 from indico.db import ObjectId
 from indico.db.session_db import Session
 from indico.error import IndicoError, MethodNotAllowed, error_for_status
-from indico.routes.application import Application
+from indico.routes.application import UNKNOWN, Application
 from indico.routes.body import body_error, parse_object
 from indico.utils import LOGGER
 
@@ -55,6 +55,12 @@ class JSONHandler(RequestHandler):
             sent = ",".join(self.request.headers.get_list("X-Request-Id"))
             self._request_id = sent if _SANE_ID.fullmatch(sent) else secrets.token_hex(8)
         return self._request_id
+
+    @property
+    def action_name(self) -> str:
+        """What was asked for, `unknown` if there is no such thing: a label of the metrics."""
+        method = self.request.method or ""
+        return method if method in self.SUPPORTED_METHODS else UNKNOWN
 
     @property
     def body(self) -> dict[str, Any]:

@@ -13,13 +13,24 @@ PACKAGE = ROOT / "indico"
 
 # What each layer may import of the package, beside itself.
 ALLOWED = {
-    "server": {"app", "config", "http_server", "routes", "service", "db", "error", "utils"},
+    "server": {
+        "app",
+        "config",
+        "http_server",
+        "routes",
+        "service",
+        "db",
+        "error",
+        "utils",
+        "telemetry",
+    },
     "http_server": set(),
     "app": {"config", "routes"},
-    "routes": {"config", "service", "db", "error", "utils"},
+    "routes": {"config", "service", "db", "error", "utils", "telemetry"},
     "service": {"db", "error"},
-    "db": {"error"},
+    "db": {"error", "telemetry"},
     "utils": {"error", "db"},
+    "telemetry": {"__version__"},
     "error": set(),
     "config": set(),
     "__init__": set(),
