@@ -29,7 +29,7 @@ from indico.error import StartError
 from indico.http_server import FastHTTPServer
 from indico.routes.application import Application
 from indico.service import offload
-from indico.telemetry import metrics
+from indico.telemetry import metrics, tracing
 from indico.utils import LOGGER, log
 
 DOCUMENTATION = "README.md, or python -m indico.server --help"
@@ -91,6 +91,7 @@ async def _serve(
     settings: Settings, sockets: list[socket.socket], embedded: Embedded | None
 ) -> None:
     stop = _stop_event()
+    _start_tracing(settings)
     await _connect(settings, embedded)
     supervisor = asyncio.create_task(_supervise(settings, embedded)) if embedded else None
     app = make_app(settings)
@@ -108,9 +109,22 @@ async def _serve(
     await stop.wait()
     await _drain(app, server, settings.drain_seconds)
     watch.cancel()
+    await asyncio.to_thread(tracing.stop)
     if supervisor:
         supervisor.cancel()
     await db.disconnect()
+
+
+def _start_tracing(settings: Settings) -> None:
+    """In the process that serves: a thread sends the spans, which no fork would take along."""
+    if settings.tracing:
+        try:
+            tracing.start(settings.service_name)
+        except ImportError:
+            raise StartError(
+                "tracing: OpenTelemetry is not installed. Run pip install .[otel], or leave "
+                "tracing off."
+            ) from None
 
 
 async def _drain(app: Application, server: HTTPServer | FastHTTPServer, seconds: float) -> None:

@@ -13,7 +13,7 @@ from tornado.routing import PathMatches
 
 from indico.config import Settings
 from indico.routes.body import LimitedBody
-from indico.telemetry import metrics
+from indico.telemetry import metrics, tracing
 from indico.utils import log
 
 UNKNOWN = "unknown"  # where a label would be what a client made up
@@ -38,14 +38,16 @@ class Application(web.Application):
             for rule in self.wildcard_router.rules
             if isinstance(rule.matcher, PathMatches)
         }
+        self._resources = {kind: path.split("/")[1] for kind, path in self._templates.items()}
 
     @property
     def in_flight(self) -> int:
         return len(self._in_flight)
 
-    def template(self, handler: web.RequestHandler) -> str | None:
-        """The path of its route, like `/user/{action}`; None for paths that nobody has."""
-        return self._templates.get(type(handler))
+    def route(self, handler: web.RequestHandler) -> str | None:
+        """The path as one of few, like `/user/update`; None for paths that nobody has."""
+        template = self._templates.get(type(handler))
+        return template and template.replace("{action}", _action(handler))
 
     def find_handler(  # type: ignore[override]
         self, request: HTTPServerRequest, **kwargs: Any
@@ -66,13 +68,15 @@ class Application(web.Application):
     def log_request(self, handler: web.RequestHandler) -> None:
         """Of every handler, once it has finished."""
         super().log_request(handler)
-        template = self._templates.get(type(handler))
         metrics.count_request(
-            template.split("/")[1] if template else UNKNOWN,
-            getattr(handler, "action_name", UNKNOWN),
+            self._resources.get(type(handler), UNKNOWN),
+            _action(handler),
             handler.get_status(),
             handler.request.request_time(),
         )
+        span = getattr(handler, "span", None)
+        if span is not None:
+            tracing.answered(span, handler.get_status(), str(handler.request_id))  # type: ignore[attr-defined]
         if not getattr(handler, "leaves_when_sent", False):
             self.leave(handler.request)
 
@@ -91,6 +95,11 @@ class Application(web.Application):
             await asyncio.wait([idle], timeout=deadline - time.monotonic())
             idle.cancel()
         return len(self._in_flight)
+
+
+def _action(handler: web.RequestHandler) -> str:
+    name: str = getattr(handler, "action_name", UNKNOWN)
+    return name
 
 
 def _template(pattern: str) -> str:
