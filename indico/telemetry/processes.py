@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-if os.name == "posix":
+if os.name == "posix":  # pragma: no branch - Windows
     import fcntl
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -59,7 +59,7 @@ def _add(file: Path, to: Path) -> None:
 def _locked(folder: Path, for_change: bool) -> Iterator[None]:
     """Nobody reads while files are added up: a sum that falls looks like a restart."""
     with (folder / "lock").open("w") as lock:
-        if os.name == "posix":
+        if os.name == "posix":  # pragma: no branch - Windows
             fcntl.flock(lock, fcntl.LOCK_EX if for_change else fcntl.LOCK_SH)
         yield
 
