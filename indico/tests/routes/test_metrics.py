@@ -126,10 +126,9 @@ class CollectionTest(ServerTest):
     def counted(self, name: str = OPERATIONS) -> dict[str, float]:
         figures = Figures(self.fetch("/metrics").body.decode())
         label = "operation" if name == OPERATIONS else "error"
+        found = [each[label] for each in figures.labels(name) if each["collection"] == "notes"]
         return {
-            labels[label]: figures.sum(name, **labels)
-            for labels in figures.labels(name)
-            if labels["collection"] == "notes"
+            value: figures.sum(name, **{"collection": "notes", label: value}) for value in found
         }
 
     @staticmethod

@@ -74,7 +74,7 @@ class SeveralProcessesTest(ProcessTest):
         return self.serve("--mongodb-uri", mongodb_uri())
 
     def end(self, server: ServerProcess) -> None:
-        server.kill()
+        server.stop()  # a request is counted once it has been answered
         metrics.forget_process(server.process.pid, self.shared)
 
     def pings(self, server: ServerProcess, count: int) -> None:
