@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 FLUSH_SECONDS = 3
 # W3C Trace Context, section 3.2.2: version, trace, parent, flags; zeros are no id.
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-.*")
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
+)
 _KNOWN_METHODS = {*("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE")}
 
 tracer: Tracer | None = None

@@ -81,7 +81,7 @@ class SpanTest(ServerTest):
         *operations, request = self.spans()
         self.assertEqual(request.kind, SpanKind.SERVER)
         names = [operation.name for operation in operations]
-        self.assertEqual(names, ["find_one sessions", "find_by_id users"])
+        self.assertEqual(names, ["find_by_id sessions", "find_by_id users"])
         for operation in operations:
             assert operation.parent and operation.context and request.context
             assert operation.start_time and request.start_time
@@ -94,7 +94,7 @@ class SpanTest(ServerTest):
             {
                 "db.system.name": "mongodb",
                 "db.collection.name": "sessions",
-                "db.operation.name": "find_one",
+                "db.operation.name": "find_by_id",
             },
         )
 
@@ -113,7 +113,7 @@ class SpanTest(ServerTest):
         for request in requests:
             assert request
             below = [s.name for s in spans if s.parent and s.parent.span_id == request.span_id]
-            self.assertEqual(below, ["find_one sessions", "find_by_id users"])
+            self.assertEqual(below, ["find_by_id sessions", "find_by_id users"])
 
     async def ask(self, path: str, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}"}
