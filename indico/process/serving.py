@@ -16,15 +16,17 @@ from tornado import autoreload
 from tornado.httpserver import HTTPServer
 
 from indico import db
-from indico.app import make_app
+from indico.app import make_app, make_metrics_app
 from indico.config import Settings
 from indico.db.embedded import Embedded
+from indico.error import StartError
 from indico.http_server import FastHTTPServer
 from indico.process import listening, signals
 from indico.process.listening import Sockets
 from indico.process.signals import Stop
 from indico.routes.application import Application
 from indico.service import offload
+from indico.telemetry import metrics, tracing
 from indico.utils import LOGGER
 
 Server = HTTPServer | FastHTTPServer
@@ -82,6 +84,7 @@ async def _serve(
         signals.at_end(parent, stop.asked.set)
     signals.reopen_log(settings)
     certificate = listening.tls(settings)
+    _start_tracing(settings)
     await _connect(settings, mongodb)
     supervisor = None
     if isinstance(mongodb, Embedded):
@@ -89,6 +92,9 @@ async def _serve(
     app = make_app(settings)
     server = make_server(app, settings, certificate)
     server.add_sockets(sockets.api)
+    metrics_server = make_server(make_metrics_app(settings), settings)
+    metrics_server.add_sockets(sockets.metrics)
+    watch = asyncio.create_task(metrics.watch(lambda: app.in_flight))
     ready()
     # What is there by now stays: a full collection need not look at it, which took 20 ms.
     gc.collect()
@@ -99,9 +105,24 @@ async def _serve(
         autoreload.start()
     await stop.asked.wait()
     await stop.unless_now(_drain(app, server, settings.drain_seconds, stop))
+    metrics_server.stop()
+    watch.cancel()
+    await asyncio.to_thread(tracing.stop)
     if supervisor:
         supervisor.cancel()
     await db.disconnect()
+
+
+def _start_tracing(settings: Settings) -> None:
+    """In the process that serves: a thread sends the spans, which no fork would take along."""
+    if settings.tracing:
+        try:
+            tracing.start(settings.service_name)
+        except ImportError:
+            raise StartError(
+                "tracing: OpenTelemetry is not installed. Run pip install .[otel], or leave "
+                "tracing off."
+            ) from None
 
 
 async def _drain(app: Application, server: Server, seconds: float, stop: Stop) -> None:

@@ -26,6 +26,7 @@ from indico.error import StartError
 from indico.process import signals, systemd
 from indico.process.listening import Sockets
 from indico.process.pid_file import PIDFile
+from indico.telemetry.processes import VARIABLE, forget_process
 from indico.utils import LOGGER, log
 
 _START_SECONDS = 60
@@ -79,7 +80,11 @@ class Worker:
 
 
 class Parent:
-    """Keeps workers running; `argv` are the flags that each of them starts with."""
+    """Keeps workers running.
+
+    `argv` are the flags that each of them starts with, `figures` the folder where they count
+    together what /metrics answers.
+    """
 
     def __init__(
         self,
@@ -88,12 +93,14 @@ class Parent:
         sockets: Sockets,
         embedded: Embedded | None,
         pid_file: PIDFile | None,
+        figures: str,
     ) -> None:
         self._settings = settings
         self._argv = argv
         self._sockets = sockets
         self._embedded = embedded
         self._pid_file = pid_file
+        self._figures = figures
         self._workers: set[Worker] = set()  # those that are to serve, and not to drain
         self._alive: set[Worker] = set()
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps none alive
@@ -121,7 +128,6 @@ class Parent:
     async def _live(self, ready: Callable[[], None]) -> None:
         self._serve(await self._start_workers())
         ready()
-        systemd.notify("READY=1", f"MAINPID={os.getpid()}")
         if self._embedded:
             self._task(self._supervise(self._embedded))
         while True:
@@ -201,6 +207,7 @@ class Parent:
                 stdin=asyncio.subprocess.DEVNULL,
                 # A Ctrl-C in the terminal is for the parent, which lets them drain.
                 process_group=0,
+                env={**os.environ, VARIABLE: self._figures},
             )
         given = {
             "api": len(self._sockets.api),
@@ -218,6 +225,7 @@ class Parent:
     async def _reap(self, worker: Worker) -> None:
         await worker.ended()
         self._alive.discard(worker)
+        await asyncio.to_thread(forget_process, worker.process.pid, self._figures)
 
     async def _end(self, workers: Iterable[Worker], how: signal.Signals) -> None:
         """Lets them drain, and ends by force who takes longer than it may."""
