@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(
         None, ge=0, le=65535, description="port of its own for /metrics; unset, it is on `port`"
     )
+    tracing: bool = Field(
+        False, description="send OpenTelemetry traces, by the OTEL_ variables of its specification"
+    )
     max_in_flight: int = Field(
         1000, ge=1, description="requests that a process takes on at once; beyond it 503"
     )

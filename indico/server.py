@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from indico import config
 from indico.config import Settings, SettingsError
 from indico.db.embedded import Embedded
 from indico.error import StartError
-from indico.process import listening, serving, signals
+from indico.process import listening, serving, signals, systemd
 from indico.process.listening import Sockets
 from indico.service import offload
 from indico.utils import log
@@ -93,6 +94,7 @@ def _run(settings: Settings, flags: Sequence[str], replace: bool) -> None:
         def ready() -> None:
             _greet(settings, sockets, mongodb, 0)
             log.redirect(settings.log_target)
+            systemd.notify("READY=1")
 
         serving.run(settings, sockets, mongodb or settings.uri, ready)
 
@@ -109,12 +111,13 @@ def _run_parent(settings: Settings, flags: Sequence[str], replace: bool) -> None
         report = background.detach(kept) if settings.daemon else None
         if pid_file:
             pid_file.write()
-        with _mongodb(settings) as embedded:
-            parent = workers.Parent(settings, flags, sockets, embedded, pid_file)
+        with _mongodb(settings) as embedded, TemporaryDirectory(prefix="indico-") as figures:
+            parent = workers.Parent(settings, flags, sockets, embedded, pid_file, figures)
 
             def ready() -> None:
                 _greet(settings, sockets, embedded, workers.count(settings))
                 log.redirect(settings.log_target)
+                systemd.notify("READY=1")
                 if report:
                     report(0)
 
@@ -169,7 +172,7 @@ def _greet(settings: Settings, sockets: Sockets, embedded: Embedded | None, work
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"{'https' if settings.certificate else 'http'}://{host}:{sockets.port}"
     mongodb = f"embedded, data in {embedded.folder}" if embedded else _hosts(settings)
-    with_workers = f", {workers} workers" if workers else ""
+    with_workers = f", {workers} worker{'s' if workers > 1 else ''}" if workers else ""
     _say(f"{settings.service_name} listens on {url} (process {os.getpid()}{with_workers})")
     _say(f"  MongoDB      {mongodb}, database {settings.mongodb_database}")
     _say(f"  environment  {settings.environment}")

@@ -132,11 +132,17 @@ def end(process: psutil.Process, path: Path, seconds: float) -> bool:
     with suppress(psutil.NoSuchProcess):
         process.send_signal(signal.SIGTERM)
     deadline = time.monotonic() + seconds
-    while running(path) == process:
+    while running(path) == process or _alive(process):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
     return True
+
+
+def _alive(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _has_open(process: psutil.Process, path: Path) -> bool:

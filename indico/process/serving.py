@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib.util
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -15,22 +16,25 @@ from tornado import autoreload
 from tornado.httpserver import HTTPServer
 
 from indico import db
-from indico.app import make_app
+from indico.app import make_app, make_metrics_app
 from indico.config import Settings
 from indico.db.embedded import Embedded
+from indico.error import StartError
 from indico.http_server import FastHTTPServer
 from indico.process import listening, signals
 from indico.process.listening import Sockets
+from indico.process.signals import Stop
 from indico.routes.application import Application
 from indico.service import offload
+from indico.telemetry import metrics, tracing
 from indico.utils import LOGGER
 
 Server = HTTPServer | FastHTTPServer
 
 _SUPERVISE_SECONDS = 1
 _LOOK_SECONDS = 0.02
-# How long a draining server still waits for the next request on a connection that is open: who
-# has one sends on it, and would find it closed.
+# How long a draining server waits for the next request on each connection, after which it closes
+# it: who sends at the moment at which it is closed gets no answer.
 _LINGER_SECONDS = 1
 
 
@@ -74,11 +78,13 @@ async def _serve(
     ready: Callable[[], None],
     parent: int | None,
 ) -> None:
-    stop = signals.Stop()
+    stop = Stop(signals.STOP)
     if parent is not None:
-        asyncio.get_running_loop().add_reader(parent, stop.ask)
+        signals.handle(signal.SIGHUP, stop.retire)
+        signals.at_end(parent, stop.asked.set)
     signals.reopen_log(settings)
     certificate = listening.tls(settings)
+    _start_tracing(settings)
     await _connect(settings, mongodb)
     supervisor = None
     if isinstance(mongodb, Embedded):
@@ -86,6 +92,9 @@ async def _serve(
     app = make_app(settings)
     server = make_server(app, settings, certificate)
     server.add_sockets(sockets.api)
+    metrics_server = make_server(make_metrics_app(settings), settings)
+    metrics_server.add_sockets(sockets.metrics)
+    watch = asyncio.create_task(metrics.watch(lambda: app.in_flight))
     ready()
     # What is there by now stays: a full collection need not look at it, which took 20 ms.
     gc.collect()
@@ -95,19 +104,36 @@ async def _serve(
         autoreload.add_reload_hook(_wait_until_it_compiles)
         autoreload.start()
     await stop.asked.wait()
-    await stop.unless_now(_drain(app, server, settings.drain_seconds))
+    await stop.unless_now(_drain(app, server, settings.drain_seconds, stop))
+    metrics_server.stop()
+    watch.cancel()
+    await asyncio.to_thread(tracing.stop)
     if supervisor:
         supervisor.cancel()
     await db.disconnect()
 
 
-async def _drain(app: Application, server: Server, seconds: float) -> None:
+def _start_tracing(settings: Settings) -> None:
+    """In the process that serves: a thread sends the spans, which no fork would take along."""
+    if settings.tracing:
+        try:
+            tracing.start(settings.service_name)
+        except ImportError:
+            raise StartError(
+                "tracing: OpenTelemetry is not installed. Run pip install .[otel], or leave "
+                "tracing off."
+            ) from None
+
+
+async def _drain(app: Application, server: Server, seconds: float, stop: Stop) -> None:
     """Stops accepting, lets what is in flight finish, and closes what is left."""
     LOGGER.info("stopping, once what is in flight has finished: at most %s s", seconds)
     app.draining = True
     server.stop()
     began = time.monotonic()
-    while _connections(server) and time.monotonic() < began + min(seconds, _LINGER_SECONDS):
+    while _connections(server) and time.monotonic() < began + (
+        min(seconds, _LINGER_SECONDS) if stop.hurry else seconds
+    ):
         await asyncio.sleep(_LOOK_SECONDS)
     if left := await app.drained(began + seconds - time.monotonic()):
         LOGGER.warning("%s requests did not finish within %s s and are cut off", left, seconds)

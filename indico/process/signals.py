@@ -23,16 +23,27 @@ class Ended(Exception):
 
 
 class Stop:
-    """`asked` is set by the first signal to stop, from now on; `now` by the second one."""
+    """`asked` is set by the first signal to stop, from now on; `now` by the second one.
 
-    def __init__(self, names: Sequence[signal.Signals] = STOP) -> None:
+    After `retire` there is no hurry, as another process serves already; until a signal to stop.
+    """
+
+    def __init__(self, names: Sequence[signal.Signals]) -> None:
         self.asked = asyncio.Event()
         self.now = asyncio.Event()
+        self.hurry = True
         for name in names:
             handle(name, self.ask)
 
     def ask(self) -> None:
-        (self.now if self.asked.is_set() else self.asked).set()
+        if self.hurry and self.asked.is_set():
+            self.now.set()
+        self.hurry = True
+        self.asked.set()
+
+    def retire(self) -> None:
+        self.hurry = self.asked.is_set()
+        self.asked.set()
 
     async def unless_asked(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs `work` until it ends, or a signal ends it."""
@@ -63,6 +74,17 @@ def handle(name: signal.Signals, callback: Callable[[], object]) -> None:
         loop.add_signal_handler(name, callback)
     except NotImplementedError:  # pragma: no cover - Windows
         signal.signal(name, lambda *_: loop.call_soon_threadsafe(callback))
+
+
+def at_end(file: int, callback: Callable[[], object]) -> None:
+    """When there is nothing more to be read from `file`, as its other end is gone."""
+    loop = asyncio.get_running_loop()
+
+    def ended() -> None:
+        loop.remove_reader(file)
+        callback()
+
+    loop.add_reader(file, ended)
 
 
 def leave() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -27,8 +26,9 @@ def main(argv: Sequence[str]) -> int:
         return 1
     given = json.loads(text)
     opened = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    for listening in opened:
+        listening.setblocking(False)  # as they are: Python takes them for blocking ones
     sockets = Sockets(opened[: given["api"]], opened[given["api"] :])
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         settings = config.load(argv[1:])
         log.configure(settings.log_format, settings.log_level, settings.service_name)

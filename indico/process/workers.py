@@ -26,6 +26,7 @@ from indico.error import StartError
 from indico.process import signals, systemd
 from indico.process.listening import Sockets
 from indico.process.pid_file import PIDFile
+from indico.telemetry.processes import VARIABLE, forget_process
 from indico.utils import LOGGER, log
 
 _START_SECONDS = 60
@@ -44,6 +45,7 @@ class Worker:
         self.keeper: asyncio.Task[None] | None = None  # who starts another one when it has died
         self._channel = channel
         self._started = time.monotonic()
+        self._sent: set[signal.Signals] = set()
 
     async def serves(self) -> bool:
         """Waits until it serves; false if it has ended, or takes too long."""
@@ -63,16 +65,26 @@ class Worker:
     def died_at_once(self) -> bool:
         return not self.served or time.monotonic() - self._started < _AT_ONCE_SECONDS
 
-    def stop(self, by_force: bool = False) -> None:
-        """It drains, and nobody takes its place."""
+    def send(self, name: signal.Signals) -> None:
+        """Once each: a second signal to stop would cut off what is in flight.
+
+        SIGTERM lets it drain, SIGHUP too, without haste; nobody takes its place then.
+        """
+        if name in self._sent:
+            return
+        self._sent.add(name)
         if self.keeper:
             self.keeper.cancel()
         with suppress(ProcessLookupError):
-            (self.process.kill if by_force else self.process.terminate)()
+            self.process.send_signal(name)
 
 
 class Parent:
-    """Keeps workers running; `argv` are the flags that each of them starts with."""
+    """Keeps workers running.
+
+    `argv` are the flags that each of them starts with, `figures` the folder where they count
+    together what /metrics answers.
+    """
 
     def __init__(
         self,
@@ -81,12 +93,14 @@ class Parent:
         sockets: Sockets,
         embedded: Embedded | None,
         pid_file: PIDFile | None,
+        figures: str,
     ) -> None:
         self._settings = settings
         self._argv = argv
         self._sockets = sockets
         self._embedded = embedded
         self._pid_file = pid_file
+        self._figures = figures
         self._workers: set[Worker] = set()  # those that are to serve, and not to drain
         self._alive: set[Worker] = set()
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps none alive
@@ -105,16 +119,15 @@ class Parent:
         try:
             await stop.unless_asked(self._live(ready))
             systemd.notify("STOPPING=1")
-            await stop.unless_now(self._end(self._alive))
+            await stop.unless_now(self._end(self._alive, signal.SIGTERM))
         finally:
             for worker in list(self._alive):
-                worker.stop(by_force=True)
+                worker.send(signal.SIGKILL)
             await asyncio.gather(*(worker.ended() for worker in self._alive))
 
     async def _live(self, ready: Callable[[], None]) -> None:
         self._serve(await self._start_workers())
         ready()
-        systemd.notify("READY=1", f"MAINPID={os.getpid()}")
         if self._embedded:
             self._task(self._supervise(self._embedded))
         while True:
@@ -125,6 +138,8 @@ class Parent:
     async def _renew(self) -> None:
         """Workers with today's code and settings; the old ones drain once the new ones serve."""
         systemd.notify_reloading()
+        for worker in self._alive - self._workers:
+            worker.send(signal.SIGTERM)  # it had its time since the last reload
         try:
             self._settings = config.load(self._argv)
             started = await self._start_workers()
@@ -136,7 +151,7 @@ class Parent:
         self._serve(started)
         LOGGER.info("reloaded: %s new workers serve, the old ones drain", len(started))
         self._reloaded(True)
-        await self._end(old)
+        self._task(self._end(old, signal.SIGHUP))
 
     def _reloaded(self, done: bool) -> None:
         if self._pid_file:
@@ -155,7 +170,7 @@ class Parent:
                     raise StartError("The workers can't start; what they say is above.")
         except StartError:
             for worker in started:
-                worker.stop(by_force=True)
+                worker.send(signal.SIGKILL)
             raise
         return started
 
@@ -179,7 +194,7 @@ class Parent:
             self._workers.add(worker)
             worker.keeper = asyncio.current_task()
             if not await worker.serves():
-                with suppress(ProcessLookupError):
+                with suppress(ProcessLookupError):  # not `send`, which ends us too
                     worker.process.kill()
 
     async def _spawn(self) -> Worker:
@@ -192,6 +207,7 @@ class Parent:
                 stdin=asyncio.subprocess.DEVNULL,
                 # A Ctrl-C in the terminal is for the parent, which lets them drain.
                 process_group=0,
+                env={**os.environ, VARIABLE: self._figures},
             )
         given = {
             "api": len(self._sockets.api),
@@ -209,19 +225,20 @@ class Parent:
     async def _reap(self, worker: Worker) -> None:
         await worker.ended()
         self._alive.discard(worker)
+        await asyncio.to_thread(forget_process, worker.process.pid, self._figures)
 
-    async def _end(self, workers: Iterable[Worker]) -> None:
+    async def _end(self, workers: Iterable[Worker], how: signal.Signals) -> None:
         """Lets them drain, and ends by force who takes longer than it may."""
         draining = list(workers)
         for worker in draining:
-            worker.stop()
+            worker.send(how)
         ends = [asyncio.ensure_future(worker.ended()) for worker in draining]
         if ends:
             await asyncio.wait(ends, timeout=self._settings.drain_seconds + _CLOSE_SECONDS)
         for worker, end in zip(draining, ends, strict=True):
             if not end.done():
                 LOGGER.error("worker %s does not end and is ended by force", worker.process.pid)
-                worker.stop(by_force=True)
+                worker.send(signal.SIGKILL)
 
     async def _supervise(self, embedded: Embedded) -> None:
         """Starts the embedded MongoDB again when it has ended, whoever ended it.
@@ -251,8 +268,9 @@ class Parent:
     def _reopen_log(self) -> None:
         log.reopen(self._settings.log_target)
         for worker in self._alive:
-            with suppress(ProcessLookupError):
-                worker.process.send_signal(signal.SIGUSR1)
+            if worker.served:  # the others have yet to open it, and to learn what the signal says
+                with suppress(ProcessLookupError):
+                    worker.process.send_signal(signal.SIGUSR1)
 
     def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

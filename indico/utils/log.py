@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import time
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,8 @@ from typing import Any, Literal
 from indico.error import StartError
 
 LOGGER = logging.getLogger("indico")
+# The request that a task works on: its `request_id`, and its `trace_id` if it is part of a trace.
+REQUEST: ContextVar[dict[str, str] | None] = ContextVar("request", default=None)
 
 
 def configure(
@@ -82,10 +85,15 @@ def info(message: str, fields: dict[str, Any]) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """`time LEVEL message`, then the traceback if there is one."""
+    """`time LEVEL message`, whose request it is, then the traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = f"{_time(record)} {record.levelname} {_printable(record.getMessage())}"
+        if request := REQUEST.get():
+            if "request_id" not in getattr(record, "fields", ()):  # else the message has it
+                line += f" id={request['request_id']}"
+            if "trace_id" in request:
+                line += f" trace={request['trace_id']}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
@@ -103,6 +111,7 @@ class JSONFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
+            **(REQUEST.get() or {}),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
