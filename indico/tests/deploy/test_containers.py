@@ -51,7 +51,7 @@ class DockerfileTest(unittest.TestCase):
         (command,) = re.findall(r"sed '.*' req\.txt", DOCKERFILE)
         said = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, check=True)
         installed = said.stdout.decode()
-        for package in ("tornado", "pymongo", "uvloop", "orjson"):
+        for package in ("tornado", "pymongo", "uvloop", "opentelemetry-sdk"):
             self.assertIn(f"\n{package}==", installed)
         for package in ("fiftyone", "pynose", "ruff", "mypy"):
             self.assertNotIn(package, installed)
