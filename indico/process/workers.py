@@ -119,6 +119,9 @@ class Parent:
         try:
             await stop.unless_asked(self._live(ready))
             systemd.notify("STOPPING=1")
+            # While ours are open, connections wait on them for workers that accept none any more.
+            for listening in self._sockets.all():
+                listening.close()
             await stop.unless_now(self._end(self._alive, signal.SIGTERM))
         finally:
             for worker in list(self._alive):
