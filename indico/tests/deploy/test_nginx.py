@@ -110,7 +110,13 @@ class AskedHandler(RequestHandler):
     async def get(self) -> None:
         connection: Any = self.request.connection
         self.connections.add(connection.context.address)
-        self.write({"headers": list(self.request.headers.get_all()), "body": self.text()})
+        self.write(
+            {
+                "headers": list(self.request.headers.get_all()),
+                "body": self.text(),
+                "client": self.request.remote_ip,
+            }
+        )
 
     post = delete = get
 
@@ -150,6 +156,7 @@ class NginxTest(HTTPServerTest):
         (r"/refused/(\d+)", RefusingHandler),
         (r"/stream", StreamHandler),
     ]
+    settings: ClassVar = {"trusted_proxies": "127.0.0.1"}
     edits: ClassVar[dict[str, str]] = {}
 
     def setUp(self) -> None:
@@ -205,6 +212,16 @@ class PassingTest(NginxTest):
         del asked["content-type"]  # which is ours
         believed = {"x-forwarded-for": "127.0.0.1", "x-real-ip": "127.0.0.1"}
         self.assertEqual(asked, {"host": "a", "x-forwarded-proto": "http", **believed})
+
+    @gen_test(timeout=60)
+    async def test_server_knows_the_client(self) -> None:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.nginx.port, local_addr=("127.0.0.2", 0)
+        )
+        self.writers.append(writer)
+        writer.write(get(b"/asked", b"X-Forwarded-For: 1.2.3.4"))
+        _, _, body = await read_answer(reader)
+        self.assertEqual(json.loads(body)["client"], "127.0.0.2")
 
     @gen_test(timeout=60)
     async def test_request_id_is_kept(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import ClassVar
 
 import pymongo
 
@@ -17,9 +18,10 @@ from indico.tests.server_test import PASSWORD, mongodb_uri, test_database
 CLIENTS = 16
 
 
-@needs_nginx
 class ServersTest(ProcessTest):
     """Under load: each client asks without a pause, by GET and by POST in turn."""
+
+    flags: ClassVar[tuple[str, ...]] = ("--trusted-proxies", "127.0.0.1")
 
     def setUp(self) -> None:
         super().setUp()
@@ -41,7 +43,7 @@ class ServersTest(ProcessTest):
 
     def begin(self, port: int) -> ServerProcess:
         mongodb = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", self.database)
-        return self.start("--port", str(port), "--trusted-proxies", "127.0.0.1", *mongodb)
+        return self.start("--port", str(port), *mongodb)
 
     def post(self) -> Request:
         account = {"email": "ada@example.com", "password": PASSWORD, "name": "Ada"}
@@ -56,6 +58,9 @@ class ServersTest(ProcessTest):
         others = set(self.load.counted) - {("GET", 200), ("POST", 200)}
         self.assertLessEqual(others, set(allowed), (self.load.counted, self.nginx.errors()))
 
+
+@needs_nginx
+class KilledTest(ServersTest):
     def test_killed(self) -> None:
         async def kill() -> None:
             async with self.load.run(CLIENTS):
@@ -83,6 +88,9 @@ class ServersTest(ProcessTest):
                 return
         self.fail("nginx leaves it out for ever")
 
+
+@needs_nginx
+class RestartTest(ServersTest):
     def test_rolling_restart(self) -> None:
         async def restart_all() -> None:
             async with self.load.run(CLIENTS):
@@ -97,3 +105,9 @@ class ServersTest(ProcessTest):
         self.assert_only()
         answered = Counter(line["upstream"].split(", ")[-1] for line in self.nginx.requests())
         self.assertEqual(set(answered), {f"127.0.0.1:{port}" for port in self.ports})
+
+
+class RestartWithWorkersTest(RestartTest):
+    """Each server is a parent with a worker."""
+
+    flags = (*ServersTest.flags, "--processes", "1")
