@@ -12,10 +12,10 @@ from pymongo.errors import ConfigurationError, InvalidURI
 
 from indico.db.collection import Collection
 from indico.db.driver import Database, Driver, Id, ObjectId, mongodb
-from indico.db.operation import guard
+from indico.db.operation import DEADLINE, Deadline, guard
 from indico.error import ServerError, StartError, Unavailable
 
-__all__ = ["Id", "ObjectId", "connect", "disconnect", "mongodb", "ping"]
+__all__ = ["DEADLINE", "Deadline", "Id", "ObjectId", "connect", "disconnect", "mongodb", "ping"]
 
 
 async def connect(
