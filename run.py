@@ -45,6 +45,11 @@ def serve(flags: list[str]) -> int:
     return replace("-m", "indico.server", *flags)
 
 
+def doctor(flags: list[str]) -> int:
+    """look for what would go wrong with a server that has these flags"""
+    return run("-m", "indico.doctor", *flags)
+
+
 def test(arguments: list[str]) -> int:
     """run all tests, a --suite of them, or those of the files, modules or classes named"""
     parser = argparse.ArgumentParser(prog="run.py test")
@@ -115,7 +120,7 @@ def replace(*arguments: str, environment: Environment = VENV) -> int:
     os.execv(environment.python, [environment.python, *arguments])  # noqa: S606
 
 
-TASKS = {task.__name__: task for task in (serve, test, lint, typecheck, check, bench)}
+TASKS = {task.__name__: task for task in (serve, doctor, test, lint, typecheck, check, bench)}
 
 
 def main(arguments: list[str]) -> int:

@@ -180,13 +180,13 @@ class SettingsError(Exception):
     """A line for every setting that is wrong: its name, its value and what is allowed."""
 
 
-def load(argv: Sequence[str]) -> Settings:
-    """The settings from a file, the environment and the flags in `argv`.
+def load(argv: Sequence[str], program: str = "python -m indico.server") -> Settings:
+    """The settings from a file, the environment and the flags in `argv` of `program`.
 
     Raises `SettingsError`; leaves through `SystemExit`, as argparse does, on `--help` and on
     a flag that doesn't exist.
     """
-    parser = _parser()
+    parser = _parser(program)
     known, others = parser.parse_known_args(argv)
     if others:  # of which argparse would show all, with the passwords that they may hold
         names = " ".join(other.split("=")[0] for other in others if other.startswith("-"))
@@ -214,9 +214,14 @@ def load(argv: Sequence[str]) -> Settings:
         raise SettingsError("\n".join(lines)) from None
 
 
-def _parser() -> argparse.ArgumentParser:
+def given_flags(argv: Sequence[str]) -> dict[str, Any]:
+    """What `argv` has, `config` included, as it is written there."""
+    return vars(_parser().parse_known_args(argv)[0])
+
+
+def _parser(program: str = "") -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m indico.server",
+        prog=program,
         description="Runs the API server. A flag beats the environment, which beats the file.",
         allow_abbrev=False,
     )

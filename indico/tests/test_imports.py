@@ -14,6 +14,7 @@ PACKAGE = ROOT / "indico"
 # What each layer may import of the package, beside itself.
 ALLOWED = {
     "server": {"app", "config", "http_server", "routes", "service", "db", "error", "utils"},
+    "doctor": {"app", "config", "db", "error"},
     "http_server": set(),
     "app": {"config", "routes"},
     "routes": {"config", "service", "db", "error", "utils"},

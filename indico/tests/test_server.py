@@ -323,7 +323,7 @@ class RunTest(ProcessTest):
         for arguments, code in (([], 0), (["--help"], 0), (["nosuch"], 2)):
             done = self.run_task(*arguments)
             self.assertEqual(done.returncode, code)
-            for task in ("serve", "test", "lint", "typecheck", "check", "bench"):
+            for task in ("serve", "doctor", "test", "lint", "typecheck", "check", "bench"):
                 self.assertIn(f"\n  {task} ", done.stdout)
 
     def test_serve(self) -> None:
