@@ -47,7 +47,8 @@ def serve(flags: list[str]) -> int:
 
 def doctor(flags: list[str]) -> int:
     """look for what would go wrong with a server that has these flags"""
-    return run("-m", "indico.doctor", *flags)
+    python = VENV.python if Path(VENV.python).exists() else sys.executable
+    return subprocess.run([python, "-m", "indico.doctor", *flags], cwd=ROOT, check=False).returncode
 
 
 def test(arguments: list[str]) -> int:
@@ -133,7 +134,8 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036 - it is this line that says so
         sys.exit("run.py: indico needs Python 3.11 or newer.")
     try:
-        if task is not bench:  # which has an environment of its own
+        # bench has an environment of its own, and the doctor looks at what there is.
+        if task not in (bench, doctor):
             install(VENV)
         return task(arguments[1:])
     except KeyboardInterrupt:

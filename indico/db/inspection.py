@@ -108,8 +108,8 @@ def _collide(declared: Document, found: Document) -> bool:
 
 
 def _same(declared: Document, found: Document) -> bool:
-    lives = [index.get("expireAfterSeconds") for index in (declared, found)]
-    return declared["name"] == found["name"] and _alike(declared, found) and lives[0] == lives[1]
+    said = [(index["name"], index.get("expireAfterSeconds")) for index in (declared, found)]
+    return _alike(declared, found) and said[0] == said[1]
 
 
 def _alike(declared: Document, found: Document) -> bool:
@@ -127,4 +127,4 @@ def _alike_collations(declared: Document, found: Document | None) -> bool:
     """MongoDB fills in what is not declared, and stores none for the simple one."""
     if found is None:
         return declared.get("locale", "simple") == "simple"
-    return declared != {} and all(found[name] == value for name, value in declared.items())
+    return bool(declared) and all(found[name] == value for name, value in declared.items())

@@ -66,9 +66,9 @@ def listener(number: int) -> dict[str, Any]:
     """Name, pid and cmdline of who listens on this port; empty if this user may not know."""
     with suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.pid:
-                if connection.laddr[1] == number:
-                    return psutil.Process(connection.pid).as_dict(["name", "pid", "cmdline"])
+            listens = connection.status == psutil.CONN_LISTEN and connection.pid
+            if listens and connection.laddr[1:] == (number,):
+                return psutil.Process(connection.pid).as_dict(["name", "pid", "cmdline"])
     return {}
 
 
