@@ -126,5 +126,5 @@ def _alike(declared: Document, found: Document) -> bool:
 def _alike_collations(declared: Document, found: Document | None) -> bool:
     """MongoDB fills in what is not declared, and stores none for the simple one."""
     if found is None:
-        return declared.get("locale", "simple") == "simple"
+        return bool(declared.get("locale", "simple") == "simple")
     return bool(declared) and all(found[name] == value for name, value in declared.items())
