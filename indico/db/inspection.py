@@ -18,6 +18,9 @@ _APPLICATION_NAME = "indico-doctor"
 # With different ones of these, indexes on the same keys stand side by side.
 _DISTINGUISH = ("unique", "sparse", "partialFilterExpression", "wildcardProjection")
 
+# What holds for any locale.
+_COLLATION = {"strength": 3, "caseLevel": False, "numericOrdering": False}
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -62,7 +65,7 @@ async def _facts(asked: Database) -> Facts:
     return Facts(
         version=build.get("version", ""),
         hello=hello,
-        clock_ahead_seconds=ahead(hello["localTime"], before, after),
+        clock_ahead_seconds=ahead(hello["localTime"].replace(tzinfo=UTC), before, after),
         write_concern=asked.write_concern.document,
         read_preference=asked.read_preference.mongos_mode,
         default_write_concern=default.get("defaultWriteConcern"),
@@ -127,4 +130,5 @@ def _alike_collations(declared: Document, found: Document | None) -> bool:
     """MongoDB fills in what is not declared, and stores none for the simple one."""
     if found is None:
         return bool(declared.get("locale", "simple") == "simple")
-    return bool(declared) and all(found[name] == value for name, value in declared.items())
+    wanted = _COLLATION | declared
+    return bool(declared) and all(found.get(name) == wanted[name] for name in wanted)

@@ -38,10 +38,10 @@ def fault(seen: str, mend: str) -> Finding:
     return Finding("", FAULT, seen, mend)
 
 
-def told(error: Exception) -> Finding:
-    """A fault from a message that says in its first sentence what is wrong, then what to do."""
-    seen, stop, mend = str(error).partition(". ")
-    return fault(seen + stop.strip(), mend)
+def told(error: Exception, mend: str) -> Finding:
+    """A fault from a message whose further sentences, if it has any, say what to do."""
+    seen, stop, rest = str(error).partition(". ")
+    return fault(seen + stop.strip(), rest or mend)
 
 
 def examine(check: Check, *arguments: Any, seconds: float = CHECK_SECONDS) -> list[Finding]:

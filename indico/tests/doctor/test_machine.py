@@ -199,8 +199,10 @@ class CertificateTest(DoctorTest):
 
     def test_a_password(self) -> None:
         subprocess.run(
-            ["openssl", "rsa", "-aes128", "-passout", "pass:hunter2", "-in", self.key]
-            + ["-out", self.key],
+            [
+                *("openssl", "rsa", "-aes128", "-passout", "pass:hunter2"),
+                *("-in", str(self.key), "-out", str(self.key)),
+            ],
             check=True,
             capture_output=True,
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
+import psutil
 from pymongo import MongoClient
 
 from indico.config import Settings
@@ -51,11 +52,10 @@ class BinaryTest(DoctorTest):
             self.assertIn("or set mongodb_uri to a MongoDB that runs elsewhere", self.of())
 
     def test_a_library_is_missing(self) -> None:
-        says = "#!/bin/sh\necho 'mongod: error while loading shared libraries: {}: cannot open' >&2\nexit 127\n"
-        self.assertIn(
-            "lacks libcurl.so.4. apt install libcurl4", self.program(says.format("libcurl.so.4"))
-        )
-        self.assertIn("what holds libssl.so.3", self.program(says.format("libssl.so.3")))
+        for library, package in (("libcurl.so.4", "libcurl4"), ("libssl.so.3", "what holds lib")):
+            says = f"error while loading shared libraries: {library}: cannot open shared object"
+            line = self.program(f"#!/bin/sh\necho '{says}' >&2\nexit 127\n")
+            self.assertIn(f"lacks {library}. apt install {package}", line)
 
     def test_no_program(self) -> None:
         self.assertIn("ends with code 3.", self.program("#!/bin/sh\nexit 3\n"))
@@ -215,8 +215,10 @@ class StandaloneTest(MongoDBTest):
         super().setUp()
         (self.folder / "alone").mkdir()
         self.process = subprocess.Popen(
-            [find_binary(None), "--dbpath", self.folder / "alone", "--port", "0", "--quiet"]
-            + ["--bind_ip", "127.0.0.1", "--nounixsocket", "--logpath", self.folder / "log"],
+            [
+                *(str(find_binary(None)), "--dbpath", f"{self.folder}/alone", "--port", "0"),
+                *("--bind_ip", "127.0.0.1", "--nounixsocket", "--logpath", f"{self.folder}/log"),
+            ],
             stdout=subprocess.DEVNULL,
         )
         self.addCleanup(self.process.wait)
@@ -225,8 +227,6 @@ class StandaloneTest(MongoDBTest):
 
     def listens(self) -> bool:
         assert self.process.poll() is None, (self.folder / "log").read_text()
-        import psutil
-
         for connection in psutil.Process(self.process.pid).net_connections():
             self.uri = f"mongodb://127.0.0.1:{connection.laddr[1]}/?directConnection=true"
         return bool(self.uri)
