@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import io
 import os
 import pty
 import subprocess
@@ -12,6 +14,7 @@ import venv
 from pathlib import Path
 
 from indico.config import env_name
+from indico.doctor.__main__ import main
 from indico.doctor.finding import examine, ok
 from indico.tests.doctor.doctor_test import DoctorTest
 from indico.tests.server_process import ROOT
@@ -133,6 +136,12 @@ class BareTest(DoctorTest):
 
 
 class ExamineTest(DoctorTest):
+    def test_main(self) -> None:
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            self.assertEqual(main(["--port", "x"]), 1)
+        self.assertRegex(out.getvalue(), "fault    settings +port: 'x' is not allowed")
+
     def test_a_crash_is_a_fault_of_its_own(self) -> None:
         def some_check(password: str) -> list[None]:
             raise ValueError(password)

@@ -137,8 +137,8 @@ class ReplicaSetTest(MongoDBTest):
     def test_version(self) -> None:
         facts = self.facts()
         for number, state in (
-            ("4.2.25", "fault"),
-            ("4.4.0", "warning"),
+            ("4.4.29", "fault"),
+            ("5.0.31", "fault"),
             ("6.0.5", "warning"),
             ("7.0.1", "ok"),
             ("10.0.0-rc1", "ok"),

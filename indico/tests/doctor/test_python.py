@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 from indico.doctor.python import packages, python, virtual_environment
 from indico.tests.doctor.doctor_test import DoctorTest
+from indico.tests.server_process import ROOT
 
 PSUTIL = importlib.metadata.version("psutil")
 
@@ -30,7 +31,8 @@ class PythonTest(DoctorTest):
             "import indico.doctor.python as p; print(*[f.state for f in p.virtual_environment()])"
         )
         python = f"{sys.base_prefix}/bin/python3"
-        self.assertEqual(subprocess.check_output([python, "-c", code], text=True), "warning\n")
+        printed = subprocess.check_output([python, "-c", code], cwd=ROOT, text=True)
+        self.assertEqual(printed, "warning\n")
 
 
 class PackagesTest(DoctorTest):
