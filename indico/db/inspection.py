@@ -18,6 +18,9 @@ _APPLICATION_NAME = "indico-doctor"
 # With different ones of these, indexes on the same keys stand side by side.
 _DISTINGUISH = ("unique", "sparse", "partialFilterExpression", "wildcardProjection")
 
+# Refusals: there is no such collection yet; a user without the right, a standalone server.
+_ABSENT = (26,)
+_UNTOLD = (13, 51300)
 # What holds for any locale.
 _COLLATION = {"strength": 3, "caseLevel": False, "numericOrdering": False}
 
@@ -57,13 +60,13 @@ async def _facts(asked: Database) -> Facts:
     after = datetime.now(UTC)
     build, default, *lists = await asyncio.gather(
         _ask(asked, "buildInfo"),
-        _ask(asked, "getDefaultRWConcern", of=asked.client.admin),
-        *(_ask(asked, "listIndexes", made.name) for made in Collection.declared),
+        _ask(asked, "getDefaultRWConcern", of=asked.client.admin, allowed=_UNTOLD),
+        *(_ask(asked, "listIndexes", made.name, allowed=_ABSENT) for made in Collection.declared),
     )
     existing = [reply.get("cursor", {}).get("firstBatch", []) for reply in lists]
     missing, conflicting = compare(list(zip(Collection.declared, existing, strict=True)))
     return Facts(
-        version=build.get("version", ""),
+        version=build["version"],
         hello=hello,
         clock_ahead_seconds=ahead(hello["localTime"].replace(tzinfo=UTC), before, after),
         write_concern=asked.write_concern.document,
@@ -74,10 +77,16 @@ async def _facts(asked: Database) -> Facts:
     )
 
 
-async def _ask(asked: Database, command: str, value: Any = 1, of: Any = None) -> Document:
-    """The reply, which may be a refusal: that of a collection that isn't there yet, say."""
-    database = asked if of is None else of
-    return await guard(lambda: database.command(command, value, check=False), asked.timeout_seconds)
+async def _ask(
+    asked: Database,
+    command: str,
+    value: Any = 1,
+    of: Any = None,
+    allowed: Sequence[str | int] = (),
+) -> Document:
+    """The reply; one with a code that is `allowed` is a refusal."""
+    ask = (asked if of is None else of).command
+    return await guard(lambda: ask(command, value, allowable_errors=allowed), asked.timeout_seconds)
 
 
 def ahead(theirs: datetime, before: datetime, after: datetime) -> float:

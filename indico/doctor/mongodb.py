@@ -78,9 +78,7 @@ def _binary(setting: Path | None) -> Finding:
 
 def version(settings: Settings, facts: Facts) -> Iterator[Finding]:
     number = tuple(map(int, re.findall(r"\d+", facts.version)[:2]))
-    if not number:
-        yield ok("MongoDB does not tell it to this user.")
-    elif number < OLDEST:
+    if number < OLDEST:
         yield fault(f"MongoDB {facts.version} is too old.", "Upgrade it to 7.0 or newer.")
     elif number < MAINTAINED and settings.mongodb_uri is not None:
         yield warning(

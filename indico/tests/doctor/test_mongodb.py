@@ -76,7 +76,9 @@ class MongoDBTest(DoctorTest):
         self.database = test_database(self)
 
     def client(self) -> MongoClient[dict[str, Any]]:
-        return MongoClient(self.uri, directConnection=True)
+        client: MongoClient[dict[str, Any]] = MongoClient(self.uri, directConnection=True)
+        self.addCleanup(client.close)
+        return client
 
     def facts(self, options: str = "") -> Facts:
         return asyncio.run(inspect(self.uri + options, self.database, "motor", 4))
@@ -142,7 +144,6 @@ class ReplicaSetTest(MongoDBTest):
             ("6.0.5", "warning"),
             ("7.0.1", "ok"),
             ("10.0.0-rc1", "ok"),
-            ("", "ok"),
         ):
             line = self.of(doctor.version, dataclasses.replace(facts, version=number))
             self.assertTrue(line.startswith(state), line)
@@ -211,6 +212,10 @@ class EmbeddedTest(MongoDBTest):
 
 
 class StandaloneTest(MongoDBTest):
+    """Without a replica set."""
+
+    options: tuple[str, ...] = ()
+
     def setUp(self) -> None:
         super().setUp()
         (self.folder / "alone").mkdir()
@@ -218,6 +223,7 @@ class StandaloneTest(MongoDBTest):
             [
                 *(str(find_binary(None)), "--dbpath", f"{self.folder}/alone", "--port", "0"),
                 *("--bind_ip", "127.0.0.1", "--nounixsocket", "--logpath", f"{self.folder}/log"),
+                *self.options,
             ],
             stdout=subprocess.DEVNULL,
         )
@@ -237,6 +243,31 @@ class StandaloneTest(MongoDBTest):
         self.assertIn("fault: A single server: no transactions", line)
         self.assertIsNone(facts.default_write_concern)
         self.assertIn("ok: ", self.of(doctor.write_concern, facts))
+
+
+class UsersTest(StandaloneTest):
+    """With authentication, and a user who may use one database."""
+
+    options = ("--auth",)
+
+    def setUp(self) -> None:
+        super().setUp()
+        # Without a user MongoDB lets a client of its own machine make an administrator.
+        self.make_user("root", "root", "admin")
+        self.bare, self.uri = self.uri, self.uri.replace("//", "//root:hunter2@")
+        self.make_user("ada", "readWrite", self.database)
+        self.uri = self.uri.replace("root", "ada")
+
+    def make_user(self, name: str, role: str, database: str) -> None:
+        roles = [{"role": role, "db": database}]
+        self.client().admin.command("createUser", name, pwd="hunter2", roles=roles)
+
+    def test_without_a_user(self) -> None:
+        for uri in (self.bare, self.bare.replace("//", "//ada:other@")):
+            settings = self.settings(mongodb_uri=uri, mongodb_database=self.database)
+            first, _ = mongodb(settings, Reached())
+            self.assertEqual(first.state, "fault")
+            self.assertIn("MongoDB refuses the user in mongodb_uri", first.seen)
 
 
 class RefusedTest(MongoDBTest):
