@@ -56,7 +56,7 @@ def _findings(flags: Sequence[str]) -> Iterator[Finding]:
 
 def _shown(finding: Finding, width: int, coloured: bool) -> str:
     text = f"{finding.seen} Mend: {finding.mend}" if finding.mend else finding.seen
-    start = f"{finding.state:9}{finding.name:20} "
+    start = f"{finding.state:9}{finding.name:21} "
     wrapped = textwrap.fill(
         text,
         width,
