@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -85,6 +86,9 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(
         None, ge=0, le=65535, description="port of its own for /metrics; unset, it is on `port`"
     )
+    tracing: bool = Field(
+        False, description="send OpenTelemetry traces, by the OTEL_ variables of its specification"
+    )
     max_in_flight: int = Field(
         1000, ge=1, description="requests that a process takes on at once; beyond it 503"
     )
@@ -146,6 +150,21 @@ class Settings(BaseSettings):
     )
 
     @property
+    def has_parent(self) -> bool:
+        """Whether the server is a parent with workers, rather than one process."""
+        return self.processes is not None or self.daemon or self.pid_file is not None
+
+    @property
+    def log_target(self) -> Path | None:
+        """Where what is printed goes once it serves; None: where it goes already."""
+        return self.log_file or (Path(os.devnull) if self.daemon else None)
+
+    @property
+    def uri(self) -> str:
+        """`mongodb_uri`, with what is secret in it; empty if it is unset."""
+        return self.mongodb_uri.get_secret_value() if self.mongodb_uri else ""
+
+    @property
     def serves_public_address_book(self) -> bool:
         if self.public_address_book is None:
             return self.environment == "development"
@@ -180,19 +199,25 @@ class SettingsError(Exception):
     """A line for every setting that is wrong: its name, its value and what is allowed."""
 
 
-def load(argv: Sequence[str], program: str = "python -m indico.server") -> Settings:
+def load(
+    argv: Sequence[str],
+    *others: argparse.ArgumentParser,
+    program: str = "python -m indico.server",
+) -> Settings:
     """The settings from a file, the environment and the flags in `argv` of `program`.
+
+    `--help` shows the flags of `others` too.
 
     Raises `SettingsError`; leaves through `SystemExit`, as argparse does, on `--help` and on
     a flag that doesn't exist.
     """
-    parser = _parser(program)
-    known, others = parser.parse_known_args(argv)
-    if others:  # of which argparse would show all, with the passwords that they may hold
-        names = " ".join(other.split("=")[0] for other in others if other.startswith("-"))
+    parser = _parser(others, program)
+    known, unknown = parser.parse_known_args(argv)
+    if unknown:  # of which argparse would show all, with the passwords that they may hold
+        names = " ".join(word.split("=")[0] for word in unknown if word.startswith("-"))
         parser.error(f"there is no such flag: {names or 'a word that belongs to none'}")
-    flags = vars(known)
-    file = flags.pop("config", None)
+    flags = {name: value for name, value in vars(known).items() if name in Settings.model_fields}
+    file = getattr(known, "config", None)
     values = {} if file is None else _read(file)
 
     class Loaded(Settings):
@@ -216,14 +241,17 @@ def load(argv: Sequence[str], program: str = "python -m indico.server") -> Setti
 
 def given_flags(argv: Sequence[str]) -> dict[str, Any]:
     """What `argv` has, `config` included, as it is written there."""
-    return vars(_parser().parse_known_args(argv)[0])
+    return vars(_parser(()).parse_known_args(argv)[0])
 
 
-def _parser(program: str = "") -> argparse.ArgumentParser:
+def _parser(
+    others: Sequence[argparse.ArgumentParser], program: str = ""
+) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program,
         description="Runs the API server. A flag beats the environment, which beats the file.",
         allow_abbrev=False,
+        parents=others,
     )
     parser.add_argument(
         "--config", metavar="FILE", default=argparse.SUPPRESS, help="YAML file with settings"

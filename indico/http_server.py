@@ -12,6 +12,7 @@ import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, cast
 
@@ -74,7 +75,7 @@ class FastHTTPServer:
         self._emptied = asyncio.Event()
         self._idle: dict[_Connection, float] = {}  # since when; who is so longest comes first
         self._idle_timer: asyncio.TimerHandle | None = None  # one for all takes less memory
-        self._starting: list[asyncio.Task[asyncio.Server]] = []
+        self._listening: list[tuple[socket.socket, asyncio.Task[asyncio.Server]]] = []
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Accepts connections on these, which listen already."""
@@ -87,13 +88,26 @@ class FastHTTPServer:
         self.done.set_result(None)
         made = partial(_Connection, self, loop)
         server = loop.create_server(made, sock=listening, ssl=self.ssl_options, backlog=1024)
-        self._starting.append(loop.create_task(server))
+        self._listening.append((listening.dup(), loop.create_task(server)))
 
     def stop(self) -> None:
-        """Accepts no connection from now on."""
-        for starting in self._starting:
-            starting.add_done_callback(lambda started: started.result().close())
-        self._starting.clear()
+        """Accepts no connection from now on, but those that wait to be accepted."""
+        for listening, starting in self._listening:
+            starting.add_done_callback(partial(self._close, listening))
+        self._listening.clear()
+
+    def _close(self, listening: socket.socket, started: asyncio.Task[asyncio.Server]) -> None:
+        started.result().close()
+        loop = asyncio.get_running_loop()
+        made = partial(_Connection, self, loop)
+        with listening, suppress(BlockingIOError):
+            while True:  # they would be reset with what they have sent
+                accepted, _ = listening.accept()
+                task = loop.create_task(
+                    loop.connect_accepted_socket(made, accepted, ssl=self.ssl_options)
+                )
+                _tasks.add(task)
+                task.add_done_callback(_tasks.discard)
 
     async def close_all_connections(self) -> None:
         """Closes every connection, once what is written on it has gone out."""
@@ -441,8 +455,8 @@ class _Connection(asyncio.Protocol):
         if unparsed or self.context.protocol == "https" or self.transport.get_write_buffer_size():
             self.transport.pause_reading()
             ours, theirs = socket.socketpair()
-            _tunnels.add(tunnel := self._loop.create_task(_tunnel(self.transport, ours, unparsed)))
-            tunnel.add_done_callback(_tunnels.discard)
+            _tasks.add(tunnel := self._loop.create_task(_tunnel(self.transport, ours, unparsed)))
+            tunnel.add_done_callback(_tasks.discard)
         else:
             own = self.transport.get_extra_info("socket")
             theirs = socket.fromfd(own.fileno(), own.family, own.type)
@@ -653,7 +667,7 @@ async def _tunnel(client: asyncio.Transport, end: socket.socket, first: bytes) -
         client.resume_reading()
 
 
-_tunnels: set[asyncio.Task[None]] = set()  # the loop itself keeps no task alive
+_tasks: set[asyncio.Task[Any]] = set()  # the loop itself keeps no task alive
 
 
 def _framing(head: _Head) -> bytes:

@@ -1,231 +1,179 @@
-"""`python -m indico.server`: settings, MongoDB, listen, drain."""
+"""`python -m indico.server`: settings, sockets, MongoDB; one process that serves, or many."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import errno
-import gc
-import importlib.util
 import os
-import signal
-import socket
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from ssl import SSLContext
-from typing import NoReturn
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tornado import autoreload
-from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
-
-from indico import config, db
-from indico.app import make_app
+from indico import config
 from indico.config import Settings, SettingsError
 from indico.db.embedded import Embedded
 from indico.error import StartError
-from indico.http_server import FastHTTPServer
-from indico.routes.application import Application
+from indico.process import listening, serving, signals, systemd
+from indico.process.listening import Sockets
 from indico.service import offload
-from indico.utils import LOGGER, log
+from indico.utils import log
+
+if TYPE_CHECKING:
+    from indico.process.pid_file import PIDFile
 
 DOCUMENTATION = "README.md, or python -m indico.server --help"
-# SIGHUP is what a server gets whose terminal is closed; Windows has none.
-STOP_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if os.name == "posix" else [])]
-_SUPERVISE_SECONDS = 1
+_STOP_SECONDS = 10  # beyond `drain_seconds`, for what comes after the drain
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the server until a signal ends it; the exit code of the process."""
+    argv = sys.argv[1:] if argv is None else argv
+    commands = _commands()
+    command, flags = commands.parse_known_args(argv)
     try:
-        settings = config.load(sys.argv[1:] if argv is None else argv)
+        settings = config.load(flags, commands)
+        log.configure(settings.log_format, settings.log_level, settings.service_name)
+        if command.action:
+            return _act(command.action, settings)
+        signals.leave()
+        _run(settings, flags, command.replace)
     except SettingsError as error:
-        _complain(str(error))
+        log.complain(str(error))
         return 2
-    log.configure(settings.log_format, settings.log_level, settings.service_name)
-    _leave_on_signals()
-    try:
-        run(settings)
     except StartError as error:
-        _complain(str(error))
+        log.complain(str(error))
+        return 1
+    except signals.Ended:
         return 1
     return 0
 
 
-def run(settings: Settings) -> None:
-    """Raises `StartError` if the port is taken or MongoDB does not come up."""
-    sockets = _bind(settings)
+def _commands() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    group = parser.add_argument_group("with --pid-file").add_mutually_exclusive_group()
+    for name, does in (
+        ("stop", "let the server drain, and wait until it has ended"),
+        ("reload", "give it new workers, with new code and settings, and wait until they serve"),
+        ("status", "say whether it runs: exit code 0 if so, 1 if a crash left the file, else 3"),
+    ):
+        group.add_argument(f"--{name}", dest="action", action="store_const", const=name, help=does)
+    group.add_argument("--replace", action="store_true", help="stop the one that runs, then start")
+    return parser
+
+
+def _act(action: str, settings: Settings) -> int:
+    """What `--stop` and the like do; their exit code."""
+    from indico.process import pid_file  # Windows has no such locks
+
+    path = _pid_path(settings, settings.port)
+    if path is None:
+        raise StartError(f"--{action} needs --pid-file, the file of the server that it is for.")
+
+    def say(text: str) -> None:
+        _say(f"{settings.service_name}: {text}")
+
+    if action == "status":
+        return pid_file.status(path, say)
+    if action == "reload":
+        return pid_file.reload(path, say)
+    return pid_file.stop(path, settings.drain_seconds + _STOP_SECONDS, say)
+
+
+def _run(settings: Settings, flags: Sequence[str], replace: bool) -> None:
+    if settings.has_parent:
+        _run_parent(settings, flags, replace)
+        return
+    sockets = listening.open_sockets(settings)
     offload.configure(settings.offload_processes, settings.offload_queue)
-    embedded = None
-    if settings.mongodb_uri is None:
-        embedded = Embedded(settings.data_dir, settings.mongod_binary, _say)
-    try:
-        if embedded:
-            embedded.start()
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(settings, sockets, embedded))
-    finally:
-        offload.stop()
-        if embedded:
-            embedded.stop()
+    with _mongodb(settings) as mongodb:
+
+        def ready() -> None:
+            _greet(settings, sockets, mongodb, 0)
+            log.redirect(settings.log_target)
+            systemd.notify("READY=1")
+
+        serving.run(settings, sockets, mongodb or settings.uri, ready)
 
 
-def make_server(
-    app: Application, settings: Settings, ssl_options: SSLContext | None = None
-) -> HTTPServer | FastHTTPServer:
-    """The HTTP server with our limits; `Application` bounds the bodies, so that it can answer."""
-    make = FastHTTPServer if settings.http_server == "fast" else HTTPServer
-    return make(
-        app,
-        idle_connection_timeout=settings.idle_timeout_seconds,
-        body_timeout=settings.body_timeout_seconds,
-        max_body_size=sys.maxsize,
-        ssl_options=ssl_options,
-    )
+def _run_parent(settings: Settings, flags: Sequence[str], replace: bool) -> None:
+    from indico.process import background, workers  # Windows has no such processes
+
+    # The name of the PID file may tell a port that is known only now.
+    sockets = None if settings.port else listening.open_sockets(settings)
+    path = _pid_path(settings, sockets.port if sockets else settings.port)
+    with _pid_file(settings, path, replace) as pid_file:
+        sockets = sockets or listening.open_sockets(settings)
+        kept = [*sockets.all(), *([pid_file] if pid_file else [])]
+        report = background.detach(kept) if settings.daemon else None
+        if pid_file:
+            pid_file.write()
+        with _mongodb(settings) as embedded, TemporaryDirectory(prefix="indico-") as figures:
+            parent = workers.Parent(settings, flags, sockets, embedded, pid_file, figures)
+
+            def ready() -> None:
+                _greet(settings, sockets, embedded, workers.count(settings))
+                log.redirect(settings.log_target)
+                systemd.notify("READY=1")
+                if report:
+                    report(0)
+
+            asyncio.run(parent.run(ready))
 
 
-async def _serve(
-    settings: Settings, sockets: list[socket.socket], embedded: Embedded | None
-) -> None:
-    stop = _stop_event()
-    await _connect(settings, embedded)
-    supervisor = asyncio.create_task(_supervise(settings, embedded)) if embedded else None
-    app = make_app(settings)
-    server = make_server(app, settings)
-    server.add_sockets(sockets)
-    _greet(settings, sockets, embedded)
-    # What is there by now stays: a full collection need not look at it, which took 20 ms.
-    gc.collect()
-    gc.freeze()
-    if settings.debug:
-        autoreload.add_reload_hook(offload.stop)
-        autoreload.add_reload_hook(_wait_until_it_compiles)
-        autoreload.start()
-    await stop.wait()
-    await _drain(app, server, settings.drain_seconds)
-    if supervisor:
-        supervisor.cancel()
-    await db.disconnect()
+@contextmanager
+def _pid_file(settings: Settings, path: Path | None, replace: bool) -> Iterator[PIDFile | None]:
+    """Locked; there is none if `path` is None. Raises `StartError` if another server holds it."""
+    from indico.process import pid_file
 
-
-async def _drain(app: Application, server: HTTPServer | FastHTTPServer, seconds: float) -> None:
-    """Stops accepting, lets what is in flight finish, and closes what is left."""
-    LOGGER.info("stopping, once what is in flight has finished: at most %s s", seconds)
-    app.draining = True
-    server.stop()
-    if left := await app.drained(seconds):
-        LOGGER.warning("%s requests did not finish within %s s and are cut off", left, seconds)
-    await server.close_all_connections()
-
-
-async def _connect(settings: Settings, embedded: Embedded | None) -> None:
-    await db.connect(
-        embedded.uri if embedded else _uri(settings),
-        settings.mongodb_database,
-        settings.mongodb_driver,
-        settings.mongodb_timeout_seconds,
-        settings.max_batches_in_flight,
-    )
-
-
-async def _supervise(settings: Settings, embedded: Embedded) -> None:
-    """Starts the embedded MongoDB again when it has ended, whoever ended it.
-
-    It may be on another port then, and its data may be gone: so this connects anew, and makes
-    the indexes again before anybody writes.
-    """
-    connected = True
-    while True:
-        await asyncio.sleep(_SUPERVISE_SECONDS)
-        if connected and embedded.running():
-            continue
-        LOGGER.error("the embedded MongoDB has ended; starting it again")
-        connected = False
-        await db.disconnect()
-        try:
-            await asyncio.to_thread(embedded.start)
-            await _connect(settings, embedded)
-            connected = True
-        except Exception as error:
-            LOGGER.error("%s", error)
-
-
-def _bind(settings: Settings) -> list[socket.socket]:
-    try:
-        return bind_sockets(settings.port, settings.host)
-    except (OSError, UnicodeError) as error:
-        where = f"{settings.host}:{settings.port}"
-        if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES):
-            raise StartError(
-                f"port: can't listen on {where} ({error.strerror}). Stop what uses it, or choose "
-                "another with --port or INDICO_PORT."
-            ) from None
+    if path is None:
+        yield None
+        return
+    running = pid_file.running(path)
+    if running and replace:
+        _say(f"{settings.service_name}: process {running.pid} drains ...")
+        pid_file.end(running, path, settings.drain_seconds + _STOP_SECONDS)
+    file = pid_file.PIDFile(path)
+    if not file.lock():
+        who = f"process {running.pid}" if running else "another server"
         raise StartError(
-            f"host: can't listen on {where}, which is no address of this machine. Choose another "
-            "with --host or INDICO_HOST."
-        ) from None
+            f"pid_file: {who} runs and holds {path}. End it with --stop, or start with --replace."
+        )
+    try:
+        yield file
+    finally:
+        file.remove()
 
 
-def _stop_event() -> asyncio.Event:
-    """Set by each of `STOP_SIGNALS`, from now on."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in STOP_SIGNALS:
-        try:
-            loop.add_signal_handler(name, stop.set)
-        except NotImplementedError:  # pragma: no cover - Windows
-            signal.signal(name, lambda *_: loop.call_soon_threadsafe(stop.set))
-    return stop
-
-
-def _leave_on_signals() -> None:
-    for name in STOP_SIGNALS:
-        signal.signal(name, _leave)
-
-
-def _leave(signum: int, _: object) -> NoReturn:
-    """A signal before there is a loop: what was started is taken down on the way out."""
-    sys.exit(128 + signum)
-
-
-def _wait_until_it_compiles() -> None:
-    """Before a reload, which a syntax error in one of our modules would make the end."""
-    _leave_on_signals()
-    told = ""
-    while error := _syntax_error():
-        if error != told:
-            LOGGER.error("not reloaded yet: %s", error)
-        told = error
-        time.sleep(0.2)
-
-
-def _syntax_error() -> str:
-    """The first one in the package's modules that are loaded, or nothing."""
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if name.split(".")[0] in ("__main__", "indico") and file:
-            try:
-                compile(Path(file).read_bytes(), file, "exec")
-            except (SyntaxError, ValueError) as error:
-                return str(error)
-    return ""
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if importlib.util.find_spec("uvloop") is None:  # pragma: no cover - Windows
+def _pid_path(settings: Settings, port: int) -> Path | None:
+    if settings.pid_file is None:
         return None
-    import uvloop
-
-    return uvloop.new_event_loop
+    return Path(str(settings.pid_file).replace("%(port)s", str(port))).absolute()
 
 
-def _greet(settings: Settings, sockets: list[socket.socket], embedded: Embedded | None) -> None:
-    port = sockets[0].getsockname()[1]
+@contextmanager
+def _mongodb(settings: Settings) -> Iterator[Embedded | None]:
+    """The embedded MongoDB, while it is needed; None if `mongodb_uri` names another."""
+    if settings.mongodb_uri is not None:
+        yield None
+        return
+    embedded = Embedded(settings.data_dir, settings.mongod_binary, _say)
+    try:
+        embedded.start()
+        yield embedded
+    finally:
+        embedded.stop()
+
+
+def _greet(settings: Settings, sockets: Sockets, embedded: Embedded | None, workers: int) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"{'https' if settings.certificate else 'http'}://{host}:{sockets.port}"
     mongodb = f"embedded, data in {embedded.folder}" if embedded else _hosts(settings)
-    _say(f"{settings.service_name} listens on http://{host}:{port} (process {os.getpid()})")
+    with_workers = f", {workers} worker{'s' if workers > 1 else ''}" if workers else ""
+    _say(f"{settings.service_name} listens on {url} (process {os.getpid()}{with_workers})")
     _say(f"  MongoDB      {mongodb}, database {settings.mongodb_database}")
     _say(f"  environment  {settings.environment}")
     _say(f"  settings     {DOCUMENTATION}")
@@ -233,20 +181,11 @@ def _greet(settings: Settings, sockets: list[socket.socket], embedded: Embedded 
 
 def _hosts(settings: Settings) -> str:
     """Where `mongodb_uri` leads to, without the password that it may hold."""
-    return urlsplit(_uri(settings)).netloc.rpartition("@")[2]
-
-
-def _uri(settings: Settings) -> str:
-    return settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else ""
+    return urlsplit(settings.uri).netloc.rpartition("@")[2]
 
 
 def _say(line: str) -> None:
     print(line, flush=True)
-
-
-def _complain(text: str) -> None:
-    for line in text.splitlines():
-        print(f"indico: {line}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from indico.db.driver import mongodb
 from indico.db.operation import GRACE_SECONDS, our_error
+from indico.telemetry.metrics import BATCH_SIZE
 
 Request = TypeVar("Request")
 
@@ -59,6 +60,7 @@ class Batches(Generic[Request]):
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._planned = False
         if batch := self._take():
+            BATCH_SIZE.observe(len(batch))
             sending = loop.create_task(self._send([call.request for call in batch]))
             self._in_flight.add(sending)
             timer = loop.call_at(deadline(), self._give_up, sending, batch)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pymongo import IndexModel, ReturnDocument
 
 from indico.db.driver import Database, Document, Key, ObjectId, mongodb
-from indico.db.operation import guard
+from indico.db.operation import guard, observed
 from indico.db.shared import ALONE, Shared, decode, documents_of, encode, is_key
 
 DocumentId = Key
@@ -46,10 +46,15 @@ class Collection:
             make = database[self.name].create_indexes
             await guard(lambda: make(list(self.indexes)), database.timeout_seconds)
 
+    @observed
     async def find_by_id(self, id: DocumentId) -> Document | None:
-        return await self.find_one({"_id": id})
+        return await self._find_one({"_id": id})
 
+    @observed
     async def find_one(self, query: Mapping[str, Any]) -> Document | None:
+        return await self._find_one(query)
+
+    async def _find_one(self, query: Mapping[str, Any]) -> Document | None:
         if len(query) == 1 and (shared := self._shared()):
             ((field, value),) = query.items()
             if field in self._unique and is_key(value):
@@ -59,6 +64,7 @@ class Collection:
         document: Document | None = await guard(lambda: mongodb[self.name].find_one(query))
         return document
 
+    @observed
     async def find(
         self, query: Mapping[str, Any], *, sort: Sequence[tuple[str, int]] = (), limit: int = 0
     ) -> list[Document]:
@@ -71,6 +77,7 @@ class Collection:
 
         return await guard(find)
 
+    @observed
     async def find_part(
         self, query: Mapping[str, Any], *, sort: Sequence[tuple[str, int]], limit: int
     ) -> list[Document]:
@@ -96,6 +103,7 @@ class Collection:
             found.append(decode(document))
         return found
 
+    @observed
     async def find_ids(self, query: Mapping[str, Any], limit: int) -> list[DocumentId]:
         """The `_id` of each of the first `limit` documents that match."""
 
@@ -106,10 +114,12 @@ class Collection:
 
         return [document["_id"] for document in await guard(find)]
 
+    @observed
     async def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
         """What comes out of MongoDB's aggregation pipeline."""
         return await guard(lambda: mongodb.aggregate(self.name, pipeline))
 
+    @observed
     async def insert(self, document: Document) -> DocumentId:
         """The id of `document`, which gets an ObjectId as its `_id` if it has none."""
         document.setdefault("_id", ObjectId())
@@ -121,14 +131,16 @@ class Collection:
         inserted_id: DocumentId = document["_id"]
         return inserted_id
 
+    @observed
     async def update_by_id(self, id: DocumentId, changes: Mapping[str, Any]) -> Document | None:
         """Sets the fields in `changes`; the document after it, None if there is none."""
         shared = self._shared()
         if shared and is_key(id) and (encoded := encode(changes)):
             document = await shared.update(id, encoded)
-            return await self.find_by_id(id) if document is ALONE else document
-        return await self.update_one({"_id": id}, changes)
+            return await self._find_one({"_id": id}) if document is ALONE else document
+        return await self._update_one({"_id": id}, changes)
 
+    @observed
     async def update_one(
         self, query: Mapping[str, Any], changes: Mapping[str, Any]
     ) -> Document | None:
@@ -137,6 +149,11 @@ class Collection:
         Nobody's change comes between: neither between `query` and the change, nor between the
         change and the answer.
         """
+        return await self._update_one(query, changes)
+
+    async def _update_one(
+        self, query: Mapping[str, Any], changes: Mapping[str, Any]
+    ) -> Document | None:
         updated: Document | None = await guard(
             lambda: mongodb[self.name].find_one_and_update(
                 query, {"$set": changes}, return_document=ReturnDocument.AFTER
@@ -144,15 +161,20 @@ class Collection:
         )
         return updated
 
+    @observed
     async def delete_by_id(self, id: DocumentId) -> bool:
         """True if there was such a document; of several that delete it, one gets True."""
         shared = self._shared()
         if shared and is_key(id):
             return await shared.delete(id)
-        return await self.delete({"_id": id}) == 1
+        return await self._delete({"_id": id}) == 1
 
+    @observed
     async def delete(self, query: Mapping[str, Any]) -> int:
         """Deletes all documents that match; how many they were."""
+        return await self._delete(query)
+
+    async def _delete(self, query: Mapping[str, Any]) -> int:
         result = await guard(lambda: mongodb[self.name].delete_many(query))
         count: int = result.deleted_count
         return count

@@ -18,6 +18,7 @@ from pydantic_core.core_schema import no_info_after_validator_function, str_sche
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
+from indico.db.pool import PoolListener
 from indico.error import Unavailable
 
 Driver = Literal["motor", "pymongo"]
@@ -77,6 +78,7 @@ class Database:
             journal=True,
             timeoutMS=int(timeout_seconds * 1000),
             uuidRepresentation="standard",
+            event_listeners=[PoolListener()],
         )
         self._database = self._client[name]
         self.timeout_seconds = timeout_seconds

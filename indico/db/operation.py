@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+import functools
+from collections.abc import Awaitable, Callable, Coroutine
+from time import perf_counter
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from bson.errors import BSONError
 from pymongo.errors import (
@@ -19,13 +21,53 @@ from pymongo.errors import (
 
 from indico.db.driver import mongodb
 from indico.error import Conflict, IndicoError, ServerError, Unavailable
+from indico.telemetry import metrics, tracing
+
+
+class _Named(Protocol):
+    name: str
+
 
 T = TypeVar("T")
+P = ParamSpec("P")
+N = TypeVar("N", bound=_Named)
 
 # What the driver has beyond its own timeout to say what went wrong, before we give up.
 GRACE_SECONDS = 0.5
 
-__all__ = ["GRACE_SECONDS", "bounded", "guard", "our_error"]
+__all__ = ["GRACE_SECONDS", "bounded", "guard", "observed", "our_error"]
+
+
+def observed(
+    method: Callable[Concatenate[N, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[N, P], Coroutine[Any, Any, T]]:
+    """Counts, times and traces this method of a collection, as who calls it waits for it.
+
+    None of these calls another, or an operation would count twice.
+    """
+    name = method.__name__
+
+    @functools.wraps(method)
+    async def observing(self: N, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        began = perf_counter()
+        try:
+            if tracing.tracer is None:
+                return await method(self, *args, **kwargs)
+            with tracing.tracer.operation(self.name, name):
+                return await method(self, *args, **kwargs)
+        except BaseException as error:
+            metrics.OPERATION_ERRORS.labels(self.name, name, _error_name(error)).inc()
+            raise
+        finally:
+            metrics.count_operation(self.name, name, perf_counter() - began)
+
+    return observing
+
+
+def _error_name(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    return error.code if isinstance(error, IndicoError) else ServerError.code
 
 
 async def guard(operation: Callable[[], Awaitable[T]], timeout_seconds: float | None = None) -> T:

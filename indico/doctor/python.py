@@ -13,7 +13,8 @@ from indico.doctor.finding import Finding, fault, ok, warning
 OLDEST = (3, 11)
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "req.txt"
 INSTALL = "python3 run.py serve, or pip install -r req.txt"
-_CHECKS = "# What its checks"  # setup.py and run.py end here too
+# Paragraphs that setup.py does not install either.
+_OPTIONAL = ("# What its checks", "# What the setting")
 
 
 def python(version: tuple[Any, ...] = tuple(sys.version_info)) -> Iterator[Finding]:
@@ -35,7 +36,7 @@ def virtual_environment() -> Iterator[Finding]:
 
 
 def packages(file: Path = REQUIREMENTS) -> Iterator[Finding]:
-    """A package that only the project's own checks need is no fault: a server has none."""
+    """A package that only the project's own checks need, or a setting, is no fault."""
     if not file.is_file():
         yield ok("There is no req.txt beside the package, which pip has installed: not compared.")
         return
@@ -44,12 +45,13 @@ def packages(file: Path = REQUIREMENTS) -> Iterator[Finding]:
     except ImportError:
         yield fault("packaging is not installed, nor what else req.txt names, maybe.", INSTALL)
         return
-    needed, _, checks = file.read_text(encoding="utf-8").partition(_CHECKS)
-    wrong, idle = _wrong(needed), _wrong(_CHECKS + checks)
+    paragraphs = file.read_text(encoding="utf-8").split("\n\n")
+    wrong = _wrong("\n".join(p for p in paragraphs if not p.startswith(_OPTIONAL)))
+    idle = _wrong("\n".join(p for p in paragraphs if p.startswith(_OPTIONAL)))
     if wrong:
         yield fault(f"Not as req.txt says: {', '.join(wrong)}.", INSTALL)
     if idle:
-        yield warning(f"For development only: {', '.join(idle)}.", INSTALL)
+        yield warning(f"Not needed by every server: {', '.join(idle)}.", INSTALL)
     if not wrong and not idle:
         yield ok("As req.txt says.")
 

@@ -20,7 +20,7 @@ MEND = "Set it by its flag, in the environment or in the file. Then see the rest
 def findings(flags: Sequence[str]) -> Iterator[Finding]:
     """Leaves through `SystemExit`, with 2, on a flag that doesn't exist."""
     try:
-        settings = config.load(flags, "python -m indico.doctor")
+        settings = config.load(flags, program="python -m indico.doctor")
     except SettingsError as error:
         for line in str(error).splitlines():
             yield _named("settings", fault(f"{line}.", MEND))

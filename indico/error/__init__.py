@@ -183,8 +183,10 @@ class UnsupportedMediaType(IndicoError):
 class _Retryable(IndicoError):
     """`retry_after` is in seconds: when a client may try again."""
 
-    def __init__(self, message: str | None = None, *, retry_after: int = 1) -> None:
-        super().__init__(message, headers={"Retry-After": str(retry_after)})
+    def __init__(
+        self, message: str | None = None, *, retry_after: int = 1, details: Sequence[Detail] = ()
+    ) -> None:
+        super().__init__(message, details=details, headers={"Retry-After": str(retry_after)})
 
 
 class RateLimited(_Retryable):

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import Any
 
 from tornado import web
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.routing import PathMatches
 
 from indico.config import Settings
 from indico.routes.body import LimitedBody
+from indico.telemetry import metrics, tracing
 from indico.utils import log
 
+UNKNOWN = "unknown"  # where a label would be what a client made up
+_GROUP = re.compile(r"\((?:\?P<(\w+)>)?[^()]*\)\??")
 MAX_LOGGED_PATH = 500
 MAX_TARGETS = 1000
 
@@ -28,6 +33,21 @@ class Application(web.Application):
         self._targets: dict[tuple[str, str], tuple[Any, Any, Any, Any]] = {}
         self._in_flight: set[HTTPServerRequest] = set()
         self._idle = asyncio.Event()
+        self._templates = {
+            rule.target: _template(rule.matcher.regex.pattern)
+            for rule in self.wildcard_router.rules
+            if isinstance(rule.matcher, PathMatches)
+        }
+        self._resources = {kind: path.split("/")[1] for kind, path in self._templates.items()}
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._in_flight)
+
+    def route(self, handler: web.RequestHandler) -> str | None:
+        """The path as one of few, like `/user/update`; None for paths that nobody has."""
+        template = self._templates.get(type(handler))
+        return template and template.replace("{action}", _action(handler))
 
     def find_handler(  # type: ignore[override]
         self, request: HTTPServerRequest, **kwargs: Any
@@ -48,6 +68,15 @@ class Application(web.Application):
     def log_request(self, handler: web.RequestHandler) -> None:
         """Of every handler, once it has finished."""
         super().log_request(handler)
+        metrics.count_request(
+            self._resources.get(type(handler), UNKNOWN),
+            _action(handler),
+            handler.get_status(),
+            handler.request.request_time(),
+        )
+        span = getattr(handler, "span", None)
+        if span is not None:
+            tracing.answered(span, handler.get_status(), str(handler.request_id))  # type: ignore[attr-defined]
         if not getattr(handler, "leaves_when_sent", False):
             self.leave(handler.request)
 
@@ -66,6 +95,17 @@ class Application(web.Application):
             await asyncio.wait([idle], timeout=deadline - time.monotonic())
             idle.cancel()
         return len(self._in_flight)
+
+
+def _action(handler: web.RequestHandler) -> str:
+    name: str = getattr(handler, "action_name", UNKNOWN)
+    return name
+
+
+def _template(pattern: str) -> str:
+    """A route's pattern as a person would write it: `/user/{action}`, `/addresses/{}`."""
+    path = _GROUP.sub(lambda group: f"{{{group[1] or ''}}}", pattern)
+    return path.removesuffix("$").removesuffix("/?")
 
 
 def log_request(handler: web.RequestHandler) -> None:

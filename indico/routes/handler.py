@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from indico.error import RouteNotFound
+from indico.routes.application import UNKNOWN
 from indico.routes.json_handler import JSONHandler
 from indico.utils.facts import Action, facts
 
@@ -46,6 +47,11 @@ class IndicoHandler(JSONHandler):
             for name, value in vars(cls).items()
             if inspect.iscoroutinefunction(value) and not name.startswith("_")
         }
+
+    @property
+    def action_name(self) -> str:
+        action = getattr(self, "path_kwargs", {}).get("action")  # none yet at a 405
+        return str(action) if action in self.actions else UNKNOWN
 
     async def post(self, action: str | None = None) -> None:
         method = self.actions.get(action or "")

@@ -6,6 +6,8 @@ from indico import db
 from indico.error import Unavailable
 from indico.routes.json_handler import JSONHandler
 
+CHECKS = ("mongodb", "server")
+
 
 class HealthHandler(JSONHandler):
     """Answers while the process lives."""
@@ -13,24 +15,28 @@ class HealthHandler(JSONHandler):
     SUPPORTED_METHODS = ("GET", "HEAD")
 
     async def get(self) -> None:
-        await self._check()
         self.respond("ok")
 
     async def head(self) -> None:
         await self.get()
 
-    async def _check(self) -> None:
-        """Raises `Unavailable` if not."""
-
 
 class ReadyHandler(HealthHandler):
     """Answers 503 while MongoDB does not answer, and once the server is stopping."""
 
-    async def _check(self) -> None:
-        if self.application.draining:
-            raise Unavailable("The server is stopping.")
-        if not await db.ping():
-            raise Unavailable("MongoDB does not answer.")
+    async def get(self) -> None:
+        failed = await self._failed()
+        if failed:
+            details = [
+                {"path": check, "reason": "failed", "message": why} for check, why in failed.items()
+            ]
+            raise Unavailable(" ".join(failed.values()), details=details)
+        self.respond({"checks": dict.fromkeys(CHECKS, "ok")})
+
+    async def _failed(self) -> dict[str, str]:
+        """A sentence for each check that fails."""
+        failed = {} if await db.ping() else {"mongodb": "MongoDB does not answer."}
+        return failed | ({"server": "The server is stopping."} if self.application.draining else {})
 
 
 HealthRoute = (r"/healthz", HealthHandler)

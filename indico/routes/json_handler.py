@@ -21,9 +21,10 @@ from indico.config import Settings
 from indico.db import ObjectId
 from indico.db.session_db import Session
 from indico.error import IndicoError, MethodNotAllowed, error_for_status
-from indico.routes.application import Application
+from indico.routes.application import UNKNOWN, Application
 from indico.routes.body import body_error, parse_object
-from indico.utils import LOGGER
+from indico.telemetry import tracing
+from indico.utils import LOGGER, log
 
 # RFC 9110 leaves it open what an id may be; these can't forge a log line or a header.
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
@@ -39,9 +40,11 @@ class JSONHandler(RequestHandler):
     session: Session
     client_gone = False
     leaves_when_sent = True
+    span: Any = None  # OpenTelemetry's, with the setting `tracing`
     _request_id: str | None = None
     _body: dict[str, Any] | None = None
     _task: asyncio.Task[Any] | None = None
+    _begun = False
 
     @property
     def config(self) -> Settings:
@@ -55,6 +58,12 @@ class JSONHandler(RequestHandler):
             sent = ",".join(self.request.headers.get_list("X-Request-Id"))
             self._request_id = sent if _SANE_ID.fullmatch(sent) else secrets.token_hex(8)
         return self._request_id
+
+    @property
+    def action_name(self) -> str:
+        """What was asked for, `unknown` if there is no such thing: a label of the metrics."""
+        method = self.request.method or ""
+        return method if method in self.SUPPORTED_METHODS else UNKNOWN
 
     @property
     def body(self) -> dict[str, Any]:
@@ -86,8 +95,28 @@ class JSONHandler(RequestHandler):
 
     def prepare(self) -> None:
         self._task = asyncio.current_task()
+        self.begin()
         if error := body_error(self.request):
             raise error
+
+    def begin(self) -> None:
+        """What this task logs, and does on the database, belongs to this request from now on."""
+        self._begun = True
+        about = {"request_id": self.request_id}
+        request = self.request
+        if tracing.tracer is not None:
+            self.span = tracing.tracer.request(
+                request.method or "",
+                request.path,
+                self.application.route(self),
+                request.headers,
+                request._start_time,
+            )
+            about["trace_id"] = tracing.trace_id(self.span)
+        elif "traceparent" in request.headers:
+            sent = tracing.sent_trace_id(request.headers["traceparent"])
+            about |= {"trace_id": sent} if sent else {}
+        log.REQUEST.set(about)
 
     def respond(self, data: Any = None, code: int = 200) -> None:
         """Ends the request with `data` in the envelope; `code` is the HTTP status."""
@@ -106,6 +135,8 @@ class JSONHandler(RequestHandler):
             super().send_error(status_code, **kwargs)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
+        if not self._begun:  # refused by Tornado itself, before `prepare`
+            self.begin()
         _, raised, _ = kwargs.get("exc_info", (None, None, None))
         error = self._as_indico_error(status_code, raised)
         self.set_status(error.status)

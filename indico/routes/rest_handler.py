@@ -11,6 +11,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import GZipContentEncoding, RequestHandler
 
 from indico.error import IndicoError, InvalidJSON, PreconditionFailed, RouteNotFound
+from indico.routes.application import UNKNOWN
 from indico.routes.json_handler import JSONHandler, dumps
 
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -162,6 +163,7 @@ class NotFoundHandler(RestHandler):
     """Answers every path that no route has, in the words of both kinds of clients."""
 
     SUPPORTED_METHODS = RequestHandler.SUPPORTED_METHODS
+    action_name = UNKNOWN
 
     def prepare(self) -> NoReturn:
         raise RouteNotFound

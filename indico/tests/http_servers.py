@@ -13,8 +13,8 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import AsyncHTTPTestCase
 
 from indico.config import Settings
+from indico.process.serving import make_server
 from indico.routes.application import Application
-from indico.server import make_server
 from indico.tests.server_test import exchange
 
 

@@ -24,8 +24,8 @@ from indico.app import make_app
 from indico.config import Settings
 from indico.db.driver import Driver
 from indico.db.embedded import Embedded
+from indico.process.serving import make_server
 from indico.routes.application import Application
-from indico.server import make_server
 from indico.utils import log
 
 T = TypeVar("T")

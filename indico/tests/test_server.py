@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
-from indico import server
+from indico.process import serving
 from indico.tests.server_process import ROOT, ProcessTest, ServerProcess, until
 from indico.tests.server_test import PASSWORD, exchange, mongodb_uri, read_answer
 from indico.utils import LOGGER
@@ -46,7 +46,7 @@ class StartTest(ProcessTest):
         self.assertIn(f"embedded, data in {self.folder}, database test_process", lines[2])
         self.assertIn("development", lines[3])
         self.assertIn("README.md", lines[4])
-        self.assertEqual(server.call("/readyz"), (200, "ok"))
+        self.assertEqual(server.call("/readyz")[0], 200)
         self.assertEqual(server.stop(), 0)
 
     def test_own_mongodb_and_other_settings(self) -> None:
@@ -284,11 +284,11 @@ class SyntaxTest(ProcessTest):
 
         with (
             patch.dict(sys.modules, {"indico.broken": module}),
-            patch("indico.server._leave_on_signals"),
+            patch("indico.process.signals.leave"),
             patch("time.sleep", side_effect=mend) as sleep,
             self.assertLogs(LOGGER) as logs,
         ):
-            server._wait_until_it_compiles()
+            serving._wait_until_it_compiles()
         self.assertEqual(len(logs.output), 1)
         self.assertIn("was never closed", logs.output[0])
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import os
+import sys
 import time
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
+from indico.error import StartError
+
 LOGGER = logging.getLogger("indico")
+# The request that a task works on: its `request_id`, and its `trace_id` if it is part of a trace.
+REQUEST: ContextVar[dict[str, str] | None] = ContextVar("request", default=None)
 
 
 def configure(
@@ -24,6 +32,37 @@ def configure(
     handler.setFormatter(JSONFormatter(service) if log_format == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     LOGGER.setLevel(level.upper())
+
+
+def redirect(file: Path | None) -> None:
+    """Sends all that is printed and logged to the end of `file`, if there is one.
+
+    Raises `StartError` if it can't be written.
+    """
+    if file is None:
+        return
+    try:
+        opened = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    except OSError as error:
+        raise StartError(f"log_file: {file} can't be written: {error.strerror}.") from None
+    for descriptor in (1, 2):
+        os.dup2(opened, descriptor)
+    os.close(opened)
+
+
+def reopen(file: Path | None) -> None:
+    """As `redirect`, while the server runs: what goes wrong is logged where the log went before."""
+    try:
+        redirect(file)
+    except StartError as error:
+        LOGGER.error("%s", error)
+
+
+def complain(text: str) -> None:
+    """Tells a person what is wrong, whom a log line would not reach."""
+    for line in text.splitlines():
+        sys.stderr.write(f"indico: {line}\n")
+    sys.stderr.flush()
 
 
 _LINE = vars(
@@ -46,10 +85,15 @@ def info(message: str, fields: dict[str, Any]) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """`time LEVEL message`, then the traceback if there is one."""
+    """`time LEVEL message`, whose request it is, then the traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = f"{_time(record)} {record.levelname} {_printable(record.getMessage())}"
+        if request := REQUEST.get():
+            if "request_id" not in getattr(record, "fields", ()):  # else the message has it
+                line += f" id={request['request_id']}"
+            if "trace_id" in request:
+                line += f" trace={request['trace_id']}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
@@ -67,6 +111,7 @@ class JSONFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
+            **(REQUEST.get() or {}),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:

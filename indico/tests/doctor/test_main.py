@@ -57,7 +57,9 @@ class ProcessesTest(DoctorTest):
         done = self.examine(*timeout, **uri)
         self.assertEqual(done.returncode, 1)
         self.assertNotIn("hunter2", done.stdout + done.stderr)
-        self.assertRegex(done.stdout, r"\nfault    mongodb               MongoDB does not answer \(")
+        self.assertRegex(
+            done.stdout, r"\nfault    mongodb               MongoDB does not answer \("
+        )
         self.assertNotIn("\x1b", done.stdout)
         self.assertLessEqual(max(map(len, done.stdout.splitlines())), 100)
 

@@ -18,7 +18,10 @@ class HealthTest(ServerTest):
         self.run_async(db.disconnect())
         self.run_async(self.connect_to_nothing())
         self.assertEqual(self.data(self.fetch("/healthz")), "ok")
-        self.error(self.fetch("/readyz"), 503, "unavailable")
+        error = self.error(self.fetch("/readyz"), 503, "unavailable", "mongodb")
+        self.assertEqual(error["details"][0]["message"], "MongoDB does not answer.")
+        self._app.draining = True
+        self.error(self.fetch("/readyz"), 503, "unavailable", "mongodb", "server")
         self.run_async(db.disconnect())
         self.run_async(db.connect(self.uri(), self.database, self.driver))
 
@@ -28,11 +31,13 @@ class HealthTest(ServerTest):
 
 class ReadyTest(ServerTest):
     def test_valid(self) -> None:
-        self.assertEqual(self.data(self.fetch("/readyz")), "ok")
+        checks = {"mongodb": "ok", "server": "ok"}
+        self.assertEqual(self.data(self.fetch("/readyz")), {"checks": checks})
+        self.assertEqual(self.fetch("/readyz", method="HEAD").code, 200)
 
     def test_draining(self) -> None:
         self._app.draining = True
         response = self.fetch("/readyz")
-        self.error(response, 503, "unavailable")
+        self.error(response, 503, "unavailable", "server")
         self.assertEqual(response.headers["Connection"], "close")
         self.assertIn("Retry-After", response.headers)

@@ -1,0 +1,153 @@
+"""The PID file: held by the server that runs, and the way to it for `--stop` and the like.
+
+A server locks its file for as long as it runs, so a file without a lock was left by a crash, and
+what its number belongs to now is nobody's business: it is never signalled. The file's time
+moves on when the server has new workers, and back when it could not get them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from indico.error import StartError
+
+RELOAD_SECONDS = 90
+_LOOK_SECONDS = 0.3  # who only looks whether it is locked holds it for a moment
+
+
+class PIDFile:
+    """`path`, locked by us."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = -1
+
+    def lock(self) -> bool:
+        """False if a server holds it. Raises `StartError` if it can't be written."""
+        deadline = time.monotonic() + _LOOK_SECONDS
+        while not self._try():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def fileno(self) -> int:
+        return self._file
+
+    def write(self) -> None:
+        """Our process id: after the fork to the background, which keeps the lock."""
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+
+    def reloaded(self, done: bool) -> None:
+        before = os.fstat(self._file).st_mtime
+        os.utime(self._file, None if done else (before - 1, before - 1))
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+        os.close(self._file)
+
+    def _try(self) -> bool:
+        try:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StartError(f"pid_file: {self.path} can't be written: {error.strerror}.") from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever held it may have removed it since we opened it.
+            if os.path.samestat(os.fstat(self._file), self.path.stat()):
+                return True
+        except OSError:  # it is locked, or gone
+            pass
+        os.close(self._file)
+        return False
+
+
+def running(path: Path) -> psutil.Process | None:
+    """The server that holds the lock of `path`."""
+    with suppress(OSError, ValueError, psutil.NoSuchProcess), path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            process = psutil.Process(int(file.read()))
+            if _has_open(process, path):
+                return process
+    return None
+
+
+def status(path: Path, say: Callable[[str], None]) -> int:
+    """0 if it runs, 1 if a crash left the file, else 3: as the LSB has it of `status`."""
+    if process := running(path):
+        say(f"process {process.pid} runs")
+        return 0
+    say(f"not running{', but it left ' + str(path) if path.exists() else ''}")
+    return 1 if path.exists() else 3
+
+
+def stop(path: Path, seconds: float, say: Callable[[str], None]) -> int:
+    """Waits until it has ended; 0 if so or if none ran, 1 if it takes longer than `seconds`."""
+    process = running(path)
+    if process is None:
+        say("not running")
+        return 0
+    if not end(process, path, seconds):
+        say(f"process {process.pid} still drains after {seconds:g} s; a second --stop ends it")
+        return 1
+    say(f"process {process.pid} has ended")
+    return 0
+
+
+def reload(path: Path, say: Callable[[str], None]) -> int:
+    """Waits for the new workers; 0 if they serve, 1 if not, 7 (the LSB's) if no server runs."""
+    process = running(path)
+    if process is None:
+        say("not running")
+        return 7
+    before = path.stat().st_mtime_ns
+    process.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + RELOAD_SECONDS
+    while time.monotonic() < deadline and running(path) == process:
+        with suppress(FileNotFoundError):
+            after = path.stat().st_mtime_ns
+            if after > before:
+                say(f"process {process.pid} has new workers")
+                return 0
+            if after < before:
+                break
+        time.sleep(0.05)
+    say(f"process {process.pid} could not get new workers: its log says why")
+    return 1
+
+
+def end(process: psutil.Process, path: Path, seconds: float) -> bool:
+    """Asks the server to drain, and waits until it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + seconds
+    while running(path) == process or _alive(process):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _alive(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _has_open(process: psutil.Process, path: Path) -> bool:
+    """Whether it is the holder, rather than one whose number stands there by mistake."""
+    try:
+        return any(os.path.samefile(file.path, path) for file in process.open_files())
+    except (psutil.AccessDenied, FileNotFoundError):
+        return True

@@ -1,0 +1,207 @@
+"""One process that serves: MongoDB, the application, the HTTP server, and the drain."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib.util
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from ssl import SSLContext
+
+from tornado import autoreload
+from tornado.httpserver import HTTPServer
+
+from indico import db
+from indico.app import make_app, make_metrics_app
+from indico.config import Settings
+from indico.db.embedded import Embedded
+from indico.error import StartError
+from indico.http_server import FastHTTPServer
+from indico.process import listening, signals
+from indico.process.listening import Sockets
+from indico.process.signals import Stop
+from indico.routes.application import Application
+from indico.service import offload
+from indico.telemetry import metrics, tracing
+from indico.utils import LOGGER
+
+Server = HTTPServer | FastHTTPServer
+
+_SUPERVISE_SECONDS = 1
+_LOOK_SECONDS = 0.02
+# How long a draining server waits for the next request on each connection, after which it closes
+# it: who sends at the moment at which it is closed gets no answer.
+_LINGER_SECONDS = 1
+
+
+def run(
+    settings: Settings,
+    sockets: Sockets,
+    mongodb: Embedded | str,
+    ready: Callable[[], None],
+    parent: int | None = None,
+) -> None:
+    """Serves until a signal; `ready` is called once it does.
+
+    `parent` is a file that ends with the parent, and so ends us. Raises `StartError`, and
+    `signals.Ended` at a second signal.
+    """
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(settings, sockets, mongodb, ready, parent))
+    finally:
+        offload.stop()
+
+
+def make_server(
+    app: Application, settings: Settings, ssl_options: SSLContext | None = None
+) -> Server:
+    """The HTTP server with our limits; `Application` bounds the bodies, so that it can answer."""
+    make = FastHTTPServer if settings.http_server == "fast" else HTTPServer
+    return make(
+        app,
+        idle_connection_timeout=settings.idle_timeout_seconds,
+        body_timeout=settings.body_timeout_seconds,
+        max_body_size=sys.maxsize,
+        ssl_options=ssl_options,
+    )
+
+
+async def _serve(
+    settings: Settings,
+    sockets: Sockets,
+    mongodb: Embedded | str,
+    ready: Callable[[], None],
+    parent: int | None,
+) -> None:
+    stop = Stop(signals.STOP)
+    if parent is not None:
+        signals.handle(signal.SIGHUP, stop.retire)
+        signals.at_end(parent, stop.asked.set)
+    signals.reopen_log(settings)
+    certificate = listening.tls(settings)
+    _start_tracing(settings)
+    await _connect(settings, mongodb)
+    supervisor = None
+    if isinstance(mongodb, Embedded):
+        supervisor = asyncio.create_task(_supervise(settings, mongodb))
+    app = make_app(settings)
+    server = make_server(app, settings, certificate)
+    server.add_sockets(sockets.api)
+    metrics_server = make_server(make_metrics_app(settings), settings)
+    metrics_server.add_sockets(sockets.metrics)
+    watch = asyncio.create_task(metrics.watch(lambda: app.in_flight))
+    ready()
+    # What is there by now stays: a full collection need not look at it, which took 20 ms.
+    gc.collect()
+    gc.freeze()
+    if settings.debug:
+        autoreload.add_reload_hook(offload.stop)
+        autoreload.add_reload_hook(_wait_until_it_compiles)
+        autoreload.start()
+    await stop.asked.wait()
+    await stop.unless_now(_drain(app, server, settings.drain_seconds, stop))
+    metrics_server.stop()
+    watch.cancel()
+    await asyncio.to_thread(tracing.stop)
+    if supervisor:
+        supervisor.cancel()
+    await db.disconnect()
+
+
+def _start_tracing(settings: Settings) -> None:
+    """In the process that serves: a thread sends the spans, which no fork would take along."""
+    if settings.tracing:
+        try:
+            tracing.start(settings.service_name)
+        except ImportError:
+            raise StartError(
+                "tracing: OpenTelemetry is not installed. Run pip install .[otel], or leave "
+                "tracing off."
+            ) from None
+
+
+async def _drain(app: Application, server: Server, seconds: float, stop: Stop) -> None:
+    """Stops accepting, lets what is in flight finish, and closes what is left."""
+    LOGGER.info("stopping, once what is in flight has finished: at most %s s", seconds)
+    app.draining = True
+    server.stop()
+    began = time.monotonic()
+    while _connections(server) and time.monotonic() < began + (
+        min(seconds, _LINGER_SECONDS) if stop.hurry else seconds
+    ):
+        await asyncio.sleep(_LOOK_SECONDS)
+    if left := await app.drained(began + seconds - time.monotonic()):
+        LOGGER.warning("%s requests did not finish within %s s and are cut off", left, seconds)
+    await server.close_all_connections()
+
+
+def _connections(server: Server) -> int:
+    return len(server.connections if isinstance(server, FastHTTPServer) else server._connections)
+
+
+async def _connect(settings: Settings, mongodb: Embedded | str) -> None:
+    await db.connect(
+        mongodb.uri if isinstance(mongodb, Embedded) else mongodb,
+        settings.mongodb_database,
+        settings.mongodb_driver,
+        settings.mongodb_timeout_seconds,
+        settings.max_batches_in_flight,
+    )
+
+
+async def _supervise(settings: Settings, embedded: Embedded) -> None:
+    """Starts the embedded MongoDB again when it has ended, whoever ended it.
+
+    It may be on another port then, and its data may be gone: so this connects anew, and makes
+    the indexes again before anybody writes.
+    """
+    connected = True
+    while True:
+        await asyncio.sleep(_SUPERVISE_SECONDS)
+        if connected and embedded.running():
+            continue
+        LOGGER.error("the embedded MongoDB has ended; starting it again")
+        connected = False
+        await db.disconnect()
+        try:
+            await asyncio.to_thread(embedded.start)
+            await _connect(settings, embedded)
+            connected = True
+        except Exception as error:
+            LOGGER.error("%s", error)
+
+
+def _wait_until_it_compiles() -> None:
+    """Before a reload, which a syntax error in one of our modules would make the end."""
+    signals.leave()
+    told = ""
+    while error := _syntax_error():
+        if error != told:
+            LOGGER.error("not reloaded yet: %s", error)
+        told = error
+        time.sleep(0.2)
+
+
+def _syntax_error() -> str:
+    """The first one in the package's modules that are loaded, or nothing."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name.split(".")[0] in ("__main__", "indico") and file:
+            try:
+                compile(Path(file).read_bytes(), file, "exec")
+            except (SyntaxError, ValueError) as error:
+                return str(error)
+    return ""
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if importlib.util.find_spec("uvloop") is None:  # pragma: no cover - Windows
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop

@@ -1,0 +1,39 @@
+"""What systemd hands to a service, and what the service tells it; without systemd nothing."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+_FIRST = 3  # sd_listen_fds(3): SD_LISTEN_FDS_START
+
+
+def take_sockets() -> list[socket.socket]:
+    """Those that systemd listens on for us: sd_listen_fds(3)."""
+    count = os.environ.pop("LISTEN_FDS", "0")
+    ours = os.environ.pop("LISTEN_PID", "") == str(os.getpid())
+    os.environ.pop("LISTEN_FDNAMES", None)
+    if not ours:
+        return []
+    sockets = [socket.socket(fileno=number) for number in range(_FIRST, _FIRST + int(count))]
+    for listening in sockets:
+        listening.setblocking(False)
+        listening.set_inheritable(False)
+    return sockets
+
+
+def notify(*states: str) -> None:
+    """As sd_notify(3): `READY=1`, `RELOADING=1` and the like."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):  # one in the abstract namespace
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.sendto("\n".join(states).encode(), address)
+
+
+def notify_reloading() -> None:
+    microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    notify("RELOADING=1", f"MONOTONIC_USEC={microseconds}")

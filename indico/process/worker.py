@@ -1,0 +1,52 @@
+"""A worker: `python -m indico.process.worker CHANNEL [flags]`, as its parent starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Sequence
+
+from indico import config
+from indico.config import SettingsError
+from indico.error import StartError
+from indico.process import serving, signals
+from indico.process.listening import Sockets
+from indico.service import offload
+from indico.utils import log
+
+_MAX_SOCKETS = 64
+
+
+def main(argv: Sequence[str]) -> int:
+    channel = socket.socket(fileno=int(argv[0]))
+    text, descriptors, _, _ = socket.recv_fds(channel, 1 << 16, _MAX_SOCKETS)
+    if not text:  # the parent has ended already
+        return 1
+    given = json.loads(text)
+    opened = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    for listening in opened:
+        listening.setblocking(False)  # as they are: Python takes them for blocking ones
+    sockets = Sockets(opened[: given["api"]], opened[given["api"] :])
+    try:
+        settings = config.load(argv[1:])
+        log.configure(settings.log_format, settings.log_level, settings.service_name)
+        processes = settings.offload_processes or max(1, (os.cpu_count() or 1) // given["workers"])
+        offload.configure(processes, settings.offload_queue)
+
+        def ready() -> None:
+            log.redirect(settings.log_target)
+            channel.send(b"1")
+
+        serving.run(settings, sockets, given["mongodb"] or settings.uri, ready, channel.fileno())
+    except (SettingsError, StartError) as error:
+        log.complain(str(error))
+        return 1
+    except signals.Ended:
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
