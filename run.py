@@ -45,6 +45,12 @@ def serve(flags: list[str]) -> int:
     return replace("-m", "indico.server", *flags)
 
 
+def doctor(flags: list[str]) -> int:
+    """look for what would go wrong with a server that has these flags"""
+    python = VENV.python if Path(VENV.python).exists() else sys.executable
+    return subprocess.run([python, "-m", "indico.doctor", *flags], cwd=ROOT, check=False).returncode
+
+
 def test(arguments: list[str]) -> int:
     """run all tests, a --suite of them, or those of the files, modules or classes named"""
     parser = argparse.ArgumentParser(prog="run.py test")
@@ -115,7 +121,7 @@ def replace(*arguments: str, environment: Environment = VENV) -> int:
     os.execv(environment.python, [environment.python, *arguments])  # noqa: S606
 
 
-TASKS = {task.__name__: task for task in (serve, test, lint, typecheck, check, bench)}
+TASKS = {task.__name__: task for task in (serve, doctor, test, lint, typecheck, check, bench)}
 
 
 def main(arguments: list[str]) -> int:
@@ -128,7 +134,8 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036 - it is this line that says so
         sys.exit("run.py: indico needs Python 3.11 or newer.")
     try:
-        if task is not bench:  # which has an environment of its own
+        # bench has an environment of its own, and the doctor looks at what there is.
+        if task not in (bench, doctor):
             install(VENV)
         return task(arguments[1:])
     except KeyboardInterrupt:

@@ -199,15 +199,19 @@ class SettingsError(Exception):
     """A line for every setting that is wrong: its name, its value and what is allowed."""
 
 
-def load(argv: Sequence[str], *others: argparse.ArgumentParser) -> Settings:
-    """The settings from a file, the environment and the flags in `argv`.
+def load(
+    argv: Sequence[str],
+    *others: argparse.ArgumentParser,
+    program: str = "python -m indico.server",
+) -> Settings:
+    """The settings from a file, the environment and the flags in `argv` of `program`.
 
     `--help` shows the flags of `others` too.
 
     Raises `SettingsError`; leaves through `SystemExit`, as argparse does, on `--help` and on
     a flag that doesn't exist.
     """
-    parser = _parser(others)
+    parser = _parser(others, program)
     known, unknown = parser.parse_known_args(argv)
     if unknown:  # of which argparse would show all, with the passwords that they may hold
         names = " ".join(word.split("=")[0] for word in unknown if word.startswith("-"))
@@ -235,9 +239,16 @@ def load(argv: Sequence[str], *others: argparse.ArgumentParser) -> Settings:
         raise SettingsError("\n".join(lines)) from None
 
 
-def _parser(others: Sequence[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+def given_flags(argv: Sequence[str]) -> dict[str, Any]:
+    """What `argv` has, `config` included, as it is written there."""
+    return vars(_parser(()).parse_known_args(argv)[0])
+
+
+def _parser(
+    others: Sequence[argparse.ArgumentParser], program: str = ""
+) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m indico.server",
+        prog=program,
         description="Runs the API server. A flag beats the environment, which beats the file.",
         allow_abbrev=False,
         parents=others,

@@ -7,15 +7,18 @@ modules declare; `disconnect()` closes it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 from pymongo.errors import ConfigurationError, InvalidURI
 
 from indico.db.collection import Collection
 from indico.db.driver import Database, Driver, Id, ObjectId, mongodb
-from indico.db.operation import guard
+from indico.db.operation import DEADLINE, Deadline, guard
 from indico.error import ServerError, StartError, Unavailable
 
-__all__ = ["Id", "ObjectId", "connect", "disconnect", "mongodb", "ping"]
+__all__ = ["DEADLINE", "Deadline", "Id", "ObjectId", "connect", "disconnect", "mongodb", "ping"]
 
 
 async def connect(
@@ -26,9 +29,22 @@ async def connect(
     max_batches_in_flight: int = 2,
 ) -> None:
     """Raises `StartError`, and opens nothing, if MongoDB does not take us in."""
+    opening = opened(uri, database, driver, timeout_seconds, max_batches_in_flight)
+    async with explained(opening):
+        await guard(lambda: opening.command("ping"), timeout_seconds)
+        await asyncio.gather(*(made.make_indexes(opening) for made in Collection.declared))
+    # Only now: nobody may write before the indexes are there.
+    await mongodb.become(opening)
+
+
+def opened(uri: str, *options: Any) -> Database:
+    """A database that is not `mongodb`; `options` are those of `Database.open`.
+
+    Raises `StartError` for a URI that is none.
+    """
     opening = Database()
     try:
-        opening.open(uri, database, driver, timeout_seconds, max_batches_in_flight)
+        opening.open(uri, *options)
     except (InvalidURI, ConfigurationError, ValueError) as error:
         raise StartError(
             "mongodb_uri is not a MongoDB URI, like mongodb://user:password@host:27017/, with "
@@ -36,9 +52,14 @@ async def connect(
             # Its parts may be parts of the password.
             + ("." if "@" in uri else f": {error}.")
         ) from None
+    return opening
+
+
+@asynccontextmanager
+async def explained(opening: Database) -> AsyncIterator[None]:
+    """Raises what goes wrong with `opening` as `StartError`, and closes it then."""
     try:
-        await guard(lambda: opening.command("ping"), timeout_seconds)
-        await asyncio.gather(*(made.make_indexes(opening) for made in Collection.declared))
+        yield
     except Unavailable as error:
         await opening.close()
         raise StartError(
@@ -48,8 +69,6 @@ async def connect(
     except ServerError as error:
         await opening.close()
         raise StartError(_refusal(error)) from error
-    # Only now: nobody may write before the indexes are there.
-    await mongodb.become(opening)
 
 
 async def disconnect() -> None:

@@ -63,6 +63,7 @@ class Database:
         driver: Driver,
         timeout_seconds: float,
         max_batches_in_flight: int = 2,
+        application: str = APPLICATION_NAME,
     ) -> None:
         """Makes the client, inside the running event loop; it connects at its first operation.
 
@@ -71,7 +72,7 @@ class Database:
         make: Any = AsyncIOMotorClient if driver == "motor" else AsyncMongoClient
         self._client = make(
             uri,
-            appname=f"{APPLICATION_NAME} {os.getpid()}",
+            appname=f"{application} {os.getpid()}",
             tz_aware=True,
             w="majority",
             journal=True,

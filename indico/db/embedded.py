@@ -69,6 +69,14 @@ class Embedded:
             time.sleep(0.1)
         raise StartError(self._failure(f"did not come up in {START_SECONDS} s"))
 
+    def running_uri(self) -> str | None:
+        """Where the folder's `mongod` answers, whoever started it; changes nothing."""
+        if self._listens_where_recorded():
+            with suppress(PyMongoError, KeyError), self._client() as client:
+                if self._serves_our_folder(client):
+                    return self.uri
+        return None
+
     def running(self) -> bool:
         return self._process is not None and _alive(self._process)
 
@@ -94,17 +102,23 @@ class Embedded:
 
     def _use_running(self) -> bool:
         """Whether a `mongod` that serves this very folder answers on the recorded port."""
-        with suppress(OSError, ValueError):
-            self._port = int(self._port_file.read_text())
-        if not _listens(self._port):
+        if not self._listens_where_recorded():
             return False
         with suppress(PyMongoError, KeyError, psutil.NoSuchProcess), self._client() as client:
-            options = client.admin.command("getCmdLineOpts")["parsed"]
-            if Path(options["storage"]["dbPath"]).resolve() == self._data:
+            if self._serves_our_folder(client):
                 self._make_primary(client, time.monotonic() + START_SECONDS)
                 self._process = psutil.Process(client.admin.command("serverStatus")["pid"])
                 return True
         return False
+
+    def _listens_where_recorded(self) -> bool:
+        with suppress(OSError, ValueError):
+            self._port = int(self._port_file.read_text())
+        return _listens(self._port)
+
+    def _serves_our_folder(self, client: MongoClient[dict[str, Any]]) -> bool:
+        options = client.admin.command("getCmdLineOpts")["parsed"]
+        return Path(options["storage"]["dbPath"]).resolve() == self._data
 
     def _spawn(self, binary: Path, deadline: float) -> bool:
         """False if another `mongod` has the folder or the port: look again."""

@@ -6,9 +6,12 @@ import asyncio
 import copy
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import ContextVar
+from math import inf
 from time import perf_counter
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+import pymongo
 from bson.errors import BSONError
 from pymongo.errors import (
     ConnectionFailure,
@@ -35,7 +38,20 @@ N = TypeVar("N", bound=_Named)
 # What the driver has beyond its own timeout to say what went wrong, before we give up.
 GRACE_SECONDS = 0.5
 
-__all__ = ["GRACE_SECONDS", "bounded", "guard", "observed", "our_error"]
+
+class Deadline:
+    """`at` is when MongoDB is to end what is asked of it, by the loop's clock."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, at: float = inf) -> None:
+        self.at = at
+
+
+# That of the request which a task works on.
+DEADLINE: ContextVar[Deadline] = ContextVar("deadline", default=Deadline())  # noqa: B039
+
+__all__ = ["DEADLINE", "GRACE_SECONDS", "Deadline", "bounded", "guard", "observed", "our_error"]
 
 
 def observed(
@@ -92,7 +108,13 @@ async def bounded(operation: Callable[[], Awaitable[T]], timeout_seconds: float 
     cancelled at the moment at which its wait for a connection times out.
     """
     seconds = mongodb.timeout_seconds if timeout_seconds is None else timeout_seconds
-    task = asyncio.ensure_future(operation())
+    left = DEADLINE.get().at - asyncio.get_running_loop().time()
+    if left < seconds:
+        seconds = max(left, 0.001)
+        with pymongo.timeout(seconds):
+            task = asyncio.ensure_future(operation())
+    else:
+        task = asyncio.ensure_future(operation())
     try:
         await asyncio.wait([task], timeout=seconds + GRACE_SECONDS)
         if not task.done():

@@ -19,6 +19,7 @@ Each class has one `code` (for a program) and one `status` (the HTTP status that
       UnsupportedMediaType      unsupported_media_type 415
       RateLimited               rate_limited         429
       Unavailable               unavailable          503
+        Overloaded
       DeadlineExceeded          deadline_exceeded    504
     StartError                  the server can't start; never an answer
 """
@@ -199,6 +200,10 @@ class Unavailable(_Retryable):
     status = 503
     code = "unavailable"
     default_message = "The service is not available right now: try again later."
+
+
+class Overloaded(Unavailable):
+    default_message = "The server has too much to do right now: try again later."
 
 
 class DeadlineExceeded(IndicoError):

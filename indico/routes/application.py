@@ -5,14 +5,23 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from functools import partial
 from typing import Any
 
 from tornado import web
-from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPMessageDelegate,
+    HTTPServerRequest,
+    RequestStartLine,
+)
 from tornado.routing import PathMatches
 
 from indico.config import Settings
+from indico.error import Overloaded
 from indico.routes.body import LimitedBody
+from indico.routes.forwarded import Forwarded
+from indico.routes.refusal import ALWAYS_ACCEPTED, Refusal
 from indico.telemetry import metrics, tracing
 from indico.utils import log
 
@@ -32,6 +41,10 @@ class Application(web.Application):
         # Where each host and path led: matching them is a tenth of a small request's work.
         self._targets: dict[tuple[str, str], tuple[Any, Any, Any, Any]] = {}
         self._in_flight: set[HTTPServerRequest] = set()
+        # Those of them that have come to their handler; a body may be long on its way.
+        self._taken_on: set[HTTPServerRequest] = set()
+        self._max_in_flight = config.max_in_flight
+        self._forwarded = Forwarded(config.trusted_proxies) if config.trusted_proxies else None
         self._idle = asyncio.Event()
         self._templates = {
             rule.target: _template(rule.matcher.regex.pattern)
@@ -49,10 +62,27 @@ class Application(web.Application):
         template = self._templates.get(type(handler))
         return template and template.replace("{action}", _action(handler))
 
+    def start_request(
+        self, server_conn: object, request_conn: HTTPConnection
+    ) -> HTTPMessageDelegate:
+        if len(self._taken_on) < self._max_in_flight:
+            return super().start_request(server_conn, request_conn)
+        accept = partial(super().start_request, server_conn, request_conn)
+        return Refusal(request_conn, accept, refused)
+
+    def take_on(self, request: HTTPServerRequest) -> bool:
+        """False if it is one too many."""
+        if len(self._taken_on) < self._max_in_flight or request.path in ALWAYS_ACCEPTED:
+            self._taken_on.add(request)
+            return True
+        return False
+
     def find_handler(  # type: ignore[override]
         self, request: HTTPServerRequest, **kwargs: Any
     ) -> HTTPMessageDelegate:
         self._in_flight.add(request)
+        if self._forwarded:
+            self._forwarded.apply(request)
         where = (request.host_name, request.path)
         target = self._targets.get(where)
         if target is None:
@@ -83,6 +113,7 @@ class Application(web.Application):
     def leave(self, request: HTTPServerRequest) -> None:
         """`request` has its whole answer, or nobody waits for it any more."""
         self._in_flight.discard(request)
+        self._taken_on.discard(request)
         if not self._in_flight:
             self._idle.set()
 
@@ -116,11 +147,27 @@ def log_request(handler: web.RequestHandler) -> None:
         "path": request.path[:MAX_LOGGED_PATH],
         "status": handler.get_status(),
         "milliseconds": round(request.request_time() * 1000, 1),
+        "remote_ip": request.remote_ip,
         "request_id": getattr(handler, "request_id", "-"),
         "user_id": str(getattr(handler, "user_id", "-")),
     }
     log.info(
         f"{request.method} {fields['path']} {fields['status']} {fields['milliseconds']} ms"
-        f" id={fields['request_id']} user={fields['user_id']}",
+        f" id={fields['request_id']} user={fields['user_id']} from={request.remote_ip}",
         fields,
+    )
+
+
+def refused(start_line: RequestStartLine, request_id: str) -> None:
+    """The line of a request that was one too many."""
+    metrics.REFUSED.inc()
+    path = start_line.path.partition("?")[0][:MAX_LOGGED_PATH]
+    log.info(
+        f"{start_line.method} {path} {Overloaded.status} overloaded id={request_id}",
+        {
+            "method": start_line.method,
+            "path": path,
+            "status": Overloaded.status,
+            "request_id": request_id,
+        },
     )

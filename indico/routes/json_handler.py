@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import re
-import secrets
-import time
+import math
 import traceback
 from types import TracebackType
 from typing import Any
@@ -14,20 +11,26 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 from tornado.concurrent import Future, future_add_done_callback
-from tornado.httputil import HTTPHeaders, format_timestamp
+from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler
 
+from indico import db
 from indico.config import Settings
 from indico.db import ObjectId
 from indico.db.session_db import Session
-from indico.error import IndicoError, MethodNotAllowed, error_for_status
+from indico.error import (
+    DeadlineExceeded,
+    IndicoError,
+    MethodNotAllowed,
+    Overloaded,
+    error_for_status,
+)
 from indico.routes.application import UNKNOWN, Application
 from indico.routes.body import body_error, parse_object
+from indico.routes.headers import date, request_id
 from indico.telemetry import tracing
 from indico.utils import LOGGER, log
 
-# RFC 9110 leaves it open what an id may be; these can't forge a log line or a header.
-_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _CLIENT_CLOSED_REQUEST = 499  # nginx's number for it; only ever in the log
 
 
@@ -45,6 +48,7 @@ class JSONHandler(RequestHandler):
     _body: dict[str, Any] | None = None
     _task: asyncio.Task[Any] | None = None
     _begun = False
+    _timeout: asyncio.TimerHandle | None = None
 
     @property
     def config(self) -> Settings:
@@ -55,8 +59,7 @@ class JSONHandler(RequestHandler):
     def request_id(self) -> str:
         """The client's `X-Request-Id` if it is a sane one, else a new one."""
         if self._request_id is None:
-            sent = ",".join(self.request.headers.get_list("X-Request-Id"))
-            self._request_id = sent if _SANE_ID.fullmatch(sent) else secrets.token_hex(8)
+            self._request_id = request_id(self.request.headers)
         return self._request_id
 
     @property
@@ -85,7 +88,7 @@ class JSONHandler(RequestHandler):
 
     def set_default_headers(self) -> None:
         headers = self._headers  # `set_header` checks each of them anew
-        headers["Date"] = _date(int(time.time()))
+        headers["Date"] = date()
         headers["Content-Type"] = "application/json"
         headers["Cache-Control"] = "no-store"
         headers["X-Content-Type-Options"] = "nosniff"
@@ -98,6 +101,9 @@ class JSONHandler(RequestHandler):
         self.begin()
         if error := body_error(self.request):
             raise error
+        if not self.application.take_on(self.request):
+            raise Overloaded
+        self._bound(self.config.request_timeout_seconds)
 
     def begin(self) -> None:
         """What this task logs, and does on the database, belongs to this request from now on."""
@@ -118,12 +124,32 @@ class JSONHandler(RequestHandler):
             about |= {"trace_id": sent} if sent else {}
         log.REQUEST.set(about)
 
+    def _bound(self, seconds: float) -> None:
+        """From now on; also what the action asks of the database ends with that time."""
+        loop = asyncio.get_running_loop()
+        self._timeout = loop.call_later(seconds, self._time_out)
+        self._deadline = db.Deadline(loop.time() + seconds)
+        db.DEADLINE.set(self._deadline)
+
+    def _unbound(self) -> None:
+        """What the action has left to other tasks may take its time."""
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._deadline.at = math.inf
+
+    def _time_out(self) -> None:
+        """Ends the action where it waits, unless its answer has begun: then its client decides."""
+        if self._task is not None and not (self._headers_written or self._finished):
+            self._task.cancel()
+            self.send_error(504, exc_info=(None, DeadlineExceeded(), None))
+
     def respond(self, data: Any = None, code: int = 200) -> None:
         """Ends the request with `data` in the envelope; `code` is the HTTP status."""
         self.set_status(code)
         self.finish(dumps({"status": code, "data": data}))
 
     def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None]:
+        self._unbound()
         sent = super().finish(chunk)
         future_add_done_callback(sent, lambda _: self.application.leave(self.request))
         return sent
@@ -186,6 +212,7 @@ class JSONHandler(RequestHandler):
         """The client went away: the action ends where it waits."""
         self.client_gone = True
         self.application.leave(self.request)
+        self._unbound()
         if self._task is not None:
             self._task.cancel()
 
@@ -203,11 +230,6 @@ class JSONHandler(RequestHandler):
         if status == 405:
             return MethodNotAllowed(self.SUPPORTED_METHODS)
         return error_for_status(status)
-
-
-@functools.lru_cache(maxsize=1)
-def _date(timestamp: int) -> str:
-    return format_timestamp(timestamp)
 
 
 def dumps(value: Any) -> bytes:

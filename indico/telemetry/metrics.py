@@ -58,6 +58,11 @@ REQUESTS = Counter(
     ("resource", "action", "status"),
     registry=_REGISTRY,
 )
+REFUSED = Counter(
+    "indico_requests_refused",
+    "Requests that were one too many for `max_in_flight`, and answered 503 at once.",
+    registry=_REGISTRY,
+)
 REQUEST_SECONDS = Histogram(
     "indico_request_duration_seconds",
     "From a request's first byte to the last of its answer.",

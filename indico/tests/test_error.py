@@ -28,6 +28,7 @@ EXAMPLES = [
     error.UnsupportedMediaType(),
     error.RateLimited(retry_after=7),
     error.Unavailable("a", retry_after=7),
+    error.Overloaded(),
     error.DeadlineExceeded(),
 ]
 

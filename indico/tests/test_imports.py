@@ -14,6 +14,7 @@ PACKAGE = ROOT / "indico"
 # What each layer may import of the package, beside itself.
 ALLOWED = {
     "server": {"config", "process", "service", "db", "error", "utils"},
+    "doctor": {"app", "config", "db", "error"},
     "process": {
         "app",
         "config",

@@ -149,7 +149,7 @@ class ByHandTest(ProcessTest):
 
     def test_commands_that_the_readme_names(self) -> None:
         tasks = set(re.findall(r"python3 run\.py (\w+)", README))
-        self.assertEqual(tasks, {"serve", "test", "check"})
+        self.assertEqual(tasks, {"serve", "doctor", "test", "check"})
         for name in re.findall(r"\]\(([^)]+)\)", README):
             self.assertTrue((ROOT / name).exists(), name)
         scripts = Path(sys.executable).parent

@@ -323,18 +323,26 @@ class RunTest(ProcessTest):
         for arguments, code in (([], 0), (["--help"], 0), (["nosuch"], 2)):
             done = self.run_task(*arguments)
             self.assertEqual(done.returncode, code)
-            for task in ("serve", "test", "lint", "typecheck", "check", "bench"):
+            for task in ("serve", "doctor", "test", "lint", "typecheck", "check", "bench"):
                 self.assertIn(f"\n  {task} ", done.stdout)
 
     def test_serve(self) -> None:
         served = f"flags ['--port', '1'] {self.folder / '.venv'}\n"
+        doctor = self.folder / "indico/doctor.py"
+        doctor.write_text("import sys\nprint(sys.argv[1:], sys.prefix)\nsys.exit(1)\n")
+        self.examine(sys.prefix)  # it installs nothing
         first = self.run_task("serve", "--port", "1")
         self.assertEqual(first.stdout.splitlines()[0][:29], "Installing req.txt into .venv")
         self.assertTrue(first.stdout.endswith(served), first.stdout + first.stderr)
         self.assertEqual(self.run_task("serve", "--port", "1").stdout, served)
         self.requirements.write_text("# nothing, changed\n")
         self.assertIn("Installing", self.run_task("serve", "--port", "1").stdout)
+        self.examine(str(self.folder / ".venv"))
         self.pass_a_signal_on()
+
+    def examine(self, prefix: str) -> None:
+        done = self.run_task("doctor", "--json")
+        self.assertEqual((done.stdout, done.returncode), (f"['--json'] {prefix}\n", 1))
 
     def pass_a_signal_on(self) -> None:
         process = subprocess.Popen(

@@ -327,6 +327,7 @@ class RequestIdTest(ThingTest):
                 "method": "POST",
                 "path": "/auth/check",
                 "status": 200,
+                "remote_ip": "127.0.0.1",
                 "request_id": "the-id",
                 "user_id": token["user"]["id"],
             },

@@ -1,0 +1,28 @@
+"""What is in the head of every answer: the id of its request, and the date."""
+
+from __future__ import annotations
+
+import functools
+import re
+import secrets
+import time
+
+from tornado.httputil import HTTPHeaders, format_timestamp
+
+# RFC 9110 leaves it open what an id may be; these can't forge a log line or a header.
+_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+
+
+def request_id(headers: HTTPHeaders) -> str:
+    """The client's `X-Request-Id` if it is a sane one, else a new one."""
+    sent = ",".join(headers.get_list("X-Request-Id"))
+    return sent if _SANE_ID.fullmatch(sent) else secrets.token_hex(8)
+
+
+def date() -> str:
+    return _date(int(time.time()))
+
+
+@functools.lru_cache(maxsize=1)
+def _date(timestamp: int) -> str:
+    return format_timestamp(timestamp)
