@@ -211,13 +211,13 @@ class CollectionTest(ServerTest):
 
 class ResourceTest(TestCase):
     def test_any_route_has_a_name(self) -> None:
-        nested = r"/b/(\d+)/(?P<name>c|d)?/?$"
+        nested = r"/b/(\d+)/(c|d)?/?$"
         patterns = (r".*", r"/", r"/([^/]+)", r"/a", nested, r"/e/.*")
         kinds = {pattern: type("Handler", (JSONHandler,), {}) for pattern in patterns}
         app = Application(list(kinds.items()), Settings())
         named = [app._resources[kind] for kind in kinds.values()]
         self.assertEqual(named, [".*", "", "{}", "a", "b", "e"])
-        self.assertEqual(app._templates[kinds[nested]], "/b/{}/{name}")
+        self.assertEqual(app._templates[kinds[nested]], "/b/{}/{}")
 
 
 class PortOfItsOwnTest(ServerTest):
