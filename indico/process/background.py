@@ -6,12 +6,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 from daemon import DaemonContext
 
+Report = Callable[[int], None]
 
-def detach(keep: Sequence[Any]) -> Callable[[int], None]:
+
+def detach(keep: Sequence[Any]) -> Report:
     """Returns in the background, with what is in `keep` (sockets, files) still open.
 
     The process that was started waits until the function that this returns is called, and leaves
@@ -19,13 +22,19 @@ def detach(keep: Sequence[Any]) -> Callable[[int], None]:
     say.
     """
     reads, writes = os.pipe()
-    if os.fork():
-        os.close(writes)
-        code = os.read(reads, 1)
-        os._exit(code[0] if code else 1)
+    return _go_on(reads, writes, keep) if os.fork() == 0 else _wait(reads, writes)
+
+
+def _wait(reads: int, writes: int) -> NoReturn:
+    os.close(writes)
+    code = os.read(reads, 1)
+    os._exit(code[0] if code else 1)
+
+
+def _go_on(reads: int, writes: int, keep: Sequence[Any]) -> Report:
     os.close(reads)
     umask = os.umask(0)
-    DaemonContext(
+    context = DaemonContext(
         detach_process=True,
         working_directory=os.getcwd(),
         umask=umask,
@@ -33,11 +42,11 @@ def detach(keep: Sequence[Any]) -> Callable[[int], None]:
         stdout=sys.stdout,
         stderr=sys.stderr,
         signal_map={},
-    ).open()
+    )
+    return context.open() or partial(_report, writes)  # `open` forks, and returns nothing
 
-    def report(code: int) -> None:
-        with suppress(BrokenPipeError):
-            os.write(writes, bytes([code]))
-        os.close(writes)
 
-    return report
+def _report(writes: int, code: int) -> None:
+    with suppress(BrokenPipeError):
+        os.write(writes, bytes([code]))
+    os.close(writes)
