@@ -109,6 +109,8 @@ class ServiceTest(ProcessTest):
 
 @needs(ANALYZE, "systemd-analyze, of apt install systemd")
 class AnalyzeTest(unittest.TestCase):
+    integration = True
+
     def setUp(self) -> None:
         self.folder = Path(self.enterContext(TemporaryDirectory(prefix="indico-tests-")))
         service = SERVICE.replace("/opt/indico/.venv/bin/python", sys.executable)
