@@ -49,11 +49,12 @@ class Worker:
 
     async def serves(self) -> bool:
         """Waits until it serves; false if it has ended, or takes too long."""
-        said = asyncio.ensure_future(asyncio.get_running_loop().sock_recv(self._channel, 1))
-        await asyncio.wait([said], timeout=_START_SECONDS)
-        if said.done():
-            self.served = said.exception() is None and bool(said.result())
-        said.cancel()
+        loop = asyncio.get_running_loop()
+        try:
+            said = await asyncio.wait_for(loop.sock_recv(self._channel, 1), _START_SECONDS)
+        except (TimeoutError, OSError):
+            said = b""
+        self.served = bool(said)
         return self.served
 
     async def ended(self) -> str:
@@ -75,8 +76,13 @@ class Worker:
         self._sent.add(name)
         if self.keeper:
             self.keeper.cancel()
-        with suppress(ProcessLookupError):
-            self.process.send_signal(name)
+        self.signal(name)
+
+    def signal(self, name: signal.Signals) -> None:
+        """Not by asyncio's `send_signal`, which may take its exit code from who waits for it."""
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, name)
 
 
 class Parent:
@@ -197,8 +203,7 @@ class Parent:
             self._workers.add(worker)
             worker.keeper = asyncio.current_task()
             if not await worker.serves():
-                with suppress(ProcessLookupError):  # not `send`, which ends us too
-                    worker.process.kill()
+                worker.signal(signal.SIGKILL)  # not `send`, which would end us too
 
     async def _spawn(self) -> Worker:
         ours, theirs = socket.socketpair()
@@ -272,8 +277,7 @@ class Parent:
         log.reopen(self._settings.log_target)
         for worker in self._alive:
             if worker.served:  # the others have yet to open it, and to learn what the signal says
-                with suppress(ProcessLookupError):
-                    worker.process.send_signal(signal.SIGUSR1)
+                worker.signal(signal.SIGUSR1)
 
     def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import pymongo
 
-from indico.tests.deploy.load import Load, Request
 from indico.tests.deploy.nginx import Nginx, free_ports, needs_nginx
+from indico.tests.load import Load, Request
 from indico.tests.server_process import ProcessTest, ServerProcess
 from indico.tests.server_test import PASSWORD, mongodb_uri, test_database
 
