@@ -27,8 +27,11 @@ class MongoDB:
 
     def processor_seconds(self) -> float:
         """User and system time of all of its threads."""
-        times = psutil.Process(self.client.admin.command("serverStatus")["pid"]).cpu_times()
+        times = self.process().cpu_times()
         return times.user + times.system
+
+    def process(self) -> psutil.Process:
+        return psutil.Process(self.client.admin.command("serverStatus")["pid"])
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rate", type=float, default=100, help="pings a second (default: 100)")
     parser.add_argument("--characters", type=int, default=100_000, help="of a text")
     options, flags = parser.parse_known_args(arguments)
-    with _server(flags) as port:
+    with server(flags) as port:
         _, registered = Client(port).post(
             "/auth/register", {"email": "ada@example.com", "password": "correct horse"}
         )
@@ -114,19 +114,19 @@ def _text(characters: int) -> str:
 
 
 @contextmanager
-def _server(flags: list[str]) -> Iterator[int]:
+def server(flags: list[str]) -> Iterator[int]:
     """The port of a server of its own, which is ended afterwards."""
     with tempfile.TemporaryDirectory(prefix="indico-bench-") as folder:
         command = [sys.executable, "-m", "indico.server", "--port", "0"]
         command += ["--data-dir", folder, *flags]
         with (
             open(Path(folder) / "log", "w") as log,
-            subprocess.Popen(command, cwd=ROOT, text=True, stdout=-1, stderr=log) as server,
+            subprocess.Popen(command, cwd=ROOT, text=True, stdout=-1, stderr=log) as process,
         ):
             try:
-                yield _port(server)
+                yield _port(process)
             finally:
-                server.terminate()
+                process.terminate()
 
 
 def _port(server: subprocess.Popen[str]) -> int:

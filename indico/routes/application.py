@@ -51,7 +51,9 @@ class Application(web.Application):
             for rule in self.wildcard_router.rules
             if isinstance(rule.matcher, PathMatches)
         }
-        self._resources = {kind: path.split("/")[1] for kind, path in self._templates.items()}
+        self._resources = {
+            kind: path.lstrip("/").partition("/")[0] for kind, path in self._templates.items()
+        }
 
     @property
     def in_flight(self) -> int:
@@ -106,7 +108,7 @@ class Application(web.Application):
         )
         span = getattr(handler, "span", None)
         if span is not None:
-            tracing.answered(span, handler.get_status(), str(handler.request_id))  # type: ignore[attr-defined]
+            tracing.answered(span, handler.get_status())
         if not getattr(handler, "leaves_when_sent", False):
             self.leave(handler.request)
 

@@ -118,6 +118,7 @@ class JSONHandler(RequestHandler):
                 request.headers,
                 request._start_time,
             )
+            self.span.set_attribute("indico.request_id", self.request_id)
             about["trace_id"] = tracing.trace_id(self.span)
         elif "traceparent" in request.headers:
             sent = tracing.sent_trace_id(request.headers["traceparent"])

@@ -200,6 +200,7 @@ async def watch(in_flight: Callable[[], int]) -> None:
         refresh()
         for _ in range(LAGS_PER_REFRESH):
             IN_FLIGHT.set(in_flight())
+            CONNECTIONS.set(connections.open)
             CONNECTIONS_IN_USE.set(connections.in_use)
             asked = perf_counter() + LAG_SECONDS
             await asyncio.sleep(LAG_SECONDS)

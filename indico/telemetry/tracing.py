@@ -128,9 +128,9 @@ def trace_id(span: Span) -> str:
     return format(span.get_span_context().trace_id, "032x")
 
 
-def answered(span: Span, status: int, request_id: str) -> None:
+def answered(span: Span, status: int) -> None:
     """Ends the span of a request."""
-    span.set_attributes({"http.response.status_code": status, "indico.request_id": request_id})
+    span.set_attribute("http.response.status_code", status)
     if status >= 500:
         from opentelemetry.trace import StatusCode
 

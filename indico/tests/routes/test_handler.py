@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from indico.routes.handler import IndicoHandler
 from indico.routes.json_handler import JSONHandler
 from indico.tests.server_test import ServerTest, exchange
 from indico.utils import LOGGER, type_check, unpack
+from indico.utils.log import JSONFormatter
 
 
 class Sent(BaseModel):
@@ -65,6 +67,14 @@ class ThingHandler(IndicoHandler):
     @unpack("status")
     async def raises(self, status: int) -> None:
         raise HTTPError(status, "secret of the inside")
+
+    async def logs(self) -> None:
+        LOGGER.warning("here")
+        await asyncio.gather(asyncio.sleep(0), self._log_later())
+
+    async def _log_later(self) -> None:
+        await asyncio.sleep(0)
+        LOGGER.warning("later")
 
     async def answers_twice(self) -> None:
         self.respond(1)
@@ -334,6 +344,32 @@ class RequestIdTest(ThingTest):
         )
         self.assertNotIn("query", record.getMessage())
         self.assertNotIn(token["token"], record.getMessage())
+
+    def lines_of(self, path: str, **headers: str) -> list[dict[str, Any]]:
+        """What is logged as JSON while `path` is answered."""
+        stream = io.StringIO()
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(JSONFormatter("indico"))
+        with self.assertLogs(LOGGER, logging.INFO):
+            LOGGER.addHandler(handler)  # `assertLogs` has taken all handlers away
+            self.post(path, **headers)
+        return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+    def test_in_all_lines(self) -> None:
+        for path in ("/thing/logs", "/thing/fails"):
+            for sent in ("one", "two"):
+                lines = self.lines_of(path, X_Request_Id=sent)
+                self.assertEqual([line["request_id"] for line in lines], [sent] * len(lines))
+                self.assertEqual(len(lines), 3 if path == "/thing/logs" else 2, lines)
+                self.assertFalse(any("trace_id" in line for line in lines))
+
+    def test_the_trace_too(self) -> None:
+        for path in ("/thing/logs", "/thing/fails", "/nosuch", "/healthz", "/thing/nosuch"):
+            for sent in ("0af7651916cd43dd8448eb211c80319c", "1" * 32):
+                lines = self.lines_of(path, traceparent=f"00-{sent}-b7ad6b7169203331-01")
+                self.assertEqual([line["trace_id"] for line in lines], [sent] * len(lines), path)
+            lines = self.lines_of(path, traceparent="wrong")
+            self.assertFalse(any("trace_id" in line for line in lines))
 
 
 class ClientGoneTest(ThingTest):

@@ -3,12 +3,15 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+from unittest import TestCase
 
 from indico import db
 from indico.app import make_metrics_app
+from indico.config import Settings
 from indico.db.collection import Collection
 from indico.error import Conflict
 from indico.routes.application import Application
+from indico.routes.json_handler import JSONHandler
 from indico.tests.metrics import Figures
 from indico.tests.server_test import ServerTest
 
@@ -204,6 +207,17 @@ class CollectionTest(ServerTest):
         self.assertLess(after.sum(f"{size}_count") - before.sum(f"{size}_count"), 20)
         wait = "indico_database_connection_wait_seconds_count"
         self.assertGreater(after.sum(wait), before.sum(wait))
+
+
+class ResourceTest(TestCase):
+    def test_any_route_has_a_name(self) -> None:
+        nested = r"/b/(\d+)/(c|d)?/?$"
+        patterns = (r".*", r"/", r"/([^/]+)", r"/a", nested, r"/e/.*")
+        kinds = {pattern: type("Handler", (JSONHandler,), {}) for pattern in patterns}
+        app = Application(list(kinds.items()), Settings())
+        named = [app._resources[kind] for kind in kinds.values()]
+        self.assertEqual(named, [".*", "", "{}", "a", "b", "e"])
+        self.assertEqual(app._templates[kinds[nested]], "/b/{}/{}")
 
 
 class PortOfItsOwnTest(ServerTest):

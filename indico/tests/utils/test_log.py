@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextvars
 import io
 import json
 import logging
@@ -7,7 +8,7 @@ import sys
 from typing import Any
 from unittest import TestCase
 
-from indico.utils.log import JSONFormatter, TextFormatter
+from indico.utils.log import REQUEST, JSONFormatter, TextFormatter
 
 
 def written(formatter: logging.Formatter, message: str, *args: Any, **kwargs: Any) -> str:
@@ -56,3 +57,36 @@ class JSONTest(TestCase):
             text = written(JSONFormatter("indico"), "failed", exc_info=sys.exc_info())
         self.assertEqual(text.count("\n"), 1)
         self.assertIn("ValueError: why", json.loads(text)["traceback"])
+
+
+class RequestTest(TestCase):
+    """Lines that are written while a request is handled."""
+
+    def while_handled(self, formatter: logging.Formatter, about: Any, **kwargs: Any) -> str:
+        def write() -> str:
+            REQUEST.set(about)
+            return written(formatter, "here", **kwargs)
+
+        return contextvars.copy_context().run(write)
+
+    def test_text(self) -> None:
+        line = self.while_handled(TextFormatter(), {"request_id": "a"})
+        self.assertTrue(line.endswith("ERROR here id=a\n"), line)
+        line = self.while_handled(TextFormatter(), {"request_id": "a", "trace_id": "b"})
+        self.assertTrue(line.endswith("ERROR here id=a trace=b\n"), line)
+
+    def test_text_that_has_it_already(self) -> None:
+        fields = {"fields": {"request_id": "a"}}
+        about = {"request_id": "a", "trace_id": "b"}
+        line = self.while_handled(TextFormatter(), about, extra=fields)
+        self.assertTrue(line.endswith("ERROR here trace=b\n"), line)
+
+    def test_json(self) -> None:
+        about = {"request_id": "a", "trace_id": "b"}
+        line = json.loads(self.while_handled(JSONFormatter("indico"), about))
+        self.assertEqual((line["request_id"], line["trace_id"]), ("a", "b"))
+
+    def test_none(self) -> None:
+        self.assertNotIn(
+            "request_id", json.loads(self.while_handled(JSONFormatter("indico"), None))
+        )
