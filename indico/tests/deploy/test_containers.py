@@ -28,6 +28,8 @@ CHECK_JSONSCHEMA = program("check-jsonschema")
 
 @needs(HADOLINT, "hadolint, of pip install -r req.txt")
 class HadolintTest(unittest.TestCase):
+    integration = True
+
     def lint(self, *more: str) -> tuple[int, str]:
         with TemporaryDirectory(prefix="indico-tests-") as folder:
             settings, file = Path(folder, "hadolint.yaml"), Path(folder, "Dockerfile")
@@ -94,6 +96,8 @@ class HealthTest(ProcessTest):
 
 @needs(CHECK_JSONSCHEMA, "check-jsonschema, of pip install -r req.txt")
 class ComposeSchemaTest(unittest.TestCase):
+    integration = True
+
     def check(self, text: str) -> tuple[int, str]:
         with TemporaryDirectory(prefix="indico-tests-") as folder:
             file = Path(folder, "compose.yaml")
@@ -164,6 +168,8 @@ class ComposeTest(unittest.TestCase):
 
 @needs_nginx
 class ComposeNginxTest(unittest.TestCase):
+    integration = True
+
     def test_valid(self) -> None:
         """nginx takes the servers' addresses of compose.yaml in its own configuration."""
         servers = COMPOSE["configs"]["nginx-servers"]["content"]

@@ -24,6 +24,8 @@ LABELS = {"app.kubernetes.io/name": "indico"}
 
 @needs(VALIDATE, "kubernetes-validate, of pip install -r req.txt")
 class SchemaTest(unittest.TestCase):
+    integration = True
+
     def test_valid(self) -> None:
         said = read_by(VALIDATE, "--strict", *FILES)
         self.assertEqual((said.returncode, said.stdout.count(" passed ")), (0, len(FILES)))

@@ -2,36 +2,105 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import signal
+import socket
+import subprocess
 import sys
 import unittest
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from indico import config
 from indico.tests.deploy.programs import DEPLOY, needs, program, read_by
+from indico.tests.server_process import ROOT, ProcessTest
+from indico.tests.server_test import mongodb_uri, test_database
 
+# As systemd starts a service with MemoryDenyWriteExecute, whose socket it holds: the fd becomes 3.
+LAUNCHER = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(65, 1, 0, 0, 0)
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+"""
 SERVICE = DEPLOY.joinpath("indico.service").read_text()
 # Of 10, in tenths: systemd says OK up to 5, and 9.6 of a service without any sandbox.
 EXPOSURE = "12"
 ANALYZE = program("systemd-analyze")
 
 
-class SettingsTest(unittest.TestCase):
-    def test_flags(self) -> None:
-        """The server takes those that it is started with, and what its environment says."""
-        (flags,) = re.findall(r"ExecStart=\S+ -m indico\.server (.*)", SERVICE)
-        with TemporaryDirectory(prefix="indico-tests-") as folder:
-            settings = Path(folder, "settings.yaml")
-            settings.write_text("secret_key: 0123456789abcdef\nmongodb_uri: mongodb://a\n")
-            loaded = config.load(flags.replace("%d", folder).split())
-        self.assertEqual(loaded.processes, 0)
-        for line in re.findall(r"^Environment=(INDICO_.*)", SERVICE, re.MULTILINE):
-            for name, value in (pair.split("=") for pair in line.split()):
-                field = name.removeprefix("INDICO_").lower()
-                config.Settings.__pydantic_validator__.validate_assignment(
-                    loaded.model_copy(), field, value
-                )
+class ServiceTest(ProcessTest):
+    """The unit's command, in its environment, between its sockets."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.listening = self.enterContext(socket.create_server(("127.0.0.1", 0)))
+        self.port = self.listening.getsockname()[1]
+        self.manager = self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        self.manager.bind(str(self.folder / "notify"))
+        self.manager.settimeout(60)
+        values = {
+            "secret_key": "0123456789abcdef",
+            "mongodb_uri": mongodb_uri(),
+            "mongodb_database": test_database(self),
+        }
+        self.folder.joinpath("settings.yaml").write_text(json.dumps(values))
+
+    def start_service(self) -> subprocess.Popen[bytes]:
+        (command,) = re.findall(r"ExecStart=\S+ (.*)", SERVICE)
+        self.assertIn("--processes 0", command)  # which may be many
+        command = command.replace("--processes 0", "--processes 2").replace("%d", str(self.folder))
+        environment = dict(pair.split("=") for pair in re.findall(r"\w+=\S+", self.environment()))
+        process = subprocess.Popen(
+            [sys.executable, "-c", LAUNCHER, str(self.listening.fileno()), *command.split()],
+            cwd=ROOT,
+            env={**os.environ, **environment, "NOTIFY_SOCKET": str(self.folder / "notify")},
+            pass_fds=[self.listening.fileno()],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(process.wait, 60)
+        self.addCleanup(process.terminate)
+        return process
+
+    @staticmethod
+    def environment() -> str:
+        return " ".join(re.findall(r"^Environment=(.*)", SERVICE, re.MULTILINE))
+
+    def assert_says(self, state: str) -> None:
+        self.assertIn(state, self.manager.recv(1000).decode().splitlines())
+
+    def test_valid(self) -> None:
+        process = self.start_service()
+        self.assert_says("READY=1")
+        self.assert_answers()
+        process.send_signal(signal.SIGHUP)
+        self.assert_says("RELOADING=1")
+        self.assert_says("READY=1")
+        self.assert_answers()
+        process.terminate()
+        self.assert_says("STOPPING=1")
+        self.assertEqual(process.wait(60), 0)
+
+    def test_started_again(self) -> None:
+        """Who comes while nobody serves is answered by the next one."""
+        process = self.start_service()
+        self.assert_says("READY=1")
+        process.terminate()
+        self.assertEqual(process.wait(60), 0)
+        with ThreadPoolExecutor() as threads:
+            answered = threads.submit(self.assert_answers)
+            self.start_service()
+            answered.result()
+
+    def assert_answers(self) -> None:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=60) as answer:
+            self.assertEqual(answer.status, 200)
 
     def test_time_to_stop(self) -> None:
         (seconds,) = re.findall(r"TimeoutStopSec=(\d+)", SERVICE)
@@ -40,12 +109,14 @@ class SettingsTest(unittest.TestCase):
 
 @needs(ANALYZE, "systemd-analyze, of apt install systemd")
 class AnalyzeTest(unittest.TestCase):
+    integration = True
+
     def setUp(self) -> None:
         self.folder = Path(self.enterContext(TemporaryDirectory(prefix="indico-tests-")))
         service = SERVICE.replace("/opt/indico/.venv/bin/python", sys.executable)
         self.write(service)
-        socket = DEPLOY.joinpath("indico.socket").read_text()
-        self.folder.joinpath("indico.socket").write_text(socket)
+        text = DEPLOY.joinpath("indico.socket").read_text()
+        self.folder.joinpath("indico.socket").write_text(text)
 
     def write(self, service: str) -> None:
         self.service = self.folder / "indico.service"
