@@ -92,7 +92,8 @@ async def _serve(
     app = make_app(settings)
     server = make_server(app, settings, certificate)
     server.add_sockets(sockets.api)
-    metrics_server = make_server(make_metrics_app(settings), settings)
+    metrics_app = make_metrics_app(settings)
+    metrics_server = make_server(metrics_app, settings)
     metrics_server.add_sockets(sockets.metrics)
     watch = asyncio.create_task(metrics.watch(lambda: app.in_flight))
     ready()
@@ -104,6 +105,7 @@ async def _serve(
         autoreload.add_reload_hook(_wait_until_it_compiles)
         autoreload.start()
     await stop.asked.wait()
+    app.stopping = metrics_app.stopping = stop.hurry
     await stop.unless_now(_drain(app, server, settings.drain_seconds, stop))
     metrics_server.stop()
     watch.cancel()

@@ -32,11 +32,15 @@ MAX_TARGETS = 1000
 
 
 class Application(web.Application):
-    """`draining` is true from the signal to stop on; what is in flight is counted."""
+    """What is in flight is counted.
+
+    `draining` is true from the moment on at which this process takes no new connection; `stopping`
+    too, unless another process of the same server has taken its place.
+    """
 
     def __init__(self, routes: list[Any], config: Settings, **settings: Any) -> None:
         super().__init__(routes, config=config, log_function=log_request, **settings)
-        self.draining = False
+        self.draining = self.stopping = False
         self._max_body_bytes = config.max_body_bytes
         # Where each host and path led: matching them is a tenth of a small request's work.
         self._targets: dict[tuple[str, str], tuple[Any, Any, Any, Any]] = {}

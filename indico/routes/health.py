@@ -36,7 +36,7 @@ class ReadyHandler(HealthHandler):
     async def _failed(self) -> dict[str, str]:
         """A sentence for each check that fails."""
         failed = {} if await db.ping() else {"mongodb": "MongoDB does not answer."}
-        return failed | ({"server": "The server is stopping."} if self.application.draining else {})
+        return failed | ({"server": "The server is stopping."} if self.application.stopping else {})
 
 
 HealthRoute = (r"/healthz", HealthHandler)

@@ -233,8 +233,8 @@ class ReloadTest(WorkersTest):
         server.signal(signal.SIGHUP)
         until(lambda: server.printed().count("stopping") == 2)
         time.sleep(1.5)  # longer than who stops would wait for the next request
-        kept.sendall(HELD + b"}")
-        self.assertIn(b"200 OK", kept.recv(1 << 16))
+        kept.sendall(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.assertIn(b"200 OK", kept.recv(1 << 16))  # the server as a whole is
         self.assertIn(b"200 OK", self.answer(slow))
         kept.close()
         slow.close()

@@ -20,7 +20,7 @@ class HealthTest(ServerTest):
         self.assertEqual(self.data(self.fetch("/healthz")), "ok")
         error = self.error(self.fetch("/readyz"), 503, "unavailable", "mongodb")
         self.assertEqual(error["details"][0]["message"], "MongoDB does not answer.")
-        self._app.draining = True
+        self._app.stopping = True
         self.error(self.fetch("/readyz"), 503, "unavailable", "mongodb", "server")
         self.run_async(db.disconnect())
         self.run_async(db.connect(self.uri(), self.database, self.driver))
@@ -35,9 +35,14 @@ class ReadyTest(ServerTest):
         self.assertEqual(self.data(self.fetch("/readyz")), {"checks": checks})
         self.assertEqual(self.fetch("/readyz", method="HEAD").code, 200)
 
-    def test_draining(self) -> None:
-        self._app.draining = True
+    def test_stopping(self) -> None:
+        self._app.draining = self._app.stopping = True
         response = self.fetch("/readyz")
         self.error(response, 503, "unavailable", "server")
         self.assertEqual(response.headers["Connection"], "close")
         self.assertIn("Retry-After", response.headers)
+
+    def test_another_process_has_taken_its_place(self) -> None:
+        self._app.draining = True
+        response = self.fetch("/readyz")
+        self.assertEqual((response.code, response.headers["Connection"]), (200, "close"))
