@@ -60,18 +60,7 @@ class ServerProcess:
         return self
 
     def call(self, path: str, body: Any = None, token: str = "", timeout: float = 20) -> Any:
-        """Status and data that `path` answers."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}",
-            method="GET" if path.endswith("z") else "POST",
-            data=None if path.endswith("z") else json.dumps(body or {}).encode(),
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=timeout) as response:
-                return response.status, json.load(response)["data"]
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)["data"]
+        return call(self.port, path, body, token, timeout)
 
     def signal(self, name: signal.Signals) -> None:
         self.process.send_signal(name)
@@ -87,6 +76,23 @@ class ServerProcess:
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
         self.wait()
+
+
+def call(
+    port: int, path: str, body: Any = None, token: str = "", timeout: float = 20
+) -> tuple[int, Any]:
+    """Status and data that `path` answers; a path that ends with a z is asked by GET."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}",
+        method="GET" if path.endswith("z") else "POST",
+        data=None if path.endswith("z") else json.dumps(body or {}).encode(),
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as response:
+            return response.status, json.load(response)["data"]
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)["data"]
 
 
 class ProcessTest(unittest.TestCase):
