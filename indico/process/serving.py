@@ -100,7 +100,7 @@ async def _serve(
     # What is there by now stays: a full collection need not look at it, which took 20 ms.
     gc.collect()
     gc.freeze()
-    if settings.debug:
+    if settings.debug and parent is None:  # a worker is replaced at SIGHUP
         autoreload.add_reload_hook(offload.stop)
         autoreload.add_reload_hook(_wait_until_it_compiles)
         autoreload.start()
