@@ -148,6 +148,6 @@ def _alive(process: psutil.Process) -> bool:
 def _has_open(process: psutil.Process, path: Path) -> bool:
     """Whether it is the holder, rather than one whose number stands there by mistake."""
     try:
-        return any(os.path.samefile(file.path, path) for file in process.open_files())
-    except (psutil.AccessDenied, FileNotFoundError):
+        return str(path.resolve()) in {file.path for file in process.open_files()}
+    except psutil.AccessDenied:
         return True

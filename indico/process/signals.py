@@ -99,5 +99,5 @@ def _leave(signum: int, _: object) -> NoReturn:
 
 def reopen_log(settings: Settings) -> None:
     """At SIGUSR1, for who moves the log file away. It would end us otherwise."""
-    if os.name == "posix":
+    if os.name == "posix":  # pragma: no branch - Windows
         handle(signal.SIGUSR1, lambda: log.reopen(settings.log_target))

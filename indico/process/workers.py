@@ -240,11 +240,12 @@ class Parent:
         draining = list(workers)
         for worker in draining:
             worker.send(how)
-        ends = [asyncio.ensure_future(worker.ended()) for worker in draining]
-        if ends:
-            await asyncio.wait(ends, timeout=self._settings.drain_seconds + _CLOSE_SECONDS)
-        for worker, end in zip(draining, ends, strict=True):
-            if not end.done():
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._settings.drain_seconds + _CLOSE_SECONDS
+        for worker in draining:
+            try:
+                await asyncio.wait_for(worker.ended(), deadline - loop.time())
+            except TimeoutError:
                 LOGGER.error("worker %s does not end and is ended by force", worker.process.pid)
                 worker.send(signal.SIGKILL)
 

@@ -11,7 +11,7 @@ import time
 import unittest
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -26,10 +26,10 @@ class ServerProcess:
     What it prints goes to a file, so that it never waits for us to read it.
     """
 
-    def __init__(self, *flags: str, root: Path = ROOT) -> None:
+    def __init__(self, *flags: str, root: Path = ROOT, before: Sequence[str] = ()) -> None:
         self.output = tempfile.NamedTemporaryFile("w+", prefix="indico-server-")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "indico.server", "--port", "0", *flags],
+            [*before, sys.executable, "-m", "indico.server", "--port", "0", *flags],
             cwd=root,
             stdout=self.output,
             stderr=subprocess.STDOUT,

@@ -12,10 +12,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import psutil
 
-from indico.process.pid_file import PIDFile, running
+from indico.process.pid_file import PIDFile, end, running
 from indico.tests.server_process import ROOT, ProcessTest, until
 from indico.tests.server_test import mongodb_uri
 
@@ -171,6 +172,32 @@ class ReloadTest(DaemonTest):
         self.run_server("--reload")
         self.run_server("--stop")
 
+    def test_it_dies_meanwhile(self) -> None:
+        pid = self.start_daemon()
+        os.kill(pid, signal.SIGSTOP)
+        command = [sys.executable, "-m", "indico.server", "--pid-file", str(self.file())]
+        with subprocess.Popen([*command, "--reload"], cwd=ROOT, stdout=subprocess.PIPE) as reload:
+            until(lambda: _pending(pid) & 1 << (signal.SIGHUP - 1))
+            os.kill(pid, signal.SIGKILL)
+            self.assertEqual(reload.wait(20), 1)
+
+
+def _pending(pid: int) -> int:
+    """The signals that a process has got and not seen yet."""
+    (line,) = re.findall(r"^ShdPnd:\s+(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.M)
+    return int(line, 16)
+
+
+class ForegroundTest(DaemonTest):
+    def test_in_a_terminal(self) -> None:
+        flags = ("--mongodb-uri", mongodb_uri(), "--pid-file", str(self.pid_file))
+        server = self.serve(*flags)
+        self.port = server.port
+        self.assertEqual(self.file().read_text(), f"{server.process.pid}\n")
+        self.run_server("--stop")
+        self.assertEqual(server.wait(), 0)
+        self.assertFalse(self.file().exists())
+
 
 class SecondTest(DaemonTest):
     def test_it_is_refused(self) -> None:
@@ -243,6 +270,44 @@ class StaleTest(DaemonTest):
             fcntl.flock(file, fcntl.LOCK_EX)
             self.run_server("--status", code=1)
 
+    def test_another_one_is_made_while_it_is_opened(self) -> None:
+        path = self.folder / "a.pid"
+        path.write_text("")
+        lock = fcntl.flock
+
+        def make_another(*arguments: int) -> None:
+            lock(*arguments)
+            if flock.call_count == 1:
+                path.unlink()
+                path.write_text("")
+
+        with patch("indico.process.pid_file.fcntl.flock", side_effect=make_another) as flock:
+            self.assertTrue(PIDFile(path).lock())
+        self.assertEqual(flock.call_count, 2)
+
+    def test_a_process_that_is_not_ours_to_look_into(self) -> None:
+        path = self.folder / "a.pid"
+        file = PIDFile(path)
+        self.assertTrue(file.lock())
+        file.write()
+        us = psutil.Process()
+        self.assertEqual(running(path), us)
+        with patch.object(psutil.Process, "open_files", side_effect=psutil.AccessDenied):
+            self.assertEqual(running(path), us)
+        file.remove()
+
+    def test_who_has_ended(self) -> None:
+        path = self.folder / "a.pid"
+        with subprocess.Popen(["true"]) as child:
+            process = psutil.Process(child.pid)
+            self.assertTrue(end(process, path, 10))  # a zombie until we look
+        gone = psutil.NoSuchProcess(1)
+        with (
+            subprocess.Popen(["sleep", "60"]) as child,
+            patch.object(psutil.Process, "status", side_effect=gone),
+        ):
+            self.assertTrue(end(psutil.Process(child.pid), path, 10))
+
     def test_one_that_is_removed_meanwhile(self) -> None:
         path = self.folder / "a.pid"
         first = PIDFile(path)
@@ -299,6 +364,12 @@ class LogFileTest(DaemonTest):
 
     def test_without_one_the_signal_means_nothing(self) -> None:
         server = self.serve("--mongodb-uri", mongodb_uri(), "--processes", "1")
+        (worker,) = psutil.Process(server.process.pid).children()
+        worker.kill()
+        until(lambda: "another one starts" in server.printed())
+        until(lambda: any(one != worker for one in psutil.Process(server.process.pid).children()))
+        server.signal(signal.SIGUSR1)  # while the next one does not know yet what it means
+        self.assertEqual(server.call("/healthz"), (200, "ok"))
         server.signal(signal.SIGUSR1)
         self.assertEqual(server.call("/healthz"), (200, "ok"))
         self.assertEqual(server.stop(), 0)

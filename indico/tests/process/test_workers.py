@@ -14,6 +14,8 @@ from functools import partial
 
 import psutil
 
+from indico.db.embedded import find_binary
+from indico.process.worker import main
 from indico.tests.load import Load, Request
 from indico.tests.server_process import ROOT, ProcessTest, ServerProcess, until
 from indico.tests.server_test import PASSWORD, mongodb_uri
@@ -89,6 +91,21 @@ class ServeTest(WorkersTest):
         self.assertEqual(server.stop(), 0)
         self.assertEqual(self.mongods(), [])
 
+    def test_the_embedded_mongodb_can_not_be_started_again(self) -> None:
+        binary = self.folder / "mongod"
+        good = f'#!/bin/sh\nexec "{find_binary(None)}" "$@"\n'
+        binary.write_text(good)
+        binary.chmod(0o755)
+        server = ProcessTest.serve(self, "--processes", "1", "--mongod-binary", str(binary))
+        binary.write_text("#!/bin/sh\nexit 1\n")
+        (mongod,) = self.mongods()
+        mongod.kill()
+        until(lambda: "The embedded MongoDB ended with code 1" in server.printed())
+        binary.write_text(good)
+        until(lambda: "reloaded: 1 new worker" in server.printed())
+        self.assertEqual(server.call("/readyz")[0], 200)
+        self.assertEqual(server.stop(), 0)
+
     def test_what_no_worker_can_do_is_said_once(self) -> None:
         uri = "mongodb://127.0.0.1:1/"
         server = self.start(
@@ -127,6 +144,22 @@ class DeathTest(WorkersTest):
         until(end_the_next)
         self.assertEqual(server.call("/healthz"), (200, "ok"))
         self.assertEqual(server.stop(), 0)
+
+    def test_it_gets_two_signals_itself(self) -> None:
+        server = self.serve("--drain-seconds", "300")
+        (worker, _) = self.workers(server)
+        client = self.hold(server, worker)
+        worker.terminate()
+        until(lambda: "stopping" in server.printed())
+        worker.terminate()
+        until(lambda: f"worker {worker.pid} ended with code 1" in server.printed())
+        client.close()
+        self.assertEqual(server.stop(), 0)
+
+    def test_the_parent_is_gone_before_it_has_begun(self) -> None:
+        ours, theirs = socket.socketpair()
+        ours.close()
+        self.assertEqual(main([str(theirs.detach())]), 1)
 
     def test_the_parent_is_killed(self) -> None:
         server = self.serve()
