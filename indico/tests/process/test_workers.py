@@ -45,6 +45,12 @@ class WorkersTest(ProcessTest):
                 return client
             client.close()
 
+    def may_open(self, server: ServerProcess, more: int) -> None:
+        """So many files more than the parent has open now."""
+        parent = psutil.Process(server.process.pid)
+        _, most = parent.rlimit(psutil.RLIMIT_NOFILE)
+        parent.rlimit(psutil.RLIMIT_NOFILE, (parent.num_fds() + more, most))
+
     def find(self, server: ServerProcess, port: int, seen: list[psutil.Process]) -> bool:
         for worker in self.workers(server):
             if any(c.raddr and c.raddr.port == port for c in worker.net_connections()):
@@ -128,6 +134,17 @@ class DeathTest(WorkersTest):
         self.assertEqual(server.call("/healthz"), (200, "ok"))
         self.assertEqual(server.stop(), 0)
 
+    def test_there_are_no_files_for_another_one(self) -> None:
+        server = self.serve()
+        self.may_open(server, -2)
+        self.workers(server)[0].kill()
+        until(lambda: "can't be started: Too many open files" in server.printed())
+        self.assertEqual(len(self.workers(server)), 1)
+        self.may_open(server, 100)
+        until(lambda: len(self.workers(server)) == 2)
+        self.assertEqual(server.stop(), 0)
+        self.assertNotIn("Traceback", server.printed())
+
     def test_the_parent_is_killed(self) -> None:
         server = self.serve()
         workers = self.workers(server)
@@ -172,6 +189,20 @@ class StopTest(WorkersTest):
                 server.signal(signal.SIGTERM)
                 self.assertEqual(server.wait(20), 1)
                 self.assertNotIn("Traceback", server.printed())
+
+    def test_who_died_before_is_not_replaced_meanwhile(self) -> None:
+        server = self.serve()
+        first, other = self.workers(server)
+        client = self.hold(server, other)
+        first.kill()
+        until(lambda: "another one starts in 1 s" in server.printed())
+        server.signal(signal.SIGTERM)
+        time.sleep(1.5)
+        self.assertEqual([worker.pid for worker in self.workers(server)], [other.pid])
+        self.assertIn(b"200 OK", self.answer(client))
+        client.close()
+        self.assertEqual(server.wait(), 0)
+        self.assertNotIn("Traceback", server.printed())
 
     def test_one_that_does_not_end_is_ended(self) -> None:
         server = self.serve("--drain-seconds", "0.2")
@@ -269,6 +300,22 @@ class ReloadTest(WorkersTest):
         self.assertIn("certificate: nowhere.pem can't be read", server.printed())
         self.assertEqual(server.call("/healthz"), (200, "ok"))
         self.assertEqual(server.stop(), 0)
+
+    def test_there_are_no_files_for_new_workers(self) -> None:
+        server = self.serve()
+        old = {worker.pid for worker in self.workers(server)}
+        text = "not reloaded, the old workers go on: A worker can't be started"
+        for number, more in enumerate((0, 3), start=1):  # for none, and for the first one alone
+            self.may_open(server, more)
+            server.signal(signal.SIGHUP)
+            until(lambda number=number: server.printed().count(text) == number)  # type: ignore[misc]
+            until(lambda: {worker.pid for worker in self.workers(server)} == old)
+            self.assertEqual(server.call("/healthz"), (200, "ok"))
+        self.may_open(server, 100)
+        server.signal(signal.SIGHUP)
+        until(lambda: "reloaded: 2" in server.printed())
+        self.assertEqual(server.stop(), 0)
+        self.assertNotIn("Traceback", server.printed())
 
     def test_it_is_stopped_meanwhile(self) -> None:
         server = self.serve()
