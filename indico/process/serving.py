@@ -54,6 +54,7 @@ def run(
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings, sockets, mongodb, ready, parent))
     finally:
+        signals.finish()
         offload.stop()
 
 

@@ -16,6 +16,7 @@ STOP = [signal.SIGINT, signal.SIGTERM]
 # What a server gets whose terminal is closed; nohup sees to it that it goes on.
 if os.name == "posix" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
     STOP.append(signal.SIGHUP)
+_LOG = [signal.SIGUSR1] if os.name == "posix" else []
 
 
 class Ended(Exception):
@@ -89,12 +90,42 @@ def at_end(file: int, callback: Callable[[], object]) -> None:
 
 def leave() -> None:
     """A signal before there is a loop: what was started is taken down on the way out."""
+    finish()
     for name in STOP:
         signal.signal(name, _leave)
 
 
+def finish() -> None:
+    """While what was started is taken down, no signal ends us half-way, or says anything new."""
+    for name in (*STOP, *_LOG):
+        signal.signal(name, _ignore)
+
+
+def ignore_reload() -> None:
+    """Before there is a loop, in a parent: its first workers are as new as can be."""
+    if hasattr(signal, "SIGHUP") and signal.SIGHUP in STOP:
+        had = has_terminal()
+        signal.signal(
+            signal.SIGHUP,
+            lambda signum, _: _leave(signum, _) if had and not has_terminal() else None,
+        )
+
+
+def has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 def _leave(signum: int, _: object) -> NoReturn:
+    finish()
     sys.exit(128 + signum)
+
+
+def _ignore(signum: int, _: object) -> None:
+    """Rather than SIG_IGN, which each program that we start would inherit."""
 
 
 def reopen_log(settings: Settings) -> None:

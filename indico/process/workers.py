@@ -119,7 +119,7 @@ class Parent:
         """
         stop = signals.Stop([signal.SIGINT, signal.SIGTERM])
         signals.handle(signal.SIGHUP, self._reload.set)
-        if signal.SIGHUP in signals.STOP and _has_terminal():
+        if signal.SIGHUP in signals.STOP and signals.has_terminal():
             signals.handle(signal.SIGHUP, lambda: self._hung_up(stop))
         signals.handle(signal.SIGUSR1, self._reopen_log)
         try:
@@ -290,7 +290,7 @@ class Parent:
 
     def _hung_up(self, stop: signals.Stop) -> None:
         """SIGHUP asks for a reload, unless it says that the terminal was closed."""
-        if _has_terminal():
+        if signals.has_terminal():
             self._reload.set()
         else:
             stop.ask()
@@ -313,11 +313,3 @@ def count(settings: Settings) -> int:
     if settings.processes is None:
         return 1
     return settings.processes or len(os.sched_getaffinity(0))
-
-
-def _has_terminal() -> bool:
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True

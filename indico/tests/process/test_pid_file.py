@@ -88,6 +88,21 @@ class LifeTest(DaemonTest):
         self.assertIn("not running", self.run_server("--reload", code=7))
         self.assertIn("stopping, once", self.log_file.read_text())
 
+    def test_its_streams_are_closed(self) -> None:
+        """As some that start it by themselves leave them."""
+        self.pid_file = self.folder / "a.pid"
+        command = f"{sys.executable} -m indico.server --pid-file {self.pid_file} --port 0"
+        command += f" --mongodb-uri '{mongodb_uri()}' --log-file {self.log_file}"
+        for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+            start = f"{command} --daemon {closed}"
+            subprocess.run(start, shell=True, cwd=ROOT, check=True, capture_output=True)
+            (process,) = filter(None, [running(self.pid_file)])
+            (listening,) = [c for c in process.net_connections() if c.status == "LISTEN"]
+            self.port = listening.laddr.port
+            self.assertIn(b"200 OK", self.ask())
+            stop = f"{command} --stop {closed}"
+            subprocess.run(stop, shell=True, cwd=ROOT, check=True, capture_output=True)
+
     def test_nothing_of_it_holds_the_terminal(self) -> None:
         """Who starts it may wait until all that it prints is closed, as `run_server` does."""
         self.log_file = Path(os.devnull)
@@ -148,6 +163,21 @@ class LifeTest(DaemonTest):
             self.assertEqual(done.returncode, 1)
             self.assertIn("still drains after 0.5 s", done.stdout)
             self.run_server("--stop")  # a second one
+
+
+class WaitTest(DaemonTest):
+    def test_who_waits_for_it_goes(self) -> None:
+        self.pid_file = self.folder / "a.pid"
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            command = [sys.executable, "-m", "indico.server", "--daemon", "--port", "0"]
+            command += ["--data-dir", str(self.folder), "--pid-file", str(self.pid_file)]
+            with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as waits:
+                until(lambda: running(self.pid_file))
+                waits.send_signal(name)
+                self.assertEqual(waits.wait(20), -name)
+            self.assertTrue(running(self.pid_file))
+            subprocess.run([*command, "--stop"], cwd=ROOT, check=True, capture_output=True)
+            self.assertEqual(self.mongods(), [])
 
 
 class ReloadTest(DaemonTest):

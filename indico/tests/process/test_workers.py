@@ -156,6 +156,35 @@ class DeathTest(WorkersTest):
         self.assertFalse(any(worker.is_running() for worker in workers))
 
 
+class SignalTest(WorkersTest):
+    """At the wrong time: `--pid-file` tells the process id before the server serves."""
+
+    def test_before_it_serves(self) -> None:
+        for flags in (("--processes", "1"), ()):
+            server = self.start(*flags)
+            until(lambda: "Starting MongoDB" in server.printed())  # noqa: B023
+            server.signal(signal.SIGUSR1)
+            if flags:
+                server.signal(signal.SIGHUP)
+            server.wait_until_it_listens()
+            self.assertEqual(server.call("/healthz"), (200, "ok"))
+            self.assertEqual(server.stop(), 0)
+
+    def test_while_mongodb_is_taken_down(self) -> None:
+        server = ProcessTest.serve(self, "--processes", "1")
+        parent = psutil.Process(server.process.pid)
+        (mongod,) = self.mongods()
+        mongod.suspend()
+        server.signal(signal.SIGTERM)
+        # The parent asks MongoDB nothing before.
+        until(lambda: any(c.status == "ESTABLISHED" for c in parent.net_connections()))
+        for name in (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
+            server.signal(name)
+        mongod.resume()
+        self.assertEqual(server.wait(), 0)
+        self.assertEqual(self.mongods(), [])
+
+
 class StopTest(WorkersTest):
     def test_a_slow_request_is_finished(self) -> None:
         for name in (signal.SIGTERM, signal.SIGINT):
