@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ import psutil
 from indico.tests.load import Load, Request
 from indico.tests.server_process import ROOT, ProcessTest, ServerProcess, until
 from indico.tests.server_test import PASSWORD, mongodb_uri
+from indico.tests.test_tls import certificate
 
 HELD = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{"
 
@@ -301,6 +303,25 @@ class ReloadTest(WorkersTest):
         psutil.wait_procs(old, timeout=20)
         self.assertFalse(any(worker.is_running() for worker in old))
         self.assertEqual(server.stop(), 0)
+
+    def test_a_tls_handshake_that_has_begun(self) -> None:
+        files = [self.folder / name for name in ("certificate.pem", "key.pem")]
+        for file, text in zip(files, certificate(), strict=True):
+            file.write_text(text)
+        tls = ("--certificate", str(files[0]), "--private-key", str(files[1]))
+        context = ssl.create_default_context(cafile=files[0])
+        for kind in ("fast", "tornado"):
+            server = self.serve("--http-server", kind, "--drain-seconds", "30", *tls)
+            client = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+            seen: list[psutil.Process] = []
+            until(partial(self.find, server, client.getsockname()[1], seen))
+            server.signal(signal.SIGHUP)
+            until(lambda: server.printed().count("stopping") == 2)  # noqa: B023
+            time.sleep(0.5)  # a worker without a connection is gone by then
+            with context.wrap_socket(client, server_hostname="localhost") as connection:
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+                self.assertIn(b"200 OK", connection.recv(1000))
+            self.assertEqual(server.stop(), 0)
 
     def test_new_settings(self) -> None:
         file = self.folder / "settings.yaml"
