@@ -143,6 +143,7 @@ def _pid_file(settings: Settings, path: Path | None, replace: bool) -> Iterator[
         pid_file.end(running, path, settings.drain_seconds + _STOP_SECONDS)
     file = pid_file.PIDFile(path)
     if not file.lock():
+        running = pid_file.running(path)
         who = f"process {running.pid}" if running else "another server"
         raise StartError(
             f"pid_file: {who} runs and holds {path}. End it with --stop, or start with --replace."

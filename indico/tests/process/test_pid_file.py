@@ -9,12 +9,14 @@ import signal
 import socket
 import subprocess
 import sys
+import unittest
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
+from indico.error import StartError
 from indico.process.pid_file import PIDFile, running
 from indico.tests.server_process import ROOT, ProcessTest, until
 from indico.tests.server_test import mongodb_uri
@@ -36,13 +38,14 @@ class DaemonTest(ProcessTest):
                 process.kill()
                 until(lambda process=process: not process.is_running())  # type: ignore[misc]
 
-    def run_server(self, *flags: str, code: int = 0) -> str:
+    def run_server(self, *flags: str, code: int = 0, user: int | None = None) -> str:
         """What it prints until it leaves with this code."""
         settings = ("--port", str(self.port), "--mongodb-uri", mongodb_uri())
         files = ("--pid-file", str(self.pid_file), "--log-file", str(self.log_file))
         done = subprocess.run(
             [sys.executable, "-m", "indico.server", *settings, *files, *flags],
             cwd=ROOT,
+            user=user,
             capture_output=True,
             text=True,
             timeout=60,
@@ -272,6 +275,46 @@ class StaleTest(DaemonTest):
         with self.pid_file.open() as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             self.run_server("--status", code=1)
+
+    def test_what_is_no_file(self) -> None:
+        self.pid_file = self.folder / "a.pid"
+        os.mkfifo(self.pid_file)
+        for path in (self.pid_file, Path(os.devnull), self.folder):
+            self.pid_file = path
+            self.assertIn(f"pid_file: {path} can't be written", self.run_server(code=1))
+            self.assertIn("not running", self.run_server("--status", code=1))
+
+    def test_a_full_disk(self) -> None:
+        file = PIDFile(self.folder / "a.pid")
+        self.assertTrue(file.lock())
+        read_only = os.open(file.path, os.O_RDONLY)
+        os.dup2(read_only, file.fileno())
+        os.close(read_only)
+        with self.assertRaisesRegex(StartError, "a.pid can't be written"):
+            file.write()
+        file.remove()
+
+    def test_the_file_of_another_server(self) -> None:
+        path = self.folder / "a.pid"
+        first, second = PIDFile(path), PIDFile(path)
+        self.assertTrue(first.lock())
+        path.unlink()
+        self.assertTrue(second.lock())
+        first.remove()
+        self.assertFalse(PIDFile(path).lock())
+        second.remove()
+        self.assertFalse(path.exists())
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be another user")
+    def test_the_server_of_another_user(self) -> None:
+        self.folder.chmod(0o755)
+        pid = self.start_daemon()
+        for mode, text in ((0o644, f"process {pid} is another user's"), (0o600, "can't be read")):
+            self.file().chmod(mode)
+            for flag in ("--stop", "--reload", "--replace"):
+                self.assertIn(text, self.run_server(flag, code=1, user=65534))
+        self.assertIn(b"200 OK", self.ask())
+        self.run_server("--stop")
 
     def test_one_that_is_removed_meanwhile(self) -> None:
         path = self.folder / "a.pid"
