@@ -70,6 +70,8 @@ class FastHTTPServer:
         self.body_timeout = body_timeout
         self.max_body_size = max_body_size
         self.ssl_options = ssl_options
+        # An application's own shortcut: bytes that answer a whole request as it was sent, or None.
+        self.refuse: Callable[[bytes], bytes | None] = getattr(app, "refuse", lambda _: None)
         self.connections: set[_Connection] = set()
         self.done: asyncio.Future[None]  # what a write answers for which there is room
         self._emptied = asyncio.Event()
@@ -207,8 +209,20 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._waiting:
             self._keep(self._unparsed + data)
-        else:
+        elif not self._refused(data):
             self._parse(data)
+
+    def _refused(self, data: bytes) -> bool:
+        """Whether the application has answered `data`, between two requests, without parsing."""
+        if self._in_head or self._deaf or self._exchange or not self.writable.done():
+            return False
+        answer = self.server.refuse(data)
+        if answer is None:
+            return False
+        self.transport.write(answer)
+        self.server.end_idle(self)
+        self.server.begin_idle(self)
+        return True
 
     def connection_lost(self, error: Exception | None) -> None:
         self._leave()

@@ -21,7 +21,7 @@ from indico.config import Settings
 from indico.error import Overloaded
 from indico.routes.body import LimitedBody
 from indico.routes.forwarded import Forwarded
-from indico.routes.refusal import ALWAYS_ACCEPTED, Refusal
+from indico.routes.refusal import ALWAYS_ACCEPTED, Refusal, answer, plain
 from indico.telemetry import metrics, tracing
 from indico.utils import log
 
@@ -69,6 +69,16 @@ class Application(web.Application):
             return super().start_request(server_conn, request_conn)
         accept = partial(super().start_request, server_conn, request_conn)
         return Refusal(request_conn, accept, refused)
+
+    def refuse(self, data: bytes) -> bytes | None:
+        """The answer to `data` as it was sent, if it is one request that is one too many.
+
+        None leaves it to `start_request`: a shortcut for the HTTP server, to be asked first.
+        """
+        if len(self._taken_on) < self._max_in_flight or (request := plain(data)) is None:
+            return None
+        refused(*request)
+        return answer(request)
 
     def take_on(self, request: HTTPServerRequest) -> bool:
         """False if it is one too many."""

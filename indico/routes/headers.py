@@ -15,7 +15,11 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 def request_id(headers: HTTPHeaders) -> str:
     """The client's `X-Request-Id` if it is a sane one, else a new one."""
-    sent = ",".join(headers.get_list("X-Request-Id"))
+    return sane_id(",".join(headers.get_list("X-Request-Id")))
+
+
+def sane_id(sent: str) -> str:
+    """What was `sent` as an id, or a new one."""
     return sent if _SANE_ID.fullmatch(sent) else secrets.token_hex(8)
 
 
