@@ -85,6 +85,7 @@ class Application(web.Application):
         if len(self._taken_on) < self._max_in_flight or request.path in ALWAYS_ACCEPTED:
             self._taken_on.add(request)
             return True
+        metrics.REFUSED.inc()
         return False
 
     def find_handler(  # type: ignore[override]
@@ -103,7 +104,7 @@ class Application(web.Application):
             self._targets[where] = (*found, handler.path_args, handler.path_kwargs)
         else:
             handler = self.get_handler_delegate(request, *target)
-        return LimitedBody(handler, request, self._max_body_bytes, lambda: self.leave(request))
+        return LimitedBody(handler, request, self._max_body_bytes, self.take_on, self.leave)
 
     def log_request(self, handler: web.RequestHandler) -> None:
         """Of every handler, once it has finished."""
