@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from bench import batches, compare, growth, held, limit, offload
+from bench import batches, compare, growth, held, limit, offload, overload
 from bench.machine import UnfitError
 from indico.error import StartError
 
@@ -17,6 +17,7 @@ MEASUREMENTS: dict[str, Callable[[list[str]], int]] = {
     "offload": offload.main,
     "limit": limit.main,
     "growth": growth.main,
+    "overload": overload.main,
 }
 
 

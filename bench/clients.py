@@ -72,6 +72,7 @@ class Clients:
 
     def open(self, count: int) -> None:
         """Adds clients until there are so many; the server has accepted each of them."""
+        known = len(self._clients)
         while len(self._clients) < count:
             for _ in range(min(_OPENING_AT_ONCE, count - len(self._clients))):
                 client = _Client(self._port)
@@ -80,9 +81,9 @@ class Clients:
             client.socket.sendall(_HEALTH)
             while not client.received(client.socket.recv(_READ_BYTES)):
                 pass
-        for client in self._clients:
+        for client in self._clients[known:]:
             client.socket.setblocking(False)
-            self._watch(client)
+            self._epoll.register(client.socket, select.EPOLLIN)
 
     def ask(self, count: int, seconds: float) -> Seen:
         """What becomes of the requests of `count` clients for so long."""
@@ -115,12 +116,6 @@ class Clients:
         for client in self._clients:
             client.socket.close()
         self._epoll.close()
-
-    def _watch(self, client: _Client) -> None:
-        try:
-            self._epoll.register(client.socket, select.EPOLLIN)
-        except FileExistsError:
-            pass
 
     def _send(self, now: float) -> float:
         due = self._due
