@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -7,7 +8,8 @@ import sys
 from typing import Any
 from unittest import TestCase
 
-from indico.utils.log import JSONFormatter, TextFormatter
+from indico.utils import LOGGER, log
+from indico.utils.log import JSONFormatter, TextFormatter, _Handler
 
 
 def written(formatter: logging.Formatter, message: str, *args: Any, **kwargs: Any) -> str:
@@ -56,3 +58,45 @@ class JSONTest(TestCase):
             text = written(JSONFormatter("indico"), "failed", exc_info=sys.exc_info())
         self.assertEqual(text.count("\n"), 1)
         self.assertIn("ValueError: why", json.loads(text)["traceback"])
+
+
+class HandlerTest(TestCase):
+    def setUp(self) -> None:
+        self.stream = io.StringIO()
+        self.handler = _Handler()
+        self.handler.setStream(self.stream)
+        LOGGER.addHandler(self.handler)
+        self.addCleanup(LOGGER.removeHandler, self.handler)
+
+    def test_lines_of_requests_are_written_once_in_a_turn(self) -> None:
+        async def two() -> None:
+            for line in ("one", "two"):
+                log.info(line, {})
+            self.assertEqual(self.stream.getvalue(), "")
+            await asyncio.sleep(0)
+            self.assertEqual(self.stream.getvalue(), "one\ntwo\n")
+            log.info("three", {})
+            await asyncio.sleep(0)
+
+        asyncio.run(two())
+        self.assertEqual(self.stream.getvalue(), "one\ntwo\nthree\n")
+
+    def test_others_come_at_once_and_in_order(self) -> None:
+        async def both() -> None:
+            log.info("a request", {})
+            LOGGER.error("an error")
+            self.assertEqual(self.stream.getvalue(), "a request\nan error\n")
+
+        asyncio.run(both())
+        self.assertEqual(self.stream.getvalue(), "a request\nan error\n")
+
+    def test_a_log_that_is_full(self) -> None:
+        class Full(io.StringIO):
+            def write(self, text: str) -> int:
+                raise OSError("No space left on device")
+
+        async def one() -> None:
+            log.info("a request", {})
+
+        self.handler.setStream(Full())
+        asyncio.run(one())
