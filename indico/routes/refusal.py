@@ -52,14 +52,14 @@ _PLAIN = re.compile(
 _ID = re.compile(rb"\r\n(?i:x-request-id):[\t ]*+([!-~]*+)[\t ]*+(?=\r\n)")
 
 
-class Plain(NamedTuple):
-    """A request that is there as a whole, in so far as a refusal answers it."""
+class Refused(NamedTuple):
+    """What a refusal says of its request."""
 
     start_line: RequestStartLine
     request_id: str
 
 
-def plain(data: bytes) -> Plain | None:
+def plain(data: bytes) -> Refused | None:
     """The one request that `data` is, if it is as simple as nearly all are."""
     head = _PLAIN.match(data)
     if head is None or head.end() + int(head[3] or 0) != len(data):
@@ -69,10 +69,10 @@ def plain(data: bytes) -> Plain | None:
         return None
     ids = _ID.findall(data, 0, head.end())
     start_line = RequestStartLine(head[1].decode("ascii"), path, "HTTP/1.1")
-    return Plain(start_line, sane_id(b",".join(ids).decode("ascii")))
+    return Refused(start_line, sane_id(b",".join(ids).decode("ascii")))
 
 
-def answer(request: Plain) -> bytes:
+def answer(request: Refused) -> bytes:
     """The refusal of it, head and body."""
     (method, uri, _), request_id = request
     body = _body(method, uri, request_id)
@@ -97,14 +97,14 @@ def _body(method: str, uri: str, request_id: str) -> bytes:
 class Refusal(HTTPMessageDelegate):
     """Reads a request to its end and refuses it, unless it is one of `ALWAYS_ACCEPTED`.
 
-    `accept` makes the delegate of those; `refused` is told a request's first line and id.
+    `accept` makes the delegate of those; `refused` is told of others.
     """
 
     def __init__(
         self,
         connection: HTTPConnection,
         accept: Callable[[], HTTPMessageDelegate],
-        refused: Callable[[RequestStartLine, str], None],
+        refused: Callable[[Refused], None],
     ) -> None:
         self._connection = connection
         self._accept = accept
@@ -143,4 +143,4 @@ class Refusal(HTTPMessageDelegate):
         headers["Content-Length"] = str(len(body))
         self._connection.write_headers(_START_LINE, headers, b"" if method == "HEAD" else body)
         self._connection.finish()
-        self._refused(self._request, self._id)
+        self._refused(Refused(self._request, self._id))
