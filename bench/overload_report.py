@@ -67,10 +67,10 @@ def line(step: Step) -> str:
 
 
 INTRODUCTION = """\
-Each client asks about once a second, and no less often while answers are slow (but for the one it
-waits for): so many clients, so many requests offered a second. The server has a core of its own, MongoDB
-and the clients another. Capacity is the most that the server with its bound, `max_in_flight`, has
-answered a second. Times in milliseconds: the median, then the 99th percentile."""
+Each client asks about once a second, and no less often while answers take less than that: so many
+clients, so many requests offered a second. The server has a core of its own, MongoDB and the
+clients share another. Capacity is the most that the server with its bound, `max_in_flight`, has answered
+a second. Times are in milliseconds: the median, then the 99th percentile."""
 
 
 def markdown(results: Overload) -> str:
@@ -102,10 +102,10 @@ def _at_twice(results: Overload, workload: str) -> str:
     best = max(results.steps[workload][BOUND], key=lambda one: one.accepted)
     cost, refusal = best.server / best.accepted * 1e6, results.refusal_seconds * 1e6
     return (
-        f"Capacity {capacity:,.0f} a second. At {step.offered / capacity:.2f} times that it answers "
-        f"{step.accepted / capacity:.0%} of it, the 99th percentile of what it accepts is "
-        f"{_milliseconds(step.accepted_p99)} ms. At its best a request takes {cost:.0f} us of the "
-        f"processor; a refusal takes {refusal:.0f} us, {refusal / cost:.2f} of that."
+        f"Capacity {capacity:,.0f} a second. With {step.offered / capacity:.2f} times that offered "
+        f"it answers {step.accepted / capacity:.0%} of it; the 99th percentile of what it accepts "
+        f"is {_milliseconds(step.accepted_p99)} ms. At its best a request takes {cost:.0f} us of "
+        f"the processor; a refusal, where nothing else is done, {refusal:.0f} us."
     )
 
 
@@ -126,13 +126,9 @@ def _cells(step: Step) -> list[str]:
 
 
 def _milliseconds(seconds: float | None) -> str:
-    return (
-        "-"
-        if seconds is None
-        else f"{seconds * 1000:,.3g}"
-        if seconds < 0.1
-        else (f"{seconds * 1000:,.0f}")
-    )
+    if seconds is None:
+        return "-"
+    return f"{seconds * 1000:.3g}" if seconds < 0.1 else f"{seconds * 1000:,.0f}"
 
 
 # The picture.

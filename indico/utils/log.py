@@ -112,7 +112,7 @@ class _Handler(logging.StreamHandler[TextIO]):
                 text = "\n".join([*self._lines, ""])
                 self._lines.clear()
                 self.stream.write(text)
-        super().flush()
+            super().flush()
 
 
 class TextFormatter(logging.Formatter):
