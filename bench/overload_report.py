@@ -69,8 +69,8 @@ def line(step: Step) -> str:
 INTRODUCTION = """\
 Each client asks about once a second, and no less often while answers take less than that: so many
 clients, so many requests offered a second. The server has a core of its own, MongoDB and the
-clients share another. Capacity is the most that the server with its bound, `max_in_flight`, has answered
-a second. Times are in milliseconds: the median, then the 99th percentile."""
+clients share another. Capacity is the most that the server with its bound, `max_in_flight`, has
+answered a second. Times are in milliseconds: the median, then the 99th percentile."""
 
 
 def markdown(results: Overload) -> str:
