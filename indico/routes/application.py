@@ -88,7 +88,7 @@ class Application(web.Application):
     def _log_refusals(self) -> None:
         """Those of a turn of the loop together: to do the same many times over takes less time."""
         metrics.REFUSED.inc(len(self._refusals))
-        for (method, uri, _), request_id in self._refusals:
+        for method, uri, request_id in self._refusals:
             path = uri.partition("?")[0][:MAX_LOGGED_PATH]
             log.info(
                 f"{method} {path} {Overloaded.status} overloaded id={request_id}",

@@ -20,7 +20,12 @@ def request_id(headers: HTTPHeaders) -> str:
 
 def sane_id(sent: str) -> str:
     """What was `sent` as an id, or a new one."""
-    return sent if _SANE_ID.fullmatch(sent) else f"{random.getrandbits(64):016x}"
+    return sent if _SANE_ID.fullmatch(sent) else new_id()
+
+
+def new_id() -> str:
+    """No secret, but one of so many that no two are alike."""
+    return f"{random.getrandbits(64):016x}"
 
 
 def date() -> str:

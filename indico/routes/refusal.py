@@ -20,7 +20,7 @@ from tornado.httputil import (
 )
 
 from indico.error import Overloaded
-from indico.routes.headers import date, request_id, sane_id
+from indico.routes.headers import date, new_id, request_id, sane_id
 
 # What is asked of a server to learn whether it has too much to do.
 ALWAYS_ACCEPTED = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -55,7 +55,8 @@ _ID = re.compile(rb"\r\n(?i:x-request-id):[\t ]*+([!-~]*+)[\t ]*+(?=\r\n)")
 class Refused(NamedTuple):
     """What a refusal says of its request."""
 
-    start_line: RequestStartLine
+    method: str
+    uri: str
     request_id: str
 
 
@@ -68,13 +69,13 @@ def plain(data: bytes) -> Refused | None:
     if path.partition("?")[0] in ALWAYS_ACCEPTED:
         return None
     ids = _ID.findall(data, 0, head.end())
-    start_line = RequestStartLine(head[1].decode("ascii"), path, "HTTP/1.1")
-    return Refused(start_line, sane_id(b",".join(ids).decode("ascii")))
+    request_id = sane_id(b",".join(ids).decode("ascii")) if ids else new_id()
+    return Refused(head[1].decode("ascii"), path, request_id)
 
 
 def answer(request: Refused) -> bytes:
     """The refusal of it, head and body."""
-    (method, uri, _), request_id = request
+    method, uri, request_id = request
     body = _body(method, uri, request_id)
     about = f"Date: {date()}\r\nX-Request-Id: {request_id}\r\nContent-Length: {len(body)}\r\n\r\n"
     return (_HEAD + about).encode("ascii") + (b"" if method == "HEAD" else body)
@@ -143,4 +144,4 @@ class Refusal(HTTPMessageDelegate):
         headers["Content-Length"] = str(len(body))
         self._connection.write_headers(_START_LINE, headers, b"" if method == "HEAD" else body)
         self._connection.finish()
-        self._refused(Refused(self._request, self._id))
+        self._refused(Refused(method, uri, self._id))

@@ -129,8 +129,9 @@ class OverloadTest(TestCase):
     def setUp(self) -> None:
         def step(offered: int, accepted: float, refused: float, errors: int = 0) -> Step:
             took = (0.2, 0.3) if refused else (0.01, 0.02)
-            refusing = (0.001, 0.002) if refused else (None, None)
-            return Step(offered, accepted, refused, errors, *took, *refusing, 0.9, 0.1, 0.1, 0.0)
+            late = 0.001 if refused else None
+            used = (0.9, 0.1, 0.1, 0.0)
+            return Step(offered, accepted, refused, errors, *took, late, late, *used)
 
         bounded = [step(500, 500, 0), step(1000, 990, 10), step(2000, 950, 1050)]
         unbounded = [step(500, 500, 0), step(1000, 980, 0), step(2000, 700, 0, errors=1)]
