@@ -10,7 +10,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,8 +26,7 @@ from bench.servers import OURS, Server, running
 HERE = Path(__file__).parent
 SCRATCH = HERE.parent / ".bench"
 DATABASE = "bench_overload"
-STEPS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
-TWICE = 2.0
+STEPS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 3.0)  # and, once the capacity is known, twice that
 BOUNDS = (50, 100, 200, 500, 1000, 2000)
 CAPACITY_CONNECTIONS = 256
 SETTLE_SECONDS = 2.0
@@ -44,25 +43,28 @@ class Run:
     folder: Path
     core: int
     seconds: float
+    most_clients: int
 
 
 class Measured:
-    """A server that runs with `flags`, and its clients."""
+    """A server that runs, and what it is asked."""
 
     def __init__(self, run: Run, server: Server, workload: Workload) -> None:
         self._run = run
         self.server = server
-        self.clients = Clients(server.port, requests(run.folder / workload.name))
+        self._requests = requests(run.folder / workload.name)
 
     def step(self, count: int) -> Step:
         """As `count` clients, which begin to ask some time before it is measured."""
-        self.clients.open(count)
-        self.server.wait_until_idle()
-        self.clients.ask(count, SETTLE_SECONDS)
-        before, own = self._used(), time.process_time()
-        seen = self.clients.ask(count, self._run.seconds)
-        used, own = self._used().since(before), time.process_time() - own
-        self.clients.rest()
+        count = min(count, self._run.most_clients)
+        with closing(Clients(self.server.port, self._requests)) as clients:
+            clients.open(count)
+            self.server.wait_until_idle()
+            clients.ask(count, SETTLE_SECONDS)
+            before, own = self._used(), time.process_time()
+            seen = clients.ask(count, self._run.seconds)
+            used, own = self._used().since(before), time.process_time() - own
+            clients.rest()
         return Step(
             offered=count,
             accepted=len(seen.accepted) / seen.seconds,
@@ -89,10 +91,10 @@ class Measured:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python3 run.py bench overload", description=__doc__)
     parser.add_argument("--workloads", default="read,update", help="default: read,update")
-    parser.add_argument("--seconds", type=float, default=4, help="for each figure; default: 4")
+    parser.add_argument("--seconds", type=float, default=3, help="for each figure; default: 3")
     options = parser.parse_args(arguments)
     core, other_core = machine.require()
-    files = _raise_file_limit()
+    most_clients = _raise_file_limit() - SPARE_FILES
     SCRATCH.mkdir(exist_ok=True)
     gc.disable()  # of the clients, thousands of times a second
     with (
@@ -100,7 +102,7 @@ def main(arguments: list[str]) -> int:
         tempfile.TemporaryDirectory(prefix="run-", dir=SCRATCH) as folder,
         embedded(Path(folder)) as mongodb,
     ):
-        run = Run(mongodb, Path(folder), core, options.seconds)
+        run = Run(mongodb, Path(folder), core, options.seconds, most_clients)
         data = Data()
         data.fill(mongodb.client, DATABASE)
         data.write_requests(run.folder)
@@ -113,8 +115,8 @@ def main(arguments: list[str]) -> int:
             }
         )
         for workload in [w for w in WORKLOADS if w.name in options.workloads.split(",")]:
-            _measure_steps(run, workload, files, results)
-        _measure_bounds(run, files, results)
+            _measure_steps(run, workload, results)
+        _measure_bounds(run, results)
         _measure_refusals(run, results)
     whole = options.workloads == parser.get_default("workloads")
     _write(results, HERE if whole else SCRATCH)
@@ -129,7 +131,7 @@ def _write(results: Overload, folder: Path) -> None:
     print(f"\n{page}\nKept in {folder}: overload.md, overload.json and overload.svg")
 
 
-def _measure_steps(run: Run, workload: Workload, files: int, results: Overload) -> None:
+def _measure_steps(run: Run, workload: Workload, results: Overload) -> None:
     """Both servers at each step, one after the other, in turns."""
     with ExitStack() as stack:
         up = {
@@ -139,22 +141,31 @@ def _measure_steps(run: Run, workload: Workload, files: int, results: Overload) 
         best = max(_capacity(run, measured.server, workload) for measured in up.values())
         print(f"{workload.title}: {best:,.0f}/s with {CAPACITY_CONNECTIONS} connections")
         for times in STEPS:
-            for name, measured in list(up.items()):
-                step = measured.step(min(int(best * times), files // 2 - SPARE_FILES))
-                results.steps.setdefault(workload.name, {}).setdefault(name, []).append(step)
-                print(f"  {name:9} {overload_report.line(step)}", flush=True)
+            _measure_step(up, workload, int(best * times), results)
             up = dict(reversed(up.items()))
+        _measure_step(up, workload, int(results.capacity(workload.name) * 2), results)
+    for steps in results.steps[workload.name].values():
+        steps.sort(key=lambda step: step.offered)
 
 
-def _measure_bounds(run: Run, files: int, results: Overload) -> None:
+def _measure_step(
+    up: dict[str, Measured], workload: Workload, count: int, results: Overload
+) -> None:
+    for name, measured in up.items():
+        step = measured.step(count)
+        results.steps.setdefault(workload.name, {}).setdefault(name, []).append(step)
+        print(f"  {name:9} {overload_report.line(step)}", flush=True)
+
+
+def _measure_bounds(run: Run, results: Overload) -> None:
     """What other values of `max_in_flight` do with twice the load."""
     workload = next(w for w in WORKLOADS if w.name in results.steps)
-    count = int(results.capacity(workload.name) * TWICE)
+    count = int(results.capacity(workload.name) * 2)
     print(f"{workload.title}, {count} clients, by max_in_flight")
     for bound in BOUNDS:
         with _measured(run, workload, ("--max-in-flight", str(bound))) as measured:
             load.run(measured.server.port, workload, 32, 1, run.folder)
-            step = measured.step(min(count, files // 2 - SPARE_FILES))
+            step = measured.step(count)
         results.bounds[bound] = step
         print(f"  {bound:9} {overload_report.line(step)}", flush=True)
 
@@ -184,11 +195,7 @@ def _measured(run: Run, workload: Workload, flags: tuple[str, ...]) -> Iterator[
     log = run.folder / "server.log"
     peer = replace(OURS, flags=flags)
     with running(peer, run.mongodb.uri, DATABASE, run.core, log) as server:
-        measured = Measured(run, server, workload)
-        try:
-            yield measured
-        finally:
-            measured.clients.close()
+        yield Measured(run, server, workload)
 
 
 def _part(values: list[float], part: float) -> float | None:

@@ -134,8 +134,8 @@ class FastHTTPServer:
 
     def go_on_idle(self, connection: _Connection) -> None:
         """Gives `connection`, which is idle, its time anew."""
-        if self._idle.pop(connection, None) is not None:
-            self._idle[connection] = connection.loop.time()
+        self._idle.pop(connection, None)  # whose time began last comes last
+        self._idle[connection] = connection.loop.time()
 
     def end_idle(self, connection: _Connection) -> None:
         self._idle.pop(connection, None)

@@ -67,6 +67,13 @@ def _function(body: str) -> dict[str, Any]:
     return {"body": body, "args": [], "lang": "js"}
 
 
+class FaultyHandler(IndicoHandler):
+    """Fails before it could answer."""
+
+    def initialize(self) -> None:
+        raise ValueError
+
+
 class StreamHandler(RestHandler):
     async def get(self) -> None:
         await self.stream(self._pieces())
@@ -83,7 +90,9 @@ class WorkTest(ServerTest):
         WorkHandler.at_work = 0
         WorkHandler.ended.clear()
         work = (r"/work/(?P<action>[a-zA-Z_]+)?", WorkHandler)
-        self._app.add_handlers(".*", [work, (r"/stream", StreamHandler)])
+        self._app.add_handlers(
+            ".*", [work, (r"/stream", StreamHandler), ("/faulty", FaultyHandler)]
+        )
 
     async def ask(self, path: str, method: str = "POST", body: bytes = b"") -> Any:
         head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nX-Request-Id: the-id\r\n"
@@ -165,6 +174,13 @@ class InFlightTest(WorkTest):
         self.assertEqual(sorted(status for status, _, _ in answers), [200] * 2 + [503] * 18)
         for _, writer in burst:
             writer.close()
+
+    @gen_test
+    async def test_a_handler_that_can_not_be_made_is_no_work(self) -> None:
+        with self.assertLogs(level="ERROR"):
+            for _ in range(3):
+                await self.ask("/faulty")
+        self.assertEqual((await self.ask("/system/ping"))[0], 200)
 
     @gen_test
     async def test_rest_clients_know_it_too(self) -> None:
