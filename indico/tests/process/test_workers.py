@@ -186,6 +186,19 @@ class SignalTest(WorkersTest):
         self.assertEqual(server.wait(), 0)
         self.assertEqual(self.mongods(), [])
 
+    def test_the_parent_is_killed_while_a_worker_starts(self) -> None:
+        server = self.serve()
+        old = self.workers(server)
+        server.signal(signal.SIGHUP)
+        until(lambda: len(self.workers(server)) == 3)
+        (new,) = set(self.workers(server)) - set(old)
+        new.suspend()
+        server.kill()
+        new.resume()
+        _, alive = psutil.wait_procs([new, *old], timeout=20)
+        self.assertEqual(alive, [])
+        self.assertNotIn("Traceback", server.printed())
+
 
 class StopTest(WorkersTest):
     def test_a_slow_request_is_finished(self) -> None:
