@@ -480,7 +480,10 @@ class _Connection(asyncio.Protocol):
         self._exchange = None
         if keep_alive:
             self.server.begin_idle(self)
-            self._go_on()
+            if self._read or self._unparsed:  # not before the application is through with this one
+                self._loop.call_soon(self._go_on)
+            else:
+                self._go_on()
         else:
             self.close()
 

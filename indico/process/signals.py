@@ -107,12 +107,13 @@ def finish() -> None:
 
 def ignore_reload() -> None:
     """Before there is a loop, in a parent: its first workers are as new as can be."""
-    if hasattr(signal, "SIGHUP") and signal.SIGHUP in STOP:
-        had = has_terminal()
-        signal.signal(
-            signal.SIGHUP,
-            lambda signum, _: _leave(signum, _) if had and not has_terminal() else None,
-        )
+    may_hang_up = signal.SIGHUP in STOP and has_terminal()
+
+    def hung_up(signum: int, frame: object) -> None:
+        if may_hang_up and not has_terminal():
+            _leave(signum, frame)
+
+    signal.signal(signal.SIGHUP, hung_up)
 
 
 def has_terminal() -> bool:

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from indico import config
 from indico.config import SettingsError
@@ -37,7 +38,8 @@ def main(argv: Sequence[str]) -> int:
 
         def ready() -> None:
             log.redirect(settings.log_target)
-            channel.send(b"1")
+            with suppress(BrokenPipeError):  # the parent has ended meanwhile, and so do we
+                channel.send(b"1")
 
         serving.run(settings, sockets, given["mongodb"] or settings.uri, ready, channel.fileno())
     except (SettingsError, StartError) as error:

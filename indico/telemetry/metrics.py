@@ -185,7 +185,10 @@ def count_operation(collection: str, operation: str, seconds: float) -> None:
 def page(accept: str, accept_encoding: str) -> tuple[bytes, dict[str, str]]:
     """All figures, in what of Prometheus's formats `accept` asks for, and their headers."""
     refresh()
-    encode, kind = choose_encoder(accept)
+    try:
+        encode, kind = choose_encoder(accept)
+    except (TypeError, ValueError):  # it asks for what is no version
+        encode, kind = choose_encoder("")
     with figures(_REGISTRY) as registry:
         text = encode(registry)
     headers = {"Content-Type": kind, "Vary": "Accept, Accept-Encoding"}

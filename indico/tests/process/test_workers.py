@@ -205,6 +205,23 @@ class SignalTest(WorkersTest):
             self.assertEqual(server.call("/healthz"), (200, "ok"))
             self.assertEqual(server.stop(), 0)
 
+    def test_the_terminal_is_closed_before_it_serves(self) -> None:
+        ours, theirs = pty.openpty()
+        command = [sys.executable, "-m", "indico.server", "--port", "0", "--processes", "1"]
+        with open(ours, "rb", buffering=0) as terminal, open(theirs) as end:
+            server = subprocess.Popen(
+                ["setsid", "--ctty", *command, "--data-dir", str(self.folder)],
+                cwd=ROOT,
+                stdin=end,
+                stdout=end,
+                stderr=end,
+            )
+            printed = b""
+            while b"Starting MongoDB" not in printed:
+                printed += terminal.read(1000)
+        self.assertEqual(server.wait(20), 128 + signal.SIGHUP)
+        self.assertEqual(self.mongods(), [])
+
     def test_while_mongodb_is_taken_down(self) -> None:
         server = ProcessTest.serve(self, "--processes", "1")
         parent = psutil.Process(server.process.pid)
@@ -218,6 +235,19 @@ class SignalTest(WorkersTest):
         mongod.resume()
         self.assertEqual(server.wait(), 0)
         self.assertEqual(self.mongods(), [])
+
+    def test_the_parent_is_killed_while_a_worker_starts(self) -> None:
+        server = self.serve()
+        old = self.workers(server)
+        server.signal(signal.SIGHUP)
+        until(lambda: len(self.workers(server)) == 3)
+        (new,) = set(self.workers(server)) - set(old)
+        new.suspend()
+        server.kill()
+        new.resume()
+        _, alive = psutil.wait_procs([new, *old], timeout=20)
+        self.assertEqual(alive, [])
+        self.assertNotIn("Traceback", server.printed())
 
 
 class StopTest(WorkersTest):

@@ -54,6 +54,13 @@ class MetricsTest(ServerTest):
     def test_anonymous(self) -> None:
         self.added("/user/get", status=401, resource="user", action="get")
 
+    def test_an_accept_that_makes_no_sense(self) -> None:
+        for kind in ("text/plain", "application/openmetrics-text"):
+            for version in ("a.b.c", '"1.0.0"'):
+                response = self.fetch("/metrics", headers={"Accept": f"{kind}; version={version}"})
+                self.assertEqual(response.code, 200)
+                self.assertIn("text/plain", response.headers["Content-Type"])
+
     def test_unknown_action(self) -> None:
         self.added("/user/finish", status=404, resource="user", action="unknown")
         self.added("/user/", status=404, resource="user", action="unknown")

@@ -245,6 +245,17 @@ class InFlightTest(WorkTest):
         await self.end(calls)
 
     @gen_test
+    async def test_requests_one_after_the_other(self) -> None:
+        self._app._max_in_flight = 1
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
+        ping = b"POST /system/ping HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+        for count in (20, 1, 20):
+            writer.write(ping * count)
+            answers = [await read_answer(reader) for _ in range(count)]
+            self.assertEqual([status for status, _, _ in answers], [200] * count)
+        writer.close()
+
+    @gen_test
     async def test_a_client_that_leaves(self) -> None:
         calls = await self.begin()
         for path in (b"/healthz", b"/nosuch"):
