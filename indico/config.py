@@ -171,6 +171,14 @@ class Settings(BaseSettings):
         return self.public_address_book
 
     @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.private_key and not self.certificate:
+            raise ValueError("certificate: is not set, but private_key is: TLS needs both")
+        if self.has_parent and os.name == "nt":  # pragma: no cover - Windows
+            raise ValueError("processes, daemon, pid_file: Windows has no such processes")
+        return self
+
+    @model_validator(mode="after")
     def _fit_for_production(self) -> Self:
         if self.environment == "production" and (refused := self._unfit_for_production()):
             raise ValueError("\n".join(refused))

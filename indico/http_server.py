@@ -37,6 +37,7 @@ _PIECE_BYTES = 1 << 14
 _MAX_UNPARSED_BYTES = 1 << 16
 _MAX_HEADER_BYTES = 1 << 16
 _CLOSE_SECONDS = 2
+_HANDSHAKE_SECONDS = 10
 
 _METHOD = re.compile(rb"[\r\n]*([!#$%&'*+.^_`|~0-9A-Za-z-]+) ")
 
@@ -73,6 +74,7 @@ class FastHTTPServer:
         self.connections: set[_Connection] = set()
         self.done: asyncio.Future[None]  # what a write answers for which there is room
         self._emptied = asyncio.Event()
+        self._handshakes: dict[_Connection, float] = {}  # since when; the oldest comes first
         self._idle: dict[_Connection, float] = {}  # since when; who is so longest comes first
         self._idle_timer: asyncio.TimerHandle | None = None  # one for all takes less memory
         self._listening: list[tuple[socket.socket, asyncio.Task[asyncio.Server]]] = []
@@ -86,8 +88,13 @@ class FastHTTPServer:
         loop = asyncio.get_event_loop()
         self.done = loop.create_future()
         self.done.set_result(None)
-        made = partial(_Connection, self, loop)
-        server = loop.create_server(made, sock=listening, ssl=self.ssl_options, backlog=1024)
+        server = loop.create_server(
+            partial(self._made, loop),
+            sock=listening,
+            ssl=self.ssl_options,
+            ssl_handshake_timeout=_HANDSHAKE_SECONDS if self.ssl_options else None,
+            backlog=1024,
+        )
         self._listening.append((listening.dup(), loop.create_task(server)))
 
     def stop(self) -> None:
@@ -99,7 +106,7 @@ class FastHTTPServer:
     def _close(self, listening: socket.socket, started: asyncio.Task[asyncio.Server]) -> None:
         started.result().close()
         loop = asyncio.get_running_loop()
-        made = partial(_Connection, self, loop)
+        made = partial(self._made, loop)
         with listening, suppress(BlockingIOError):
             while True:  # they would be reset with what they have sent
                 accepted, _ = listening.accept()
@@ -108,6 +115,27 @@ class FastHTTPServer:
                 )
                 _tasks.add(task)
                 task.add_done_callback(_tasks.discard)
+
+    @property
+    def handshakes(self) -> int:
+        """Clients that were accepted, and may not be `connections` yet: their TLS has begun.
+
+        Nobody is told of one that fails, so it counts for as long as it might have taken.
+        """
+        self._forget_handshakes()
+        return len(self._handshakes)
+
+    def _made(self, loop: asyncio.AbstractEventLoop) -> _Connection:
+        connection = _Connection(self, loop)
+        if self.ssl_options:
+            self._forget_handshakes()
+            self._handshakes[connection] = loop.time()
+        return connection
+
+    def _forget_handshakes(self) -> None:
+        too_old = asyncio.get_running_loop().time() - _HANDSHAKE_SECONDS
+        while self._handshakes and next(iter(self._handshakes.values())) < too_old:
+            del self._handshakes[next(iter(self._handshakes))]
 
     async def close_all_connections(self) -> None:
         """Closes every connection, once what is written on it has gone out."""
@@ -120,6 +148,12 @@ class FastHTTPServer:
             emptied.cancel()
         for connection in list(self.connections):
             connection.transport.abort()
+
+    def join(self, connection: _Connection) -> None:
+        """`connection` is open."""
+        self._handshakes.pop(connection, None)
+        self.connections.add(connection)
+        self.begin_idle(connection)
 
     def begin_idle(self, connection: _Connection) -> None:
         """Gives `connection` its time for the next request, with all of its head."""
@@ -201,8 +235,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.context = _Context(self.transport)
-        self.server.connections.add(self)
-        self.server.begin_idle(self)
+        self.server.join(self)
 
     def data_received(self, data: bytes) -> None:
         if self._waiting:

@@ -32,6 +32,7 @@ _STOP_SECONDS = 10  # beyond `drain_seconds`, for what comes after the drain
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the server until a signal ends it; the exit code of the process."""
     argv = sys.argv[1:] if argv is None else argv
+    log.open_streams()
     commands = _commands()
     command, flags = commands.parse_known_args(argv)
     try:
@@ -109,6 +110,7 @@ def _run_parent(settings: Settings, flags: Sequence[str], replace: bool) -> None
         sockets = sockets or listening.open_sockets(settings)
         kept = [*sockets.all(), *([pid_file] if pid_file else [])]
         report = background.detach(kept) if settings.daemon else None
+        signals.ignore_reload()
         if pid_file:
             pid_file.write()
         with _mongodb(settings) as embedded, TemporaryDirectory(prefix="indico-") as figures:
@@ -121,7 +123,10 @@ def _run_parent(settings: Settings, flags: Sequence[str], replace: bool) -> None
                 if report:
                     report(0)
 
-            asyncio.run(parent.run(ready))
+            try:
+                asyncio.run(parent.run(ready))
+            finally:
+                signals.finish()
 
 
 @contextmanager
@@ -138,6 +143,7 @@ def _pid_file(settings: Settings, path: Path | None, replace: bool) -> Iterator[
         pid_file.end(running, path, settings.drain_seconds + _STOP_SECONDS)
     file = pid_file.PIDFile(path)
     if not file.lock():
+        running = pid_file.running(path)
         who = f"process {running.pid}" if running else "another server"
         raise StartError(
             f"pid_file: {who} runs and holds {path}. End it with --stop, or start with --replace."

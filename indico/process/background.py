@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -10,6 +11,8 @@ from functools import partial
 from typing import Any, NoReturn
 
 from daemon import DaemonContext
+
+from indico.process.signals import STOP
 
 Report = Callable[[int], None]
 
@@ -27,6 +30,8 @@ def detach(keep: Sequence[Any]) -> Report:
 
 def _wait(reads: int, writes: int) -> NoReturn:
     os.close(writes)
+    for name in STOP:  # who waits no longer has nothing of the server's to take down
+        signal.signal(name, signal.SIG_DFL)
     code = os.read(reads, 1)
     os._exit(code[0] if code else 1)
 

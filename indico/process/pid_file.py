@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 import psutil
 
@@ -44,36 +45,54 @@ class PIDFile:
 
     def write(self) -> None:
         """Our process id: after the fork to the background, which keeps the lock."""
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise self._unusable(error) from None
 
     def reloaded(self, done: bool) -> None:
-        before = os.fstat(self._file).st_mtime
-        os.utime(self._file, None if done else (before - 1, before - 1))
+        with suppress(OSError):  # a disk that went bad is no reason to end
+            before = os.fstat(self._file).st_mtime
+            os.utime(self._file, None if done else (before - 1, before - 1))
 
     def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
+        """Unless it was removed before, and is another server's now."""
+        with suppress(OSError):
+            if self._is_ours():
+                self.path.unlink()
         os.close(self._file)
 
     def _try(self) -> bool:
+        if self.path.exists() and not self.path.is_file():
+            raise self._unusable("it is no file")
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise StartError(f"pid_file: {self.path} can't be written: {error.strerror}.") from None
+            raise self._unusable(error) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever held it may have removed it since we opened it.
-            if os.path.samestat(os.fstat(self._file), self.path.stat()):
+            if self._is_ours():
                 return True
         except OSError:  # it is locked, or gone
             pass
         os.close(self._file)
         return False
 
+    def _is_ours(self) -> bool:
+        return os.path.samestat(os.fstat(self._file), self.path.stat())
+
+    def _unusable(self, why: OSError | str) -> StartError:
+        reason = why.strerror if isinstance(why, OSError) else why
+        return StartError(f"pid_file: {self.path} can't be written: {reason}.")
+
 
 def running(path: Path) -> psutil.Process | None:
-    """The server that holds the lock of `path`."""
-    with suppress(OSError, ValueError, psutil.NoSuchProcess), path.open() as file:
+    """The server that holds the lock of `path`. Raises `StartError` if we may not look."""
+    if not path.is_file():  # a FIFO would keep us waiting
+        return None
+    with suppress(OSError, ValueError, psutil.NoSuchProcess), _open(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -81,6 +100,15 @@ def running(path: Path) -> psutil.Process | None:
             if _has_open(process, path):
                 return process
     return None
+
+
+def _open(path: Path) -> TextIO:
+    try:
+        return path.open()
+    except PermissionError:
+        raise StartError(
+            f"pid_file: {path} can't be read: ask as the user whose server it is."
+        ) from None
 
 
 def status(path: Path, say: Callable[[str], None]) -> int:
@@ -112,7 +140,7 @@ def reload(path: Path, say: Callable[[str], None]) -> int:
         say("not running")
         return 7
     before = path.stat().st_mtime_ns
-    process.send_signal(signal.SIGHUP)
+    _send(process, signal.SIGHUP)
     deadline = time.monotonic() + RELOAD_SECONDS
     while time.monotonic() < deadline and running(path) == process:
         with suppress(FileNotFoundError):
@@ -129,14 +157,24 @@ def reload(path: Path, say: Callable[[str], None]) -> int:
 
 def end(process: psutil.Process, path: Path, seconds: float) -> bool:
     """Asks the server to drain, and waits until it has ended."""
-    with suppress(psutil.NoSuchProcess):
-        process.send_signal(signal.SIGTERM)
+    _send(process, signal.SIGTERM)
     deadline = time.monotonic() + seconds
     while running(path) == process or _alive(process):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
     return True
+
+
+def _send(process: psutil.Process, name: signal.Signals) -> None:
+    """Raises `StartError` if it is not ours to do."""
+    try:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(name)
+    except psutil.AccessDenied:
+        raise StartError(
+            f"pid_file: process {process.pid} is another user's: ask as that user."
+        ) from None
 
 
 def _alive(process: psutil.Process) -> bool:
@@ -148,6 +186,6 @@ def _alive(process: psutil.Process) -> bool:
 def _has_open(process: psutil.Process, path: Path) -> bool:
     """Whether it is the holder, rather than one whose number stands there by mistake."""
     try:
-        return any(os.path.samefile(file.path, path) for file in process.open_files())
-    except (psutil.AccessDenied, FileNotFoundError):
+        return str(path.resolve()) in {file.path for file in process.open_files()}
+    except psutil.AccessDenied:
         return True

@@ -54,6 +54,7 @@ def run(
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings, sockets, mongodb, ready, parent))
     finally:
+        signals.finish()
         offload.stop()
 
 
@@ -100,7 +101,7 @@ async def _serve(
     # What is there by now stays: a full collection need not look at it, which took 20 ms.
     gc.collect()
     gc.freeze()
-    if settings.debug:
+    if settings.debug and parent is None:  # a worker is replaced at SIGHUP
         autoreload.add_reload_hook(offload.stop)
         autoreload.add_reload_hook(_wait_until_it_compiles)
         autoreload.start()
@@ -133,6 +134,7 @@ async def _drain(app: Application, server: Server, seconds: float, stop: Stop) -
     app.draining = True
     server.stop()
     began = time.monotonic()
+    await asyncio.sleep(_LOOK_SECONDS)  # who was accepted just now has yet to be seen
     while _connections(server) and time.monotonic() < began + (
         min(seconds, _LINGER_SECONDS) if stop.hurry else seconds
     ):
@@ -143,7 +145,9 @@ async def _drain(app: Application, server: Server, seconds: float, stop: Stop) -
 
 
 def _connections(server: Server) -> int:
-    return len(server.connections if isinstance(server, FastHTTPServer) else server._connections)
+    if isinstance(server, FastHTTPServer):
+        return len(server.connections) + server.handshakes
+    return len(server._connections)
 
 
 async def _connect(settings: Settings, mongodb: Embedded | str) -> None:

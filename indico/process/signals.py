@@ -12,10 +12,12 @@ from typing import Any, NoReturn
 from indico.config import Settings
 from indico.utils import log
 
+HANG_UP = getattr(signal, "SIGHUP", None)
 STOP = [signal.SIGINT, signal.SIGTERM]
 # What a server gets whose terminal is closed; nohup sees to it that it goes on.
 if os.name == "posix" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
     STOP.append(signal.SIGHUP)
+_LOG = [signal.SIGUSR1] if os.name == "posix" else []
 
 
 class Ended(Exception):
@@ -25,6 +27,9 @@ class Ended(Exception):
 class Stop:
     """`asked` is set by the first signal to stop, from now on; `now` by the second one.
 
+    SIGHUP is no second one: a terminal that is closed sends it twice, to who began the session
+    and to all that are in the foreground.
+
     After `retire` there is no hurry, as another process serves already; until a signal to stop.
     """
 
@@ -33,7 +38,7 @@ class Stop:
         self.now = asyncio.Event()
         self.hurry = True
         for name in names:
-            handle(name, self.ask)
+            handle(name, self.asked.set if name == HANG_UP else self.ask)
 
     def ask(self) -> None:
         if self.hurry and self.asked.is_set():
@@ -89,15 +94,45 @@ def at_end(file: int, callback: Callable[[], object]) -> None:
 
 def leave() -> None:
     """A signal before there is a loop: what was started is taken down on the way out."""
+    finish()
     for name in STOP:
         signal.signal(name, _leave)
 
 
+def finish() -> None:
+    """While what was started is taken down, no signal ends us half-way, or says anything new."""
+    for name in (*STOP, *_LOG):
+        signal.signal(name, _ignore)
+
+
+def ignore_reload() -> None:
+    """Before there is a loop, in a parent: its first workers are as new as can be."""
+    if hasattr(signal, "SIGHUP") and signal.SIGHUP in STOP:
+        had = has_terminal()
+        signal.signal(
+            signal.SIGHUP,
+            lambda signum, _: _leave(signum, _) if had and not has_terminal() else None,
+        )
+
+
+def has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 def _leave(signum: int, _: object) -> NoReturn:
+    finish()
     sys.exit(128 + signum)
+
+
+def _ignore(signum: int, _: object) -> None:
+    """Rather than SIG_IGN, which each program that we start would inherit."""
 
 
 def reopen_log(settings: Settings) -> None:
     """At SIGUSR1, for who moves the log file away. It would end us otherwise."""
-    if os.name == "posix":
+    if os.name == "posix":  # pragma: no branch - Windows
         handle(signal.SIGUSR1, lambda: log.reopen(settings.log_target))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from contextlib import suppress
 
 _FIRST = 3  # sd_listen_fds(3): SD_LISTEN_FDS_START
 
@@ -30,7 +31,8 @@ def notify(*states: str) -> None:
         return
     if address.startswith("@"):  # one in the abstract namespace
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+    # Who started us may listen no more, and that is no reason to end.
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.sendto("\n".join(states).encode(), address)
 
 

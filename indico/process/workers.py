@@ -119,7 +119,7 @@ class Parent:
         """
         stop = signals.Stop([signal.SIGINT, signal.SIGTERM])
         signals.handle(signal.SIGHUP, self._reload.set)
-        if signal.SIGHUP in signals.STOP and _has_terminal():
+        if signal.SIGHUP in signals.STOP and signals.has_terminal():
             signals.handle(signal.SIGHUP, lambda: self._hung_up(stop))
         signals.handle(signal.SIGUSR1, self._reopen_log)
         try:
@@ -128,7 +128,8 @@ class Parent:
             # While ours are open, connections wait on them for workers that accept none any more.
             for listening in self._sockets.all():
                 listening.close()
-            await stop.unless_now(self._end(self._alive, signal.SIGTERM))
+            # Those that have died too: nobody takes their place any more.
+            await stop.unless_now(self._end(self._alive | self._workers, signal.SIGTERM))
         finally:
             for worker in list(self._alive):
                 worker.send(signal.SIGKILL)
@@ -173,9 +174,10 @@ class Parent:
         try:
             # One goes first: what it can't do, none can, and it says so once.
             for several in (1, count(self._settings) - 1):
-                batch = [await self._spawn() for _ in range(several)]
-                started += batch
-                if not all(await asyncio.gather(*(worker.serves() for worker in batch))):
+                before = len(started)
+                for _ in range(several):
+                    started.append(await self._spawn())
+                if not all(await asyncio.gather(*(one.serves() for one in started[before:]))):
                     raise StartError("The workers can't start; what they say is above.")
         except StartError:
             for worker in started:
@@ -197,15 +199,32 @@ class Parent:
             LOGGER.error(
                 "worker %s ended %s; another one starts in %s s", worker.process.pid, how, delay
             )
-            await asyncio.sleep(delay)
+            another = await self._spawn_after(delay)
+            # At once: who reloads or stops finds us by the one or the other.
             self._workers.discard(worker)
-            worker = await self._spawn()
-            self._workers.add(worker)
+            self._workers.add(another)
+            worker = another
             worker.keeper = asyncio.current_task()
             if not await worker.serves():
                 worker.signal(signal.SIGKILL)  # not `send`, which would end us too
 
+    async def _spawn_after(self, delay: int) -> Worker:
+        while True:
+            await asyncio.sleep(delay)
+            try:
+                return await self._spawn()
+            except StartError as error:
+                delay = min(2 * delay or 1, _MAX_DELAY_SECONDS)
+                LOGGER.error("%s The next try is in %s s.", error, delay)
+
     async def _spawn(self) -> Worker:
+        """Raises `StartError` when the system gives us no process, or too few files."""
+        try:
+            return await self._start_process()
+        except OSError as error:
+            raise StartError(f"A worker can't be started: {error.strerror}.") from None
+
+    async def _start_process(self) -> Worker:
         ours, theirs = socket.socketpair()
         with theirs:
             process = await asyncio.create_subprocess_exec(
@@ -233,18 +252,22 @@ class Parent:
     async def _reap(self, worker: Worker) -> None:
         await worker.ended()
         self._alive.discard(worker)
-        await asyncio.to_thread(forget_process, worker.process.pid, self._figures)
+        try:
+            await asyncio.to_thread(forget_process, worker.process.pid, self._figures)
+        except OSError as error:
+            LOGGER.error("the figures of worker %s stay: %s", worker.process.pid, error)
 
     async def _end(self, workers: Iterable[Worker], how: signal.Signals) -> None:
         """Lets them drain, and ends by force who takes longer than it may."""
         draining = list(workers)
         for worker in draining:
             worker.send(how)
-        ends = [asyncio.ensure_future(worker.ended()) for worker in draining]
-        if ends:
-            await asyncio.wait(ends, timeout=self._settings.drain_seconds + _CLOSE_SECONDS)
-        for worker, end in zip(draining, ends, strict=True):
-            if not end.done():
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._settings.drain_seconds + _CLOSE_SECONDS
+        for worker in draining:
+            try:
+                await asyncio.wait_for(worker.ended(), deadline - loop.time())
+            except TimeoutError:
                 LOGGER.error("worker %s does not end and is ended by force", worker.process.pid)
                 worker.send(signal.SIGKILL)
 
@@ -268,10 +291,7 @@ class Parent:
 
     def _hung_up(self, stop: signals.Stop) -> None:
         """SIGHUP asks for a reload, unless it says that the terminal was closed."""
-        if _has_terminal():
-            self._reload.set()
-        else:
-            stop.ask()
+        (self._reload if signals.has_terminal() else stop.asked).set()
 
     def _reopen_log(self) -> None:
         log.reopen(self._settings.log_target)
@@ -291,11 +311,3 @@ def count(settings: Settings) -> int:
     if settings.processes is None:
         return 1
     return settings.processes or len(os.sched_getaffinity(0))
-
-
-def _has_terminal() -> bool:
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True

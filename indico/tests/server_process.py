@@ -11,7 +11,7 @@ import time
 import unittest
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -26,10 +26,10 @@ class ServerProcess:
     What it prints goes to a file, so that it never waits for us to read it.
     """
 
-    def __init__(self, *flags: str, root: Path = ROOT) -> None:
+    def __init__(self, *flags: str, root: Path = ROOT, before: Sequence[str] = ()) -> None:
         self.output = tempfile.NamedTemporaryFile("w+", prefix="indico-server-")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "indico.server", "--port", "0", *flags],
+            [*before, sys.executable, "-m", "indico.server", "--port", "0", *flags],
             cwd=root,
             stdout=self.output,
             stderr=subprocess.STDOUT,
@@ -60,18 +60,7 @@ class ServerProcess:
         return self
 
     def call(self, path: str, body: Any = None, token: str = "", timeout: float = 20) -> Any:
-        """Status and data that `path` answers."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}",
-            method="GET" if path.endswith("z") else "POST",
-            data=None if path.endswith("z") else json.dumps(body or {}).encode(),
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=timeout) as response:
-                return response.status, json.load(response)["data"]
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)["data"]
+        return call(self.port, path, body, token, timeout)
 
     def signal(self, name: signal.Signals) -> None:
         self.process.send_signal(name)
@@ -87,6 +76,23 @@ class ServerProcess:
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
         self.wait()
+
+
+def call(
+    port: int, path: str, body: Any = None, token: str = "", timeout: float = 20
+) -> tuple[int, Any]:
+    """Status and data that `path` answers; a path that ends with a z is asked by GET."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}",
+        method="GET" if path.endswith("z") else "POST",
+        data=None if path.endswith("z") else json.dumps(body or {}).encode(),
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as response:
+            return response.status, json.load(response)["data"]
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)["data"]
 
 
 class ProcessTest(unittest.TestCase):

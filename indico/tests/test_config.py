@@ -93,6 +93,22 @@ class LoadTest(ConfigTest):
         lines = self.refusal("--port", "x", "--log-format", "y").splitlines()
         self.assertEqual([line.split(":")[0] for line in lines], ["port", "log_format"])
 
+    def test_a_key_without_its_certificate(self) -> None:
+        line = self.refusal("--private-key", "key.pem")
+        self.assertEqual(line.split(":")[0], "certificate")
+
+    def test_networks(self) -> None:
+        settings = load(["--trusted-proxies", "10.0.0.0/8, ::1"])
+        self.assertEqual([str(n) for n in settings.trusted_proxies], ["10.0.0.0/8", "::1/128"])
+        self.file.write_text("trusted_proxies: [10.0.0.0/8, 127.0.0.1]")
+        self.assertEqual(len(load(["--config", str(self.file)]).trusted_proxies), 2)
+        for wrong in ("10.0.0.1/8", "nobody", "10.0.0.0/33"):
+            line = self.refusal("--trusted-proxies", wrong)
+            self.assertIn(f"trusted_proxies: '{wrong}' is not allowed: ", line)
+            self.assertNotIn("Value error", line)
+        self.file.write_text("trusted_proxies: 5")
+        self.assertIn("trusted_proxies: 5", self.refusal("--config", str(self.file)))
+
     def test_unknown_key(self) -> None:
         self.file.write_text("prot: 1\n")
         line = self.refusal("--config", str(self.file))

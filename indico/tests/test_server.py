@@ -199,6 +199,16 @@ class StopTest(ProcessTest):
         self.assertIn("1 requests did not finish", server.printed())
 
 
+class NohupTest(ProcessTest):
+    def test_a_terminal_that_is_closed_does_not_end_it(self) -> None:
+        server = ServerProcess("--mongodb-uri", mongodb_uri(), before=["nohup"])
+        self.addCleanup(server.__exit__)
+        server.wait_until_it_listens()
+        server.signal(signal.SIGHUP)
+        self.assertEqual(server.call("/healthz"), (200, "ok"))
+        self.assertEqual(server.stop(), 0)
+
+
 class StopOnTornadoTest(StopTest):
     flags = ("--http-server", "tornado")
 

@@ -11,11 +11,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from tornado.httpserver import HTTPServer
 from tornado.testing import gen_test
 from tornado.web import RequestHandler
 
+from indico.http_server import FastHTTPServer
 from indico.tests.http_servers import HTTPServerTest, get, post_head
 from indico.tests.server_test import read_answer
 
@@ -107,6 +109,20 @@ class TLSTest(HTTPServerTest):
             with contextlib.suppress(ConnectionError):
                 self.assertNotIn(b"HTTP", await reader.read())
         await self.answers(b"")
+
+    @gen_test(timeout=60)
+    async def test_handshakes_are_counted(self) -> None:
+        server = self.http_server
+        if not isinstance(server, FastHTTPServer):
+            return
+        _, writer = await self.connect()
+        while server.handshakes == 0:
+            await asyncio.sleep(0.01)
+        await self.answers(b"")
+        self.assertEqual(server.handshakes, 1)
+        writer.close()
+        with patch("indico.http_server._HANDSHAKE_SECONDS", 0):
+            self.assertEqual(server.handshakes, 0)
 
     @gen_test(timeout=60)
     async def test_half_a_handshake(self) -> None:

@@ -34,6 +34,15 @@ def configure(
     LOGGER.setLevel(level.upper())
 
 
+def open_streams() -> None:
+    """Those of the standard ones that were closed at our start: a socket would take their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode)  # noqa: SIM115
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
+
+
 def redirect(file: Path | None) -> None:
     """Sends all that is printed and logged to the end of `file`, if there is one.
 

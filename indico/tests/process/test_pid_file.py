@@ -9,13 +9,16 @@ import signal
 import socket
 import subprocess
 import sys
+import unittest
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import psutil
 
-from indico.process.pid_file import PIDFile, running
+from indico.error import StartError
+from indico.process.pid_file import PIDFile, end, running
 from indico.tests.server_process import ROOT, ProcessTest, until
 from indico.tests.server_test import mongodb_uri
 
@@ -36,13 +39,14 @@ class DaemonTest(ProcessTest):
                 process.kill()
                 until(lambda process=process: not process.is_running())  # type: ignore[misc]
 
-    def run_server(self, *flags: str, code: int = 0) -> str:
+    def run_server(self, *flags: str, code: int = 0, user: int | None = None) -> str:
         """What it prints until it leaves with this code."""
         settings = ("--port", str(self.port), "--mongodb-uri", mongodb_uri())
         files = ("--pid-file", str(self.pid_file), "--log-file", str(self.log_file))
         done = subprocess.run(
             [sys.executable, "-m", "indico.server", *settings, *files, *flags],
             cwd=ROOT,
+            user=user,
             capture_output=True,
             text=True,
             timeout=60,
@@ -87,6 +91,21 @@ class LifeTest(DaemonTest):
         self.assertIn("not running", self.run_server("--stop"))
         self.assertIn("not running", self.run_server("--reload", code=7))
         self.assertIn("stopping, once", self.log_file.read_text())
+
+    def test_its_streams_are_closed(self) -> None:
+        """As some that start it by themselves leave them."""
+        self.pid_file = self.folder / "a.pid"
+        command = f"{sys.executable} -m indico.server --pid-file {self.pid_file} --port 0"
+        command += f" --mongodb-uri '{mongodb_uri()}' --log-file {self.log_file}"
+        for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+            start = f"{command} --daemon {closed}"
+            subprocess.run(start, shell=True, cwd=ROOT, check=True, capture_output=True)
+            (process,) = filter(None, [running(self.pid_file)])
+            (listening,) = [c for c in process.net_connections() if c.status == "LISTEN"]
+            self.port = listening.laddr.port
+            self.assertIn(b"200 OK", self.ask())
+            stop = f"{command} --stop {closed}"
+            subprocess.run(stop, shell=True, cwd=ROOT, check=True, capture_output=True)
 
     def test_nothing_of_it_holds_the_terminal(self) -> None:
         """Who starts it may wait until all that it prints is closed, as `run_server` does."""
@@ -150,6 +169,21 @@ class LifeTest(DaemonTest):
             self.run_server("--stop")  # a second one
 
 
+class WaitTest(DaemonTest):
+    def test_who_waits_for_it_goes(self) -> None:
+        self.pid_file = self.folder / "a.pid"
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            command = [sys.executable, "-m", "indico.server", "--daemon", "--port", "0"]
+            command += ["--data-dir", str(self.folder), "--pid-file", str(self.pid_file)]
+            with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as waits:
+                until(lambda: running(self.pid_file))
+                waits.send_signal(name)
+                self.assertEqual(waits.wait(20), -name)
+            self.assertTrue(running(self.pid_file))
+            subprocess.run([*command, "--stop"], cwd=ROOT, check=True, capture_output=True)
+            self.assertEqual(self.mongods(), [])
+
+
 class ReloadTest(DaemonTest):
     def test_it_waits_for_the_new_workers(self) -> None:
         settings = self.folder / "settings.yaml"
@@ -170,6 +204,32 @@ class ReloadTest(DaemonTest):
         settings.write_text("{}")
         self.run_server("--reload")
         self.run_server("--stop")
+
+    def test_it_dies_meanwhile(self) -> None:
+        pid = self.start_daemon()
+        os.kill(pid, signal.SIGSTOP)
+        command = [sys.executable, "-m", "indico.server", "--pid-file", str(self.file())]
+        with subprocess.Popen([*command, "--reload"], cwd=ROOT, stdout=subprocess.PIPE) as reload:
+            until(lambda: _pending(pid) & 1 << (signal.SIGHUP - 1))
+            os.kill(pid, signal.SIGKILL)
+            self.assertEqual(reload.wait(20), 1)
+
+
+def _pending(pid: int) -> int:
+    """The signals that a process has got and not seen yet."""
+    (line,) = re.findall(r"^ShdPnd:\s+(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.M)
+    return int(line, 16)
+
+
+class ForegroundTest(DaemonTest):
+    def test_in_a_terminal(self) -> None:
+        flags = ("--mongodb-uri", mongodb_uri(), "--pid-file", str(self.pid_file))
+        server = self.serve(*flags)
+        self.port = server.port
+        self.assertEqual(self.file().read_text(), f"{server.process.pid}\n")
+        self.run_server("--stop")
+        self.assertEqual(server.wait(), 0)
+        self.assertFalse(self.file().exists())
 
 
 class SecondTest(DaemonTest):
@@ -243,6 +303,84 @@ class StaleTest(DaemonTest):
             fcntl.flock(file, fcntl.LOCK_EX)
             self.run_server("--status", code=1)
 
+    def test_another_one_is_made_while_it_is_opened(self) -> None:
+        path = self.folder / "a.pid"
+        path.write_text("")
+        lock = fcntl.flock
+
+        def make_another(*arguments: int) -> None:
+            lock(*arguments)
+            if flock.call_count == 1:
+                path.unlink()
+                path.write_text("")
+
+        with patch("indico.process.pid_file.fcntl.flock", side_effect=make_another) as flock:
+            self.assertTrue(PIDFile(path).lock())
+        self.assertEqual(flock.call_count, 2)
+
+    def test_a_process_that_is_not_ours_to_look_into(self) -> None:
+        path = self.folder / "a.pid"
+        file = PIDFile(path)
+        self.assertTrue(file.lock())
+        file.write()
+        us = psutil.Process()
+        self.assertEqual(running(path), us)
+        with patch.object(psutil.Process, "open_files", side_effect=psutil.AccessDenied):
+            self.assertEqual(running(path), us)
+        file.remove()
+
+    def test_who_has_ended(self) -> None:
+        path = self.folder / "a.pid"
+        with subprocess.Popen(["true"]) as child:
+            process = psutil.Process(child.pid)
+            self.assertTrue(end(process, path, 10))  # a zombie until we look
+        gone = psutil.NoSuchProcess(1)
+        with (
+            subprocess.Popen(["sleep", "60"]) as child,
+            patch.object(psutil.Process, "status", side_effect=gone),
+        ):
+            self.assertTrue(end(psutil.Process(child.pid), path, 10))
+
+    def test_what_is_no_file(self) -> None:
+        self.pid_file = self.folder / "a.pid"
+        os.mkfifo(self.pid_file)
+        for path in (self.pid_file, Path(os.devnull), self.folder):
+            self.pid_file = path
+            self.assertIn(f"pid_file: {path} can't be written", self.run_server(code=1))
+            self.assertIn("not running", self.run_server("--status", code=1))
+
+    def test_a_full_disk(self) -> None:
+        file = PIDFile(self.folder / "a.pid")
+        self.assertTrue(file.lock())
+        read_only = os.open(file.path, os.O_RDONLY)
+        os.dup2(read_only, file.fileno())
+        os.close(read_only)
+        with self.assertRaisesRegex(StartError, "a.pid can't be written"):
+            file.write()
+        file.remove()
+
+    def test_the_file_of_another_server(self) -> None:
+        path = self.folder / "a.pid"
+        first, second = PIDFile(path), PIDFile(path)
+        self.assertTrue(first.lock())
+        path.unlink()
+        self.assertTrue(second.lock())
+        first.remove()
+        self.assertFalse(PIDFile(path).lock())
+        second.remove()
+        self.assertFalse(path.exists())
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be another user")
+    def test_the_server_of_another_user(self) -> None:
+        self.folder.chmod(0o755)
+        pid = self.start_daemon()
+        for mode, text in ((0o644, f"process {pid} is another user's"), (0o600, "can't be read")):
+            self.file().chmod(mode)
+            for flag in ("--stop", "--reload", "--replace"):
+                self.assertIn(text, self.run_server(flag, code=1, user=65534))
+        self.assertIn(b"200 OK", self.ask())
+        self.run_server("--stop")
+
     def test_one_that_is_removed_meanwhile(self) -> None:
         path = self.folder / "a.pid"
         first = PIDFile(path)
@@ -299,6 +437,12 @@ class LogFileTest(DaemonTest):
 
     def test_without_one_the_signal_means_nothing(self) -> None:
         server = self.serve("--mongodb-uri", mongodb_uri(), "--processes", "1")
+        (worker,) = psutil.Process(server.process.pid).children()
+        worker.kill()
+        until(lambda: "another one starts" in server.printed())
+        until(lambda: any(one != worker for one in psutil.Process(server.process.pid).children()))
+        server.signal(signal.SIGUSR1)  # while the next one does not know yet what it means
+        self.assertEqual(server.call("/healthz"), (200, "ok"))
         server.signal(signal.SIGUSR1)
         self.assertEqual(server.call("/healthz"), (200, "ok"))
         self.assertEqual(server.stop(), 0)

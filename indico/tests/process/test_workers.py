@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -14,9 +15,12 @@ from functools import partial
 
 import psutil
 
+from indico.db.embedded import find_binary
+from indico.process.worker import main
 from indico.tests.load import Load, Request
 from indico.tests.server_process import ROOT, ProcessTest, ServerProcess, until
 from indico.tests.server_test import PASSWORD, mongodb_uri
+from indico.tests.test_tls import certificate
 
 HELD = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{"
 
@@ -44,6 +48,12 @@ class WorkersTest(ProcessTest):
             if worker in (None, seen[0]):
                 return client
             client.close()
+
+    def may_open(self, server: ServerProcess, more: int) -> None:
+        """So many files more than the parent has open now."""
+        parent = psutil.Process(server.process.pid)
+        _, most = parent.rlimit(psutil.RLIMIT_NOFILE)
+        parent.rlimit(psutil.RLIMIT_NOFILE, (parent.num_fds() + more, most))
 
     def find(self, server: ServerProcess, port: int, seen: list[psutil.Process]) -> bool:
         for worker in self.workers(server):
@@ -89,6 +99,21 @@ class ServeTest(WorkersTest):
         self.assertEqual(server.stop(), 0)
         self.assertEqual(self.mongods(), [])
 
+    def test_the_embedded_mongodb_can_not_be_started_again(self) -> None:
+        binary = self.folder / "mongod"
+        good = f'#!/bin/sh\nexec "{find_binary(None)}" "$@"\n'
+        binary.write_text(good)
+        binary.chmod(0o755)
+        server = ProcessTest.serve(self, "--processes", "1", "--mongod-binary", str(binary))
+        binary.write_text("#!/bin/sh\nexit 1\n")
+        (mongod,) = self.mongods()
+        mongod.kill()
+        until(lambda: "The embedded MongoDB ended with code 1" in server.printed())
+        binary.write_text(good)
+        until(lambda: "reloaded: 1 new worker" in server.printed())
+        self.assertEqual(server.call("/readyz")[0], 200)
+        self.assertEqual(server.stop(), 0)
+
     def test_what_no_worker_can_do_is_said_once(self) -> None:
         uri = "mongodb://127.0.0.1:1/"
         server = self.start(
@@ -128,6 +153,33 @@ class DeathTest(WorkersTest):
         self.assertEqual(server.call("/healthz"), (200, "ok"))
         self.assertEqual(server.stop(), 0)
 
+    def test_it_gets_two_signals_itself(self) -> None:
+        server = self.serve("--drain-seconds", "300")
+        (worker, _) = self.workers(server)
+        client = self.hold(server, worker)
+        worker.terminate()
+        until(lambda: "stopping" in server.printed())
+        worker.terminate()
+        until(lambda: f"worker {worker.pid} ended with code 1" in server.printed())
+        client.close()
+        self.assertEqual(server.stop(), 0)
+
+    def test_the_parent_is_gone_before_it_has_begun(self) -> None:
+        ours, theirs = socket.socketpair()
+        ours.close()
+        self.assertEqual(main([str(theirs.detach())]), 1)
+
+    def test_there_are_no_files_for_another_one(self) -> None:
+        server = self.serve()
+        self.may_open(server, -2)
+        self.workers(server)[0].kill()
+        until(lambda: "can't be started: Too many open files" in server.printed())
+        self.assertEqual(len(self.workers(server)), 1)
+        self.may_open(server, 100)
+        until(lambda: len(self.workers(server)) == 2)
+        self.assertEqual(server.stop(), 0)
+        self.assertNotIn("Traceback", server.printed())
+
     def test_the_parent_is_killed(self) -> None:
         server = self.serve()
         workers = self.workers(server)
@@ -137,6 +189,35 @@ class DeathTest(WorkersTest):
         client.close()
         psutil.wait_procs(workers, timeout=20)
         self.assertFalse(any(worker.is_running() for worker in workers))
+
+
+class SignalTest(WorkersTest):
+    """At the wrong time: `--pid-file` tells the process id before the server serves."""
+
+    def test_before_it_serves(self) -> None:
+        for flags in (("--processes", "1"), ()):
+            server = self.start(*flags)
+            until(lambda: "Starting MongoDB" in server.printed())  # noqa: B023
+            server.signal(signal.SIGUSR1)
+            if flags:
+                server.signal(signal.SIGHUP)
+            server.wait_until_it_listens()
+            self.assertEqual(server.call("/healthz"), (200, "ok"))
+            self.assertEqual(server.stop(), 0)
+
+    def test_while_mongodb_is_taken_down(self) -> None:
+        server = ProcessTest.serve(self, "--processes", "1")
+        parent = psutil.Process(server.process.pid)
+        (mongod,) = self.mongods()
+        mongod.suspend()
+        server.signal(signal.SIGTERM)
+        # The parent asks MongoDB nothing before.
+        until(lambda: any(c.status == "ESTABLISHED" for c in parent.net_connections()))
+        for name in (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
+            server.signal(name)
+        mongod.resume()
+        self.assertEqual(server.wait(), 0)
+        self.assertEqual(self.mongods(), [])
 
 
 class StopTest(WorkersTest):
@@ -172,6 +253,20 @@ class StopTest(WorkersTest):
                 server.signal(signal.SIGTERM)
                 self.assertEqual(server.wait(20), 1)
                 self.assertNotIn("Traceback", server.printed())
+
+    def test_who_died_before_is_not_replaced_meanwhile(self) -> None:
+        server = self.serve()
+        first, other = self.workers(server)
+        client = self.hold(server, other)
+        first.kill()
+        until(lambda: "another one starts in 1 s" in server.printed())
+        server.signal(signal.SIGTERM)
+        time.sleep(1.5)
+        self.assertEqual([worker.pid for worker in self.workers(server)], [other.pid])
+        self.assertIn(b"200 OK", self.answer(client))
+        client.close()
+        self.assertEqual(server.wait(), 0)
+        self.assertNotIn("Traceback", server.printed())
 
     def test_one_that_does_not_end_is_ended(self) -> None:
         server = self.serve("--drain-seconds", "0.2")
@@ -242,6 +337,25 @@ class ReloadTest(WorkersTest):
         self.assertFalse(any(worker.is_running() for worker in old))
         self.assertEqual(server.stop(), 0)
 
+    def test_a_tls_handshake_that_has_begun(self) -> None:
+        files = [self.folder / name for name in ("certificate.pem", "key.pem")]
+        for file, text in zip(files, certificate(), strict=True):
+            file.write_text(text)
+        tls = ("--certificate", str(files[0]), "--private-key", str(files[1]))
+        context = ssl.create_default_context(cafile=files[0])
+        for kind in ("fast", "tornado"):
+            server = self.serve("--http-server", kind, "--drain-seconds", "30", *tls)
+            client = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+            seen: list[psutil.Process] = []
+            until(partial(self.find, server, client.getsockname()[1], seen))
+            server.signal(signal.SIGHUP)
+            until(lambda: server.printed().count("stopping") == 2)  # noqa: B023
+            time.sleep(0.5)  # a worker without a connection is gone by then
+            with context.wrap_socket(client, server_hostname="localhost") as connection:
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+                self.assertIn(b"200 OK", connection.recv(1000))
+            self.assertEqual(server.stop(), 0)
+
     def test_new_settings(self) -> None:
         file = self.folder / "settings.yaml"
         file.write_text("max_body_bytes: 10")
@@ -269,6 +383,22 @@ class ReloadTest(WorkersTest):
         self.assertIn("certificate: nowhere.pem can't be read", server.printed())
         self.assertEqual(server.call("/healthz"), (200, "ok"))
         self.assertEqual(server.stop(), 0)
+
+    def test_there_are_no_files_for_new_workers(self) -> None:
+        server = self.serve()
+        old = {worker.pid for worker in self.workers(server)}
+        text = "not reloaded, the old workers go on: A worker can't be started"
+        for number, more in enumerate((0, 3), start=1):  # for none, and for the first one alone
+            self.may_open(server, more)
+            server.signal(signal.SIGHUP)
+            until(lambda number=number: server.printed().count(text) == number)  # type: ignore[misc]
+            until(lambda: {worker.pid for worker in self.workers(server)} == old)
+            self.assertEqual(server.call("/healthz"), (200, "ok"))
+        self.may_open(server, 100)
+        server.signal(signal.SIGHUP)
+        until(lambda: "reloaded: 2" in server.printed())
+        self.assertEqual(server.stop(), 0)
+        self.assertNotIn("Traceback", server.printed())
 
     def test_it_is_stopped_meanwhile(self) -> None:
         server = self.serve()
