@@ -28,6 +28,7 @@ class SuitesTest(ProcessTest):
         shutil.copytree(
             ROOT, self.folder / "copy", ignore=shutil.ignore_patterns(".*", "__pycache__")
         )
+        shutil.copy(ROOT / ".gitignore", self.folder / "copy")  # a test looks into it
         with (self.folder / "copy/indico/db/embedded.py").open("a") as embedded:
             embedded.write(NO_MONGODB)
 
