@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from bench import batches, compare, dashboard, growth, held, limit, offload
+from bench import batches, compare, dashboard, growth, held, limit, offload, overload
 from bench.machine import UnfitError
 from indico.error import StartError
 
@@ -18,6 +18,7 @@ MEASUREMENTS: dict[str, Callable[[list[str]], int]] = {
     "limit": limit.main,
     "growth": growth.main,
     "dashboard": dashboard.main,
+    "overload": overload.main,
 }
 
 

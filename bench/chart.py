@@ -79,8 +79,8 @@ def svg(title: str, about: str, names: list[str], rows: list[Row], one_scale: bo
         f'width="{width}" height="{height}" role="img" aria-label="{escape(title)}">',
         f"<style>{STYLE}</style>",
         f'<rect class="page" width="{width}" height="{height}"/>',
-        _text(MARGIN, 34, title, "title"),
-        _text(MARGIN, 56, about, "muted"),
+        text(MARGIN, 34, title, "title"),
+        text(MARGIN, 56, about, "muted"),
         *_legend(names),
     ]
     top = HEADER
@@ -95,16 +95,16 @@ def _legend(names: list[str]) -> Iterator[str]:
     left = MARGIN
     for kind in dict.fromkeys(map(_kind, names)):
         yield f'<rect class="{kind}" x="{left}" y="70" width="12" height="12"/>'
-        yield _text(left + 18, 80, shown[kind], "muted")
+        yield text(left + 18, 80, shown[kind], "muted")
         left += 40 + 7 * len(shown[kind])
 
 
 def _row(row: Row, names: list[str], indent: int, top: int, one_scale: bool) -> Iterator[str]:
     title, panels = row
-    yield _text(MARGIN, top + 14, title, "row")
+    yield text(MARGIN, top + 14, title, "row")
     for number_of_bar, name in enumerate(names):
         y = top + ROW_TITLE + BAR * number_of_bar + 12
-        yield _text(indent - 8, y, name, "name")
+        yield text(indent - 8, y, name, "name")
     highest = max((max(values.values(), default=0) for _, values in panels), default=0)
     for column, (heading, values) in enumerate(panels):
         scale = highest if one_scale else max(values.values(), default=0)
@@ -114,14 +114,14 @@ def _row(row: Row, names: list[str], indent: int, top: int, one_scale: bool) -> 
 def _panel(
     heading: str, values: dict[str, float], names: list[str], left: int, top: int, scale: float
 ) -> Iterator[str]:
-    yield _text(left, top + 34, heading, "muted")
+    yield text(left, top + 34, heading, "muted")
     first = top + ROW_TITLE
     for number_of_bar, name in enumerate(names):
         if name in values:
             y, length = first + BAR * number_of_bar, BARS * values[name] / scale
             bar = f'x="{left}" y="{y + 2}" width="{length:.1f}" height="{BAR - 4}"'
             yield f'<rect class="{_kind(name)}" {bar}/>'
-            yield _text(left + length + 5, y + 12, number(values[name]), "muted")
+            yield text(left + length + 5, y + 12, number(values[name]), "muted")
     bottom = first + BAR * len(names)
     yield f'<line class="axis" x1="{left}" y1="{first}" x2="{left}" y2="{bottom}"/>'
 
@@ -159,5 +159,5 @@ def _kind(name: str) -> str:
     return "ours" if name == OURS else "variant" if name.split()[0] == OURS else "peer"
 
 
-def _text(x: float, y: float, text: str, kind: str) -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y}">{escape(text)}</text>'
+def text(x: float, y: float, words: str, kind: str) -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:g}">{escape(words)}</text>'

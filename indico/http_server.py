@@ -71,6 +71,8 @@ class FastHTTPServer:
         self.body_timeout = body_timeout
         self.max_body_size = max_body_size
         self.ssl_options = ssl_options
+        # An application's own shortcut: bytes that answer a whole request as it was sent, or None.
+        self.refuse: Callable[[bytes], bytes | None] = getattr(app, "refuse", lambda _: None)
         self.connections: set[_Connection] = set()
         self.done: asyncio.Future[None]  # what a write answers for which there is room
         self._emptied = asyncio.Event()
@@ -164,6 +166,11 @@ class FastHTTPServer:
         if self._idle_timer is None:
             self._idle_timer = loop.call_later(self.idle_connection_timeout, self._close_idle, loop)
 
+    def go_on_idle(self, connection: _Connection) -> None:
+        """Gives `connection`, which is idle, its time anew."""
+        self._idle.pop(connection, None)  # whose time began last comes last
+        self._idle[connection] = connection.loop.time()
+
     def end_idle(self, connection: _Connection) -> None:
         self._idle.pop(connection, None)
 
@@ -211,7 +218,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, server: FastHTTPServer, loop: asyncio.AbstractEventLoop) -> None:
         self.server = server
         self.writable = server.done
-        self._loop = loop
+        self.loop = loop
         self._parser = httptools.HttpRequestParser(self)
         self._unparsed = b""
         self._read: list[Any] = []  # a deque takes 700 bytes even while it is empty
@@ -240,8 +247,19 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._waiting:
             self._keep(self._unparsed + data)
-        else:
+        elif not self._refused(data):
             self._parse(data)
+
+    def _refused(self, data: bytes) -> bool:
+        """Whether the application has answered `data`, between two requests, without parsing."""
+        if self._in_head or self._deaf or self._exchange or not self.writable.done():
+            return False
+        answer = self.server.refuse(data)
+        if answer is None:
+            return False
+        self.transport.write(answer)
+        self.server.go_on_idle(self)
+        return True
 
     def connection_lost(self, error: Exception | None) -> None:
         self._leave()
@@ -252,7 +270,7 @@ class _Connection(asyncio.Protocol):
         self.server.app.on_close(self)
 
     def pause_writing(self) -> None:
-        self.writable = self._loop.create_future()
+        self.writable = self.loop.create_future()
         self._watch_writing(self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
@@ -488,7 +506,7 @@ class _Connection(asyncio.Protocol):
         if unparsed or self.context.protocol == "https" or self.transport.get_write_buffer_size():
             self.transport.pause_reading()
             ours, theirs = socket.socketpair()
-            _tasks.add(tunnel := self._loop.create_task(_tunnel(self.transport, ours, unparsed)))
+            _tasks.add(tunnel := self.loop.create_task(_tunnel(self.transport, ours, unparsed)))
             tunnel.add_done_callback(_tasks.discard)
         else:
             own = self.transport.get_extra_info("socket")
@@ -502,7 +520,7 @@ class _Connection(asyncio.Protocol):
     def _watch_body(self) -> None:
         exchange = self._exchange
         if exchange and not exchange.read_finished and not self._body_timer:
-            self._body_timer = self._loop.call_later(exchange.body_timeout, self._body_too_slow)
+            self._body_timer = self.loop.call_later(exchange.body_timeout, self._body_too_slow)
 
     def _body_too_slow(self) -> None:
         gen_log.info("Timeout reading body from %s", self.context)
@@ -510,7 +528,7 @@ class _Connection(asyncio.Protocol):
 
     def _watch_writing(self, before: int) -> None:
         """Ends a connection whose client takes nothing of its answer for a whole timeout."""
-        self._write_timer = self._loop.call_later(
+        self._write_timer = self.loop.call_later(
             self.server.idle_connection_timeout, self._check_writing, before
         )
 

@@ -13,7 +13,6 @@ from tornado.httputil import (
     HTTPConnection,
     HTTPMessageDelegate,
     HTTPServerRequest,
-    RequestStartLine,
 )
 from tornado.routing import PathMatches
 
@@ -21,7 +20,7 @@ from indico.config import Settings
 from indico.error import Overloaded
 from indico.routes.body import LimitedBody
 from indico.routes.forwarded import Forwarded
-from indico.routes.refusal import ALWAYS_ACCEPTED, Refusal
+from indico.routes.refusal import ALWAYS_ACCEPTED, Refusal, Refused, answer, plain
 from indico.telemetry import metrics, tracing
 from indico.utils import log
 
@@ -48,6 +47,7 @@ class Application(web.Application):
         # Those of them that have come to their handler; a body may be long on its way.
         self._taken_on: set[HTTPServerRequest] = set()
         self._max_in_flight = config.max_in_flight
+        self._refusals: list[Refused] = []  # of this turn of the loop
         self._forwarded = Forwarded(config.trusted_proxies) if config.trusted_proxies else None
         self._idle = asyncio.Event()
         self._templates = {
@@ -74,13 +74,45 @@ class Application(web.Application):
         if len(self._taken_on) < self._max_in_flight:
             return super().start_request(server_conn, request_conn)
         accept = partial(super().start_request, server_conn, request_conn)
-        return Refusal(request_conn, accept, refused)
+        return Refusal(request_conn, accept, self._refused)
+
+    def refuse(self, data: bytes) -> bytes | None:
+        """The answer to `data` as it was sent, if it is one request that is one too many.
+
+        None leaves it to `start_request`: a shortcut for the HTTP server, to be asked first.
+        """
+        if len(self._taken_on) < self._max_in_flight or (request := plain(data)) is None:
+            return None
+        self._refused(request)
+        return answer(request)
+
+    def _refused(self, request: Refused) -> None:
+        self._refusals.append(request)
+        if len(self._refusals) == 1:
+            asyncio.get_running_loop().call_soon(self._log_refusals)
+
+    def _log_refusals(self) -> None:
+        """Those of a turn of the loop together: to do the same many times over takes less time."""
+        metrics.REFUSED.inc(len(self._refusals))
+        for method, uri, request_id in self._refusals:
+            path = uri.partition("?")[0][:MAX_LOGGED_PATH]
+            log.info(
+                f"{method} {path} {Overloaded.status} overloaded id={request_id}",
+                {
+                    "method": method,
+                    "path": path,
+                    "status": Overloaded.status,
+                    "request_id": request_id,
+                },
+            )
+        self._refusals.clear()
 
     def take_on(self, request: HTTPServerRequest) -> bool:
         """False if it is one too many."""
         if len(self._taken_on) < self._max_in_flight or request.path in ALWAYS_ACCEPTED:
             self._taken_on.add(request)
             return True
+        metrics.REFUSED.inc()
         return False
 
     def find_handler(  # type: ignore[override]
@@ -99,7 +131,7 @@ class Application(web.Application):
             self._targets[where] = (*found, handler.path_args, handler.path_kwargs)
         else:
             handler = self.get_handler_delegate(request, *target)
-        return LimitedBody(handler, request, self._max_body_bytes, lambda: self.leave(request))
+        return LimitedBody(handler, request, self._max_body_bytes, self.take_on, self.leave)
 
     def log_request(self, handler: web.RequestHandler) -> None:
         """Of every handler, once it has finished."""
@@ -161,19 +193,4 @@ def log_request(handler: web.RequestHandler) -> None:
         f"{request.method} {fields['path']} {fields['status']} {fields['milliseconds']} ms"
         f" id={fields['request_id']} user={fields['user_id']} from={request.remote_ip}",
         fields,
-    )
-
-
-def refused(start_line: RequestStartLine, request_id: str) -> None:
-    """The line of a request that was one too many."""
-    metrics.REFUSED.inc()
-    path = start_line.path.partition("?")[0][:MAX_LOGGED_PATH]
-    log.info(
-        f"{start_line.method} {path} {Overloaded.status} overloaded id={request_id}",
-        {
-            "method": start_line.method,
-            "path": path,
-            "status": Overloaded.status,
-            "request_id": request_id,
-        },
     )

@@ -23,6 +23,7 @@ from indico.error import (
     IndicoError,
     InvalidArgument,
     InvalidJSON,
+    Overloaded,
     TooLarge,
     UnsupportedMediaType,
     WrongFieldType,
@@ -40,7 +41,8 @@ class LimitedBody(HTTPMessageDelegate):
 
     Such a body is read to its end and thrown away as it comes, so that the client, which sends
     before it listens, gets its answer. What was wrong with it is `request.body_error`, which
-    the handler raises.
+    the handler raises. Nor does a request come to it that `take_on` doesn't take, which is asked
+    as the body ends; `leave` is told if nobody will answer.
     """
 
     def __init__(
@@ -48,13 +50,15 @@ class LimitedBody(HTTPMessageDelegate):
         handler: HTTPMessageDelegate,
         request: HTTPServerRequest,
         max_bytes: int,
-        closed: Callable[[], None],
+        take_on: Callable[[HTTPServerRequest], bool],
+        leave: Callable[[HTTPServerRequest], None],
     ) -> None:
         self._handler = handler
         self._request = request
         self._max_bytes = max_bytes
         self._size = 0
-        self._closed = closed
+        self._take_on = take_on
+        self._leave = leave
         self._gzip: Any = None
 
     def headers_received(
@@ -92,10 +96,17 @@ class LimitedBody(HTTPMessageDelegate):
     def finish(self) -> None:
         if body_error(self._request) is None and self._gzip and not self._gzip.eof:
             self._refuse(InvalidJSON("The gzip body ends too early."))
-        self._handler.finish()
+        # The handler begins in the loop's next turn, after all that has come in this one.
+        if body_error(self._request) is None and not self._take_on(self._request):
+            self._refuse(Overloaded())
+        try:
+            self._handler.finish()
+        except BaseException:
+            self._leave(self._request)
+            raise
 
     def on_connection_close(self) -> None:
-        self._closed()
+        self._leave(self._request)
         self._handler.on_connection_close()
 
     def _refuse(self, error: IndicoError) -> None:

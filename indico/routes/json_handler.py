@@ -101,8 +101,6 @@ class JSONHandler(RequestHandler):
         self.begin()
         if error := body_error(self.request):
             raise error
-        if not self.application.take_on(self.request):
-            raise Overloaded
         self._bound(self.config.request_timeout_seconds)
 
     def begin(self) -> None:
@@ -199,6 +197,8 @@ class JSONHandler(RequestHandler):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
+        if isinstance(value, Overloaded):
+            return  # the line of the request says it
         if self._as_indico_error(500, value).status >= 500 and value is not None:
             LOGGER.error(
                 "%s %s failed id=%s",

@@ -6,8 +6,9 @@ routed or looked up, and the answer has the envelope as well as what REST client
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import NamedTuple, cast
 
 import orjson
 from tornado.httputil import (
@@ -19,28 +20,92 @@ from tornado.httputil import (
 )
 
 from indico.error import Overloaded
-from indico.routes.headers import date, request_id
+from indico.routes.headers import date, new_id, request_id, sane_id
 
 # What is asked of a server to learn whether it has too much to do.
 ALWAYS_ACCEPTED = frozenset({"/healthz", "/readyz", "/metrics"})
 
 _ERROR = Overloaded()
 _START_LINE = ResponseStartLine("HTTP/1.1", _ERROR.status, "Service Unavailable")
-_HEADERS = HTTPHeaders({"Content-Type": "application/json", "Cache-Control": "no-store"})
-_HEADERS.update(_ERROR.headers)
+_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", **_ERROR.headers}
+_HEAD = "".join(
+    [
+        f"HTTP/1.1 {_START_LINE.code} {_START_LINE.reason}\r\n",
+        *(f"{name}: {value}\r\n" for name, value in _HEADERS.items()),
+    ]
+)
+
+# A request that a glance can tell from all others: what it says of its body and its connection,
+# if anything, is how long the one is, and that the other is kept. No part of it is tried twice.
+_FIELD = (
+    rb"(?:(?!(?i:content-length|transfer-encoding|connection|expect|upgrade):)"
+    rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\t -~]*+\r\n"
+    rb"|(?i:connection: *keep-alive)\r\n)*+"
+)
+_PLAIN = re.compile(
+    rb"([A-Z]++) (/[!-~]*+) HTTP/1\.1\r\n"
+    + _FIELD
+    + rb"(?:(?i:content-length): *(\d{1,4})\r\n)?+"
+    + _FIELD
+    + rb"\r\n"
+)
+_ID = re.compile(rb"\r\n(?i:x-request-id):[\t ]*+([!-~]*+)[\t ]*+(?=\r\n)")
+
+
+class Refused(NamedTuple):
+    """What a refusal says of its request."""
+
+    method: str
+    uri: str
+    request_id: str
+
+
+def plain(data: bytes) -> Refused | None:
+    """The one request that `data` is, if it is as simple as nearly all are."""
+    head = _PLAIN.match(data)
+    if head is None or head.end() + int(head[3] or 0) != len(data):
+        return None
+    path = head[2].decode("ascii")
+    if path.partition("?")[0] in ALWAYS_ACCEPTED:
+        return None
+    ids = _ID.findall(data, 0, head.end())
+    request_id = sane_id(b",".join(ids).decode("ascii")) if ids else new_id()
+    return Refused(head[1].decode("ascii"), path, request_id)
+
+
+def answer(request: Refused) -> bytes:
+    """The refusal of it, head and body."""
+    method, uri, request_id = request
+    body = _body(method, uri, request_id)
+    about = f"Date: {date()}\r\nX-Request-Id: {request_id}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return (_HEAD + about).encode("ascii") + (b"" if method == "HEAD" else body)
+
+
+def _body(method: str, uri: str, request_id: str) -> bytes:
+    return orjson.dumps(
+        {
+            "status": _ERROR.status,
+            "data": _ERROR.message,
+            "error": {"code": _ERROR.code, "request_id": request_id, "details": []},
+            "method": method,
+            "uri": uri,
+            "code": _ERROR.status,
+            "message": _ERROR.message,
+        }
+    )
 
 
 class Refusal(HTTPMessageDelegate):
     """Reads a request to its end and refuses it, unless it is one of `ALWAYS_ACCEPTED`.
 
-    `accept` makes the delegate of those; `refused` is told a request's first line and id.
+    `accept` makes the delegate of those; `refused` is told of others.
     """
 
     def __init__(
         self,
         connection: HTTPConnection,
         accept: Callable[[], HTTPMessageDelegate],
-        refused: Callable[[RequestStartLine, str], None],
+        refused: Callable[[Refused], None],
     ) -> None:
         self._connection = connection
         self._accept = accept
@@ -72,22 +137,11 @@ class Refusal(HTTPMessageDelegate):
 
     def _refuse(self) -> None:
         method, uri, _ = self._request
-        body = orjson.dumps(
-            {
-                "status": _ERROR.status,
-                "data": _ERROR.message,
-                "error": {"code": _ERROR.code, "request_id": self._id, "details": []},
-                "method": method,
-                "uri": uri,
-                "code": _ERROR.status,
-                "message": _ERROR.message,
-            }
-        )
-        headers = _HEADERS  # one for all: nobody keeps it
-        headers.pop("Connection", None)
+        body = _body(method, uri, self._id)
+        headers = HTTPHeaders(_HEADERS)
         headers["Date"] = date()
         headers["X-Request-Id"] = self._id
         headers["Content-Length"] = str(len(body))
         self._connection.write_headers(_START_LINE, headers, b"" if method == "HEAD" else body)
         self._connection.finish()
-        self._refused(self._request, self._id)
+        self._refused(Refused(method, uri, self._id))

@@ -8,8 +8,9 @@ import json
 from unittest import TestCase
 from xml.etree import ElementTree
 
-from bench import answers, chart, load, options, report
+from bench import answers, chart, load, options, overload_report, report
 from bench.goals import GOALS, goals, tails
+from bench.overload_report import BOUND, NO_BOUND, Overload, Step
 from bench.results import P99, REQUESTS, Results, medians, ratio
 
 OUTPUT = """Running 1s test @ http://127.0.0.1:8888
@@ -122,6 +123,35 @@ class ChartTest(TestCase):
             self.assertIn("indico --flag <&>", texts)
         for picture in chart.pictures(Results({}, {})).values():
             ElementTree.fromstring(picture)
+
+
+class OverloadTest(TestCase):
+    def setUp(self) -> None:
+        def step(offered: int, accepted: float, refused: float, errors: int = 0) -> Step:
+            took = (0.2, 0.3) if refused else (0.01, 0.02)
+            late = 0.001 if refused else None
+            used = (0.9, 0.1, 0.1, 0.0)
+            return Step(offered, accepted, refused, errors, *took, late, late, *used)
+
+        bounded = [step(500, 500, 0), step(1000, 990, 10), step(2000, 950, 1050)]
+        unbounded = [step(500, 500, 0), step(1000, 980, 0), step(2000, 700, 0, errors=1)]
+        self.made = Overload({"date": "2026"}, {"read": {BOUND: bounded, NO_BOUND: unbounded}})
+        self.made.bounds[50] = bounded[-1]
+        self.made.refusal_seconds = 50e-6
+
+    def test_figures(self) -> None:
+        self.assertEqual(self.made.capacity("read"), 990)
+        self.assertEqual(self.made.at_twice("read").offered, 2000)
+        self.assertEqual(self.made.errors(), 1)
+
+    def test_page(self) -> None:
+        page = overload_report.markdown(self.made)
+        self.assertIn("With 2.02 times that offered it answers 96% of it", page)
+        self.assertIn("is 300 ms", page)
+        self.assertIn("10, 20 | -, -", page)
+
+    def test_picture(self) -> None:
+        ElementTree.fromstring(overload_report.picture(self.made))
 
 
 class AnswersTest(TestCase):

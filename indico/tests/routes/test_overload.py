@@ -17,7 +17,7 @@ from indico.error import Conflict
 from indico.routes.handler import IndicoHandler
 from indico.routes.rest_handler import RestHandler
 from indico.tests.metrics import Figures
-from indico.tests.server_test import ServerTest, exchange
+from indico.tests.server_test import ServerTest, exchange, read_answer
 from indico.utils import LOGGER
 
 THINGS = Collection("things")
@@ -67,6 +67,13 @@ def _function(body: str) -> dict[str, Any]:
     return {"body": body, "args": [], "lang": "js"}
 
 
+class FaultyHandler(IndicoHandler):
+    """Fails before it could answer."""
+
+    def initialize(self) -> None:
+        raise ValueError
+
+
 class StreamHandler(RestHandler):
     async def get(self) -> None:
         await self.stream(self._pieces())
@@ -83,7 +90,9 @@ class WorkTest(ServerTest):
         WorkHandler.at_work = 0
         WorkHandler.ended.clear()
         work = (r"/work/(?P<action>[a-zA-Z_]+)?", WorkHandler)
-        self._app.add_handlers(".*", [work, (r"/stream", StreamHandler)])
+        self._app.add_handlers(
+            ".*", [work, (r"/stream", StreamHandler), ("/faulty", FaultyHandler)]
+        )
 
     async def ask(self, path: str, method: str = "POST", body: bytes = b"") -> Any:
         head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nX-Request-Id: the-id\r\n"
@@ -129,6 +138,48 @@ class InFlightTest(WorkTest):
         self.assertIn("POST /user/get 503 overloaded id=the-id", logs.output[1])
         self.assertEqual(await self.refused(), before + 3)
         await self.end(calls)
+        self.assertEqual((await self.ask("/system/ping"))[0], 200)
+
+    @gen_test
+    async def test_what_is_parsed_is_answered_as_what_need_not_be(self) -> None:
+        """That is a request in pieces, and one that can be told at a glance."""
+        calls = await self.begin()
+        lines = b"POST /a?b=c HTTP/1.1\r\nHost: a\r\nX-Request-Id: one\r\nContent-Length: 2\r\n\r\n"
+        port = self.get_http_port()
+        whole = await exchange(port, lines + b"{}")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for piece in (lines[:30], lines[30:], b"{}"):
+            writer.write(piece)
+            await asyncio.sleep(0.05)
+        parsed = await read_answer(reader)
+        writer.close()
+        for _, headers, _ in (whole, parsed):
+            headers.pop("date")
+        self.assertEqual(whole, parsed)
+        await self.end(calls)
+
+    @gen_test
+    async def test_a_burst(self) -> None:
+        """What comes within one turn of the loop is counted one by one."""
+        WorkHandler.go_on = asyncio.Event()
+        port, before = self.get_http_port(), await self.refused()
+        burst = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+        for _, writer in burst:
+            writer.write(b"POST /work/waits HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+        while await self.refused() < before + 18:
+            await asyncio.sleep(0.01)
+        self.assertEqual(WorkHandler.at_work, 2)
+        WorkHandler.go_on.set()
+        answers = [await read_answer(reader) for reader, _ in burst]
+        self.assertEqual(sorted(status for status, _, _ in answers), [200] * 2 + [503] * 18)
+        for _, writer in burst:
+            writer.close()
+
+    @gen_test
+    async def test_a_handler_that_can_not_be_made_is_no_work(self) -> None:
+        with self.assertLogs(level="ERROR"):
+            for _ in range(3):
+                await self.ask("/faulty")
         self.assertEqual((await self.ask("/system/ping"))[0], 200)
 
     @gen_test

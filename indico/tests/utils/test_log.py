@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import io
 import json
@@ -8,7 +9,8 @@ import sys
 from typing import Any
 from unittest import TestCase
 
-from indico.utils.log import REQUEST, JSONFormatter, TextFormatter
+from indico.utils import LOGGER, log
+from indico.utils.log import REQUEST, JSONFormatter, TextFormatter, _Handler
 
 
 def written(formatter: logging.Formatter, message: str, *args: Any, **kwargs: Any) -> str:
@@ -90,3 +92,47 @@ class RequestTest(TestCase):
         self.assertNotIn(
             "request_id", json.loads(self.while_handled(JSONFormatter("indico"), None))
         )
+
+
+class HandlerTest(TestCase):
+    def setUp(self) -> None:
+        self.stream = io.StringIO()
+        self.handler = _Handler()
+        self.handler.setStream(self.stream)
+        LOGGER.addHandler(self.handler)
+        self.addCleanup(LOGGER.removeHandler, self.handler)
+        self.addCleanup(LOGGER.setLevel, LOGGER.level)
+        LOGGER.setLevel(logging.INFO)
+
+    def test_lines_of_requests_are_written_once_in_a_turn(self) -> None:
+        async def two() -> None:
+            for line in ("one", "two"):
+                log.info(line, {})
+            self.assertEqual(self.stream.getvalue(), "")
+            await asyncio.sleep(0)
+            self.assertEqual(self.stream.getvalue(), "one\ntwo\n")
+            log.info("three", {})
+            await asyncio.sleep(0)
+
+        asyncio.run(two())
+        self.assertEqual(self.stream.getvalue(), "one\ntwo\nthree\n")
+
+    def test_others_come_at_once_and_in_order(self) -> None:
+        async def both() -> None:
+            log.info("a request", {})
+            LOGGER.error("an error")
+            self.assertEqual(self.stream.getvalue(), "a request\nan error\n")
+
+        asyncio.run(both())
+        self.assertEqual(self.stream.getvalue(), "a request\nan error\n")
+
+    def test_a_log_that_is_full(self) -> None:
+        class Full(io.StringIO):
+            def flush(self) -> None:
+                raise OSError("No space left on device")
+
+        async def one() -> None:
+            log.info("a request", {})
+
+        self.handler.setStream(Full())
+        asyncio.run(one())
