@@ -18,6 +18,7 @@ from pydantic_core.core_schema import no_info_after_validator_function, str_sche
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
+from indico.db import condition  # noqa: F401 - importing it mends PyMongo
 from indico.db.pool import PoolListener
 from indico.error import Unavailable
 

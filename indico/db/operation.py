@@ -104,8 +104,7 @@ async def bounded(operation: Callable[[], Awaitable[T]], timeout_seconds: float 
 
     The driver's own timeout (`timeoutMS`) begins when the operation gets its turn; under load
     Motor's operations wait for a thread first, so the time is bounded here too. An operation
-    that is given up is cancelled, but not waited for: PyMongo 4.20 hangs for good when one is
-    cancelled at the moment at which its wait for a connection times out.
+    that is given up is cancelled, but not waited for: PyMongo may have a lock to wait for first.
     """
     seconds = mongodb.timeout_seconds if timeout_seconds is None else timeout_seconds
     left = DEADLINE.get().at - asyncio.get_running_loop().time()

@@ -89,7 +89,7 @@ class ServerTest(AsyncHTTPTestCase):
         return mongodb_uri()
 
     async def drop(self) -> None:
-        await db.mongodb.client.drop_database(self.database)
+        await drop_collections(db.mongodb.client[self.database])
         await db.disconnect()
 
     def run_async(self, work: Coroutine[Any, Any, T]) -> T:
@@ -141,6 +141,12 @@ class ServerTest(AsyncHTTPTestCase):
         find = db.mongodb[collection].find(query)
         documents: list[dict[str, Any]] = self.run_async(find.to_list(None))
         return documents
+
+
+async def drop_collections(database: Any) -> None:
+    """As good as to drop the database, which keeps MongoDB for a tenth of a second."""
+    for name in await database.list_collection_names():
+        await database.drop_collection(name)
 
 
 async def exchange(port: int, *parts: bytes) -> tuple[int, dict[str, str], bytes]:

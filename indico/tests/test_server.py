@@ -131,7 +131,7 @@ class StartTest(ProcessTest):
 class StopTest(ProcessTest):
     def setUp(self) -> None:
         super().setUp()
-        self.server = self.serve("--mongodb-uri", mongodb_uri(), "--drain-seconds", "5")
+        self.server = self.serve("--mongodb-uri", mongodb_uri())
 
     def test_a_slow_request_is_finished(self) -> None:
         for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -172,13 +172,20 @@ class StopTest(ProcessTest):
         self.assertEqual(self.server.wait(), 0)
 
     async def stop_under_load(self) -> None:
+        port = self.server.port
         body = json.dumps({"email": "nobody@example.com", "password": PASSWORD}).encode()
         head = b"POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
-        calls = [asyncio.create_task(exchange(self.server.port, head + body)) for _ in range(50)]
-        await asyncio.sleep(0.3)
+        connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+        self.assertEqual((await exchange(port, READY))[0], 200)  # those before it are accepted
+        for _, writer in connections:
+            writer.write(head + body)
+        answers = [asyncio.create_task(read_answer(reader)) for reader, _ in connections]
+        await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
         self.server.signal(signal.SIGTERM)
-        statuses = {status for status, _, _ in await asyncio.gather(*calls)}
+        statuses = {status for status, _, _ in await asyncio.gather(*answers)}
         self.assertEqual(statuses, {401})
+        for _, writer in connections:
+            writer.close()
 
     def test_what_does_not_finish_is_cut_off(self) -> None:
         server = self.serve("--mongodb-uri", mongodb_uri(), "--drain-seconds", "0.3")

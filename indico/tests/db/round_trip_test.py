@@ -18,7 +18,7 @@ from indico import db
 from indico.db.collection import Collection, Document, IndexModel
 from indico.tests.db.referee import Referee
 from indico.tests.proxy import Proxy
-from indico.tests.server_test import ServerTest, mongodb_uri
+from indico.tests.server_test import ServerTest, drop_collections, mongodb_uri
 
 
 class RoundTripTest(ServerTest):
@@ -59,7 +59,7 @@ class RoundTripTest(ServerTest):
                 await self.make_things(f"things_{ObjectId()}")
 
     async def drop(self) -> None:
-        await self.outside.drop_database(self.database)
+        await drop_collections(self.outside[self.database])
         await self.outside.close()
         await db.disconnect()
 

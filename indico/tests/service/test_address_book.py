@@ -24,7 +24,7 @@ from indico.service.address_book import (
     patch_address,
     update_address,
 )
-from indico.tests.server_test import mongodb_uri, test_database
+from indico.tests.server_test import drop_collections, mongodb_uri, test_database
 
 ADA, EVE = ObjectId(), ObjectId()
 
@@ -70,7 +70,7 @@ class BookTest(IsolatedAsyncioTestCase):
             await db.mongodb.users.insert_one({**user, **times})
 
     async def asyncTearDown(self) -> None:
-        await db.mongodb.client.drop_database(self.database)
+        await drop_collections(db.mongodb.client[self.database])
         await db.disconnect()
 
 
