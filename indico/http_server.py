@@ -481,7 +481,7 @@ class _Connection(asyncio.Protocol):
         if keep_alive:
             self.server.begin_idle(self)
             if self._read or self._unparsed:  # not before the application is through with this one
-                self._loop.call_soon(self._go_on)
+                self.loop.call_soon(self._go_on)
             else:
                 self._go_on()
         else:

@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from tornado import web
 from tornado.httputil import (
@@ -30,6 +30,12 @@ MAX_LOGGED_PATH = 500
 MAX_TARGETS = 1000
 
 
+class Bounded(Protocol):
+    """A handler whose time to begin its answer is limited."""
+
+    def time_out(self) -> None: ...
+
+
 class Application(web.Application):
     """What is in flight is counted.
 
@@ -46,7 +52,11 @@ class Application(web.Application):
         self._in_flight: set[HTTPServerRequest] = set()
         # Those of them that have come to their handler; a body may be long on its way.
         self._taken_on: set[HTTPServerRequest] = set()
+        # Until when those may take that are bounded; who is so longest comes first.
+        self._bounded: dict[Bounded, float] = {}
+        self._bound_timer: asyncio.TimerHandle | None = None  # one for all takes less time
         self._max_in_flight = config.max_in_flight
+        self._timeout_seconds = config.request_timeout_seconds
         self._refusals: list[Refused] = []  # of this turn of the loop
         self._forwarded = Forwarded(config.trusted_proxies) if config.trusted_proxies else None
         self._idle = asyncio.Event()
@@ -114,6 +124,27 @@ class Application(web.Application):
             return True
         metrics.REFUSED.inc()
         return False
+
+    def bound(self, handler: Bounded) -> float:
+        """Calls `handler.time_out()` after `request_timeout_seconds`, at the time it returns."""
+        loop = asyncio.get_running_loop()
+        end = self._bounded[handler] = loop.time() + self._timeout_seconds
+        if self._bound_timer is None:
+            self._bound_timer = loop.call_at(end, self._end_overdue, loop)
+        return end
+
+    def unbound(self, handler: Bounded) -> None:
+        self._bounded.pop(handler, None)
+
+    def _end_overdue(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._bound_timer = None
+        while self._bounded:
+            handler, end = next(iter(self._bounded.items()))
+            if end > loop.time():
+                self._bound_timer = loop.call_at(end, self._end_overdue, loop)
+                return
+            del self._bounded[handler]
+            handler.time_out()
 
     def find_handler(  # type: ignore[override]
         self, request: HTTPServerRequest, **kwargs: Any

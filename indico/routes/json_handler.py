@@ -48,7 +48,7 @@ class JSONHandler(RequestHandler):
     _body: dict[str, Any] | None = None
     _task: asyncio.Task[Any] | None = None
     _begun = False
-    _timeout: asyncio.TimerHandle | None = None
+    _deadline = db.Deadline()
 
     @property
     def config(self) -> Settings:
@@ -101,7 +101,9 @@ class JSONHandler(RequestHandler):
         self.begin()
         if error := body_error(self.request):
             raise error
-        self._bound(self.config.request_timeout_seconds)
+        # What the action asks of the database ends with that time too.
+        self._deadline = db.Deadline(self.application.bound(self))
+        db.DEADLINE.set(self._deadline)
 
     def begin(self) -> None:
         """What this task logs, and does on the database, belongs to this request from now on."""
@@ -118,29 +120,21 @@ class JSONHandler(RequestHandler):
             )
             self.span.set_attribute("indico.request_id", self.request_id)
             about["trace_id"] = tracing.trace_id(self.span)
-        elif "traceparent" in request.headers:
-            sent = tracing.sent_trace_id(request.headers["traceparent"])
-            about |= {"trace_id": sent} if sent else {}
+        elif sent := request.headers.get_list("Traceparent"):  # `in` takes an exception
+            trace_id = tracing.sent_trace_id(sent[0])
+            about |= {"trace_id": trace_id} if trace_id else {}
         log.REQUEST.set(about)
 
-    def _bound(self, seconds: float) -> None:
-        """From now on; also what the action asks of the database ends with that time."""
-        loop = asyncio.get_running_loop()
-        self._timeout = loop.call_later(seconds, self._time_out)
-        self._deadline = db.Deadline(loop.time() + seconds)
-        db.DEADLINE.set(self._deadline)
-
-    def _unbound(self) -> None:
-        """What the action has left to other tasks may take its time."""
-        if self._timeout is not None:
-            self._timeout.cancel()
-            self._deadline.at = math.inf
-
-    def _time_out(self) -> None:
+    def time_out(self) -> None:
         """Ends the action where it waits, unless its answer has begun: then its client decides."""
         if self._task is not None and not (self._headers_written or self._finished):
             self._task.cancel()
             self.send_error(504, exc_info=(None, DeadlineExceeded(), None))
+
+    def _unbound(self) -> None:
+        """What the action has left to other tasks may take its time."""
+        self.application.unbound(self)
+        self._deadline.at = math.inf
 
     def respond(self, data: Any = None, code: int = 200) -> None:
         """Ends the request with `data` in the envelope; `code` is the HTTP status."""
