@@ -150,11 +150,13 @@ class Parent:
         systemd.notify_reloading()
         for worker in self._alive - self._workers:
             worker.send(signal.SIGTERM)  # it had its time since the last reload
+        before = self._settings
         try:
             self._settings = config.load(self._argv)
             started = await self._start_workers()
         except (SettingsError, StartError) as error:
             LOGGER.error("not reloaded, the old workers go on: %s", error)
+            self._settings = before
             self._reloaded(False)
             return
         old, self._workers = self._workers, set()
