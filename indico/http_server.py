@@ -524,9 +524,8 @@ class _Connection(asyncio.Protocol):
 
     def watch_body_anew(self) -> None:
         """The time may run already: a handler that is a coroutine begins after it."""
-        if self._body_timer:
-            self._stop_body_timer()
-            self._watch_body()
+        self._stop_body_timer()
+        self._watch_body()
 
     def _body_too_slow(self) -> None:
         gen_log.info("Timeout reading body from %s", self.context)
