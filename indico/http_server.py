@@ -525,6 +525,11 @@ class _Connection(asyncio.Protocol):
         if exchange and not exchange.read_finished and not self._body_timer:
             self._body_timer = self.loop.call_later(exchange.body_timeout, self._body_too_slow)
 
+    def watch_body_anew(self) -> None:
+        """The time may run already: a handler that is a coroutine begins after it."""
+        self._stop_body_timer()
+        self._watch_body()
+
     def _body_too_slow(self) -> None:
         gen_log.info("Timeout reading body from %s", self.context)
         self.transport.abort()
@@ -610,6 +615,7 @@ class _Exchange(HTTPConnection):
 
     def set_body_timeout(self, timeout: float) -> None:
         self.body_timeout = timeout
+        self._connection.watch_body_anew()
 
     def set_max_body_size(self, max_body_size: int) -> None:
         self._max_body_size = max_body_size

@@ -91,6 +91,7 @@ class EchoHandler(WebSocketHandler):
 
 
 class StreamTest(HTTPServerTest):
+    settings = {"body_timeout_seconds": 300}  # noqa: RUF012 - beyond that of any test
     routes = [(r"/stream", StreamHandler), (r"/forging", ForgingHandler)]  # noqa: RUF012
 
     async def sent(self, query: bytes, *parts: bytes) -> bytes:
