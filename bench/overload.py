@@ -28,6 +28,7 @@ SCRATCH = HERE.parent / ".bench"
 DATABASE = "bench_overload"
 STEPS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 3.0)  # and, once the capacity is known, twice that
 BOUNDS = (50, 100, 200, 500, 1000, 2000)
+ROUNDS = 5
 CAPACITY_CONNECTIONS = 256
 SETTLE_SECONDS = 2.0
 REFUSALS_PER_SECOND = 3000
@@ -143,7 +144,14 @@ def _measure_steps(run: Run, workload: Workload, results: Overload) -> None:
         for times in STEPS:
             _measure_step(up, workload, int(best * times), results)
             up = dict(reversed(up.items()))
-        _measure_step(up, workload, int(results.capacity(workload.name) * 2), results)
+        twice = int(results.capacity(workload.name) * 2)
+        _measure_step(up, workload, twice, results)
+        at_best = results.at_best(workload.name).offered
+        for _ in range(ROUNDS):
+            pair = up[BOUND].step(at_best), up[BOUND].step(twice)
+            results.rounds.setdefault(workload.name, []).append(pair)
+            for step in pair:
+                print(f"  {'again':9} {overload_report.line(step)}", flush=True)
     for steps in results.steps[workload.name].values():
         steps.sort(key=lambda step: step.offered)
 

@@ -136,18 +136,22 @@ class OverloadTest(TestCase):
         bounded = [step(500, 500, 0), step(1000, 990, 10), step(2000, 950, 1050)]
         unbounded = [step(500, 500, 0), step(1000, 980, 0), step(2000, 700, 0, errors=1)]
         self.made = Overload({"date": "2026"}, {"read": {BOUND: bounded, NO_BOUND: unbounded}})
+        worse = step(2000, 800, 1200)
+        pairs = [(bounded[1], bounded[2]), (bounded[1], bounded[2]), (bounded[1], worse)]
+        self.made.rounds["read"] = pairs
         self.made.bounds[50] = bounded[-1]
         self.made.refusal_seconds = 50e-6
 
     def test_figures(self) -> None:
         self.assertEqual(self.made.capacity("read"), 990)
-        self.assertEqual(self.made.at_twice("read").offered, 2000)
+        self.assertEqual(self.made.at_best("read").offered, 1000)
         self.assertEqual(self.made.errors(), 1)
 
     def test_page(self) -> None:
         page = overload_report.markdown(self.made)
-        self.assertIn("With 2.02 times that offered it answers 96% of it", page)
-        self.assertIn("is 300 ms", page)
+        self.assertIn("In 3 rounds with 1,000 a second offered and then 2,000", page)
+        self.assertIn("answered 990 and 950: 96% (medians; each round 81% to 96%)", page)
+        self.assertIn("99th percentile of at most 300 ms", page)
         self.assertIn("10, 20 | -, -", page)
 
     def test_picture(self) -> None:
