@@ -148,9 +148,7 @@ class Parent:
     async def _renew(self) -> None:
         """Workers with today's code and settings; the old ones drain once the new ones serve."""
         systemd.notify_reloading()
-        for worker in self._alive - self._workers:
-            worker.send(signal.SIGTERM)  # it had its time since the last reload
-        before = self._settings
+        before, retired = self._settings, self._alive - self._workers
         try:
             self._settings = config.load(self._argv)
             started = await self._start_workers()
@@ -159,6 +157,8 @@ class Parent:
             self._settings = before
             self._reloaded(False)
             return
+        for worker in retired:
+            worker.send(signal.SIGTERM)  # it had its time since the last reload
         old, self._workers = self._workers, set()
         self._serve(started)
         LOGGER.info("reloaded: %s new workers serve, the old ones drain", len(started))
