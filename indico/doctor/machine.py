@@ -146,10 +146,8 @@ def for_others(path: Path) -> bool:
 
 
 def certificate(settings: Settings) -> Iterator[Finding]:
-    """A server without TLS has nothing to tell."""
+    """A server without TLS has nothing to tell; a key alone is no setting."""
     if settings.certificate is None:
-        if settings.private_key is not None:
-            yield fault("private_key is set, certificate is not.", "Set both, or none.")
         return
     key = settings.private_key or settings.certificate
     try:

@@ -69,6 +69,7 @@ class ProcessesTest(DoctorTest):
         self.assertNotIn("port", states)
         states = self.states(1, "--environment", "production", "--config", "nowhere.yaml")
         self.assertEqual(states["settings"], "fault")
+        self.assertEqual(self.states(1, "--private-key", "key.pem")["settings"], "fault")
 
     def test_wrong_flags(self) -> None:
         done = self.examine("--prot", "1")
