@@ -267,3 +267,29 @@ class SecureWebSocketTest(HTTPServerTest):
             self.assertEqual(await client.read_message(), message)
         client.close()
         self.assertIsNone(await client.read_message())
+
+
+class PongHandler(RequestHandler):
+    def get(self) -> None:
+        self.write("pong")
+
+
+class StopTest(HTTPServerTest):
+    make = HTTPServerTest.ours  # Tornado's resets who waits to be accepted
+    routes = [(r"/", PongHandler)]  # noqa: RUF012
+
+    @gen_test
+    async def test_who_waits_to_be_accepted_is_answered(self) -> None:
+        await self.assert_serves()
+        with socket.create_connection(("127.0.0.1", self.get_http_port())) as client:
+            client.sendall(get(b"/", b"Connection: close"))
+            self.http_server.stop()  # before the loop has seen the client
+            answer = await asyncio.to_thread(client.recv, 1000)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 200 OK"), answer)
+        with self.assertRaises(ConnectionRefusedError):
+            await self.assert_serves()
+
+
+class StopWithUvloopTest(StopTest):
+    make = HTTPServerTest.ours
+    policy = uvloop.EventLoopPolicy

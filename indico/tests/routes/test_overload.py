@@ -275,6 +275,14 @@ class TimeoutTest(WorkTest):
         response = self.post("/work/waits")
         self.error(response, 504, "deadline_exceeded")
 
+    def test_each_has_its_own_time(self) -> None:
+        WorkHandler.go_on = asyncio.Event()
+        self.data(self.post("/system/ping"))
+        self.run_async(asyncio.sleep(0.2))
+        began = time.monotonic()
+        self.error(self.post("/work/waits"), 504, "deadline_exceeded")
+        self.assertGreater(time.monotonic() - began, 0.39)
+
     def test_its_database_work_stops(self) -> None:
         self.error(self.post("/work/asks_the_database"), 504, "deadline_exceeded")
         self.assertEqual(WorkHandler.ended, ["asks_the_database"])
