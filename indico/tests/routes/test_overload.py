@@ -89,7 +89,7 @@ class WorkTest(ServerTest):
         super().setUp()
         WorkHandler.at_work = 0
         WorkHandler.ended.clear()
-        work = (r"/work/(?P<action>[a-zA-Z_]+)?", WorkHandler)
+        work = (r"/job/(?P<action>[a-zA-Z_]+)?", WorkHandler)
         self._app.add_handlers(
             ".*", [work, (r"/stream", StreamHandler), ("/faulty", FaultyHandler)]
         )
@@ -106,7 +106,7 @@ class InFlightTest(WorkTest):
     async def begin(self) -> list[asyncio.Task[Any]]:
         """As many requests as there may be, each at work."""
         WorkHandler.go_on = asyncio.Event()
-        calls = [asyncio.create_task(self.ask("/work/waits")) for _ in range(2)]
+        calls = [asyncio.create_task(self.ask("/job/waits")) for _ in range(2)]
         while WorkHandler.at_work < 2:
             await asyncio.sleep(0.01)
         return calls
@@ -125,7 +125,7 @@ class InFlightTest(WorkTest):
         calls = await self.begin()
         before = await self.refused()
         with self.assertLogs(LOGGER) as logs:
-            for path in ("/work/waits", "/user/get?secret=5", "/nosuch"):
+            for path in ("/job/waits", "/user/get?secret=5", "/nosuch"):
                 status, headers, body = await self.ask(path, body=b"{" * 5000)
                 answer = json.loads(body)
                 self.assertEqual((status, answer["status"]), (503, 503))
@@ -165,7 +165,7 @@ class InFlightTest(WorkTest):
         port, before = self.get_http_port(), await self.refused()
         burst = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
         for _, writer in burst:
-            writer.write(b"POST /work/waits HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+            writer.write(b"POST /job/waits HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
         while await self.refused() < before + 18:
             await asyncio.sleep(0.01)
         self.assertEqual(WorkHandler.at_work, 2)
@@ -212,7 +212,7 @@ class InFlightTest(WorkTest):
     @gen_test
     async def test_the_answer_to_head_has_no_body(self) -> None:
         calls = await self.begin()
-        status, text = await self.head("HEAD", "/work/waits")
+        status, text = await self.head("HEAD", "/job/waits")
         self.assertEqual((status, text.partition(b"\r\n\r\n")[2]), (503, b""))
         await self.end(calls)
 
@@ -272,7 +272,7 @@ class TimeoutTest(WorkTest):
 
     def test_an_action_that_waits(self) -> None:
         WorkHandler.go_on = asyncio.Event()
-        response = self.post("/work/waits")
+        response = self.post("/job/waits")
         self.error(response, 504, "deadline_exceeded")
 
     def test_each_has_its_own_time(self) -> None:
@@ -280,11 +280,11 @@ class TimeoutTest(WorkTest):
         self.data(self.post("/system/ping"))
         self.run_async(asyncio.sleep(0.2))
         began = time.monotonic()
-        self.error(self.post("/work/waits"), 504, "deadline_exceeded")
+        self.error(self.post("/job/waits"), 504, "deadline_exceeded")
         self.assertGreater(time.monotonic() - began, 0.39)
 
     def test_its_database_work_stops(self) -> None:
-        self.error(self.post("/work/asks_the_database"), 504, "deadline_exceeded")
+        self.error(self.post("/job/asks_the_database"), 504, "deadline_exceeded")
         self.assertEqual(WorkHandler.ended, ["asks_the_database"])
         inserted = len(self.stored("things"))
         self.assertGreater(inserted, 0)
@@ -293,7 +293,7 @@ class TimeoutTest(WorkTest):
 
     def test_an_operation_on_its_way_ends_in_mongodb(self) -> None:
         self.run_async(db.mongodb["things"].insert_many([{} for _ in range(50)]))
-        self.error(self.post("/work/asks_once"), 504, "deadline_exceeded")
+        self.error(self.post("/job/asks_once"), 504, "deadline_exceeded")
         deadline = time.monotonic() + 3  # a call of `sleep` is not interrupted
         while time.monotonic() < deadline and self.running():
             time.sleep(0.05)
@@ -313,7 +313,7 @@ class TimeoutTest(WorkTest):
 
     def test_an_action_that_does_not_want_to_end(self) -> None:
         with patch.object(LOGGER, "error"):
-            self.error(self.post("/work/does_not_end"), 504, "deadline_exceeded")
+            self.error(self.post("/job/does_not_end"), 504, "deadline_exceeded")
             self.run_async(asyncio.sleep(0.4))
         self.assertEqual(self.data(self.post("/system/ping")), "pong")
 
@@ -322,6 +322,6 @@ class TimeoutTest(WorkTest):
         self.assertEqual((response.code, len(response.body)), (200, 200_000))
 
     def test_what_an_action_leaves_to_another_task(self) -> None:
-        self.data(self.post("/work/leaves_work"))
+        self.data(self.post("/job/leaves_work"))
         self.run_async(asyncio.wait_for(WorkHandler.later, 5))
         self.assertEqual(WorkHandler.ended, ["later"])
