@@ -55,14 +55,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _commands() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    group = parser.add_argument_group("with --pid-file").add_mutually_exclusive_group()
+    group = parser.add_mutually_exclusive_group()
     for name, does in (
-        ("stop", "let the server drain, and wait until it has ended"),
-        ("reload", "give it new workers, with new code and settings, and wait until they serve"),
+        ("stop", "let the server of --pid-file drain, and wait until it has ended"),
+        ("reload", "give it workers with new code and settings, and wait until they serve"),
         ("status", "say whether it runs: exit code 0 if so, 1 if a crash left the file, else 3"),
     ):
         group.add_argument(f"--{name}", dest="action", action="store_const", const=name, help=does)
-    group.add_argument("--replace", action="store_true", help="stop the one that runs, then start")
+    group.add_argument(
+        "--replace", action="store_true", help="stop the server of --pid-file, then start"
+    )
     return parser
 
 
