@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import sys
 from collections.abc import Sequence
@@ -33,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         settings = config.load(argv[1:])
         log.configure(settings.log_format, settings.log_level, settings.service_name)
-        processes = settings.offload_processes or max(1, (os.cpu_count() or 1) // given["workers"])
+        processes = settings.offload_processes or max(1, offload.cores() // given["workers"])
         offload.configure(processes, settings.offload_queue)
 
         def ready() -> None:

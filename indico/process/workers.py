@@ -26,6 +26,7 @@ from indico.error import StartError
 from indico.process import signals, systemd
 from indico.process.listening import Sockets
 from indico.process.pid_file import PIDFile
+from indico.service import offload
 from indico.telemetry.processes import VARIABLE, forget_process
 from indico.utils import LOGGER, log
 
@@ -312,4 +313,4 @@ def count(settings: Settings) -> int:
     """How many workers there are to be."""
     if settings.processes is None:
         return 1
-    return settings.processes or len(os.sched_getaffinity(0))
+    return settings.processes or offload.cores()

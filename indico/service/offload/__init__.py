@@ -8,7 +8,9 @@ import pickle
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from indico.service.offload.pool import Pool
+from indico.service.offload.pool import Pool, cores
+
+__all__ = ["configure", "cores", "functions", "offload", "stop"]
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -25,7 +25,7 @@ class Pool:
     """At most `processes` at work (0: one a core), and `queue` calls that wait for one."""
 
     def __init__(self, processes: int, queue: int) -> None:
-        self._processes = processes or _cores()
+        self._processes = processes or cores()
         self._places = self._processes + queue
         self._calls: set[_Call] = set()
         self._idle: list[_Process] = []
@@ -160,7 +160,7 @@ class _Process:
         self._answers.close()
 
 
-def _cores() -> int:
+def cores() -> int:
     """Those that this process may use, where the platform knows."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -174,13 +174,13 @@ class WorkHandler(IndicoHandler):
 class FaultTest(TextTest):
     def get_app(self) -> Application:
         app = super().get_app()
-        app.add_handlers(".*", [(r"/work/(?P<action>[a-zA-Z_]+)?", WorkHandler)])
+        app.add_handlers(".*", [(r"/job/(?P<action>[a-zA-Z_]+)?", WorkHandler)])
         return app
 
     def test_our_own_errors(self) -> None:
-        error = self.error(self.post("/work/fail", {"kind": "conflict"}), 409, "conflict", "a")
+        error = self.error(self.post("/job/fail", {"kind": "conflict"}), 409, "conflict", "a")
         self.assertEqual(error["details"][0]["reason"], "b")
-        response = self.post("/work/fail", {"kind": "missing field"})
+        response = self.post("/job/fail", {"kind": "missing field"})
         self.error(response, 400, "invalid_argument", "a.b")
 
     def test_faults_are_in_the_log_as_they_were_there(self) -> None:
@@ -191,6 +191,6 @@ class FaultTest(TextTest):
             ("give", {}, "local object 'give.<locals>.<lambda>'"),
         ):
             with self.assertLogs(LOGGER, "ERROR") as logs:
-                self.error(self.post(f"/work/{path}", body), 500, "internal")
+                self.error(self.post(f"/job/{path}", body), 500, "internal")
             self.assertIn(logged, logs.output[0])
             self.assertEqual(self.words("hello"), ["hello"])

@@ -21,7 +21,7 @@ import psutil
 
 from indico.error import Conflict, DeadlineExceeded, MissingField, ServerError, Unavailable
 from indico.service import offload
-from indico.service.offload.pool import Pool, _Call, _cores
+from indico.service.offload.pool import Pool, _Call, cores
 from indico.service.offload.worker import NICENESS
 from indico.tests.server_process import ROOT, until
 from indico.tests.service import work
@@ -314,8 +314,8 @@ class DecoratorTest(TestCase):
                 decorate(function)
 
     def test_one_process_for_each_core(self) -> None:
-        self.assertEqual(Pool(0, 0)._processes, _cores())
-        self.assertGreater(_cores(), 0)
+        self.assertEqual(Pool(0, 0)._processes, cores())
+        self.assertGreater(cores(), 0)
 
 
 class WorkerTest(FolderTest):
