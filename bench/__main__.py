@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from bench import batches, compare, dashboard, growth, held, limit, offload, overload
 from bench.machine import UnfitError
-from indico.error import StartError
+from indico.engine.error import StartError
 
 MEASUREMENTS: dict[str, Callable[[list[str]], int]] = {
     "peers": compare.main,

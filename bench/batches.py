@@ -20,9 +20,9 @@ from bench.data import TEXT, TITLE
 from bench.mongodb import embedded
 from indico import db
 from indico.db import ObjectId
-from indico.db.collection import Collection
-from indico.db.driver import Driver
-from indico.tests.proxy import Proxy
+from indico.engine.mongo.collection import Collection
+from indico.engine.mongo.driver import Driver
+from indico.engine.tests.mongo.proxy import Proxy
 
 DATABASE = "bench_batches"
 DELAYS = (0, 1, 5)  # milliseconds that a byte takes, in each direction

@@ -20,7 +20,7 @@ from bench.mongodb import MongoDB, embedded
 from bench.servers import OURS, Peer, running
 from indico import db
 from indico.db import ObjectId
-from indico.db.collection import Collection
+from indico.engine.mongo.collection import Collection
 
 DATABASE = "bench_limit"
 CONNECTIONS = 32

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 from pymongo import MongoClient
 
-from indico.db.embedded import Embedded
+from indico.engine.mongo.embedded import Embedded
 
 
 @dataclass(frozen=True)

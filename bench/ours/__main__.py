@@ -6,7 +6,8 @@ import sys
 
 from bench.ours.note import NoteRoute
 from bench.ours.wait import WaitRoute
-from indico import app, server
+from indico import app
+from indico.engine.process import command as server
 
 app.ROUTES[:0] = [NoteRoute, WaitRoute]
 sys.exit(server.main())

@@ -8,7 +8,7 @@ from pydantic import StringConstraints
 
 import bench.ours.note_db as NoteDB
 from indico.db import Id, ObjectId
-from indico.error import NotFound
+from indico.engine.error import NotFound
 from indico.routes.handler import IndicoHandler
 from indico.utils import type_check, unpack
 from indico.utils.auth.auth_utils import auth

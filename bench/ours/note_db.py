@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from indico.db import ObjectId
-from indico.db.clock import now
-from indico.db.collection import Collection, Document, IndexModel
+from indico.engine.mongo.clock import now
+from indico.engine.mongo.collection import Collection, Document, IndexModel
 
 NOTES = Collection("notes", IndexModel("user_id"))
 

@@ -14,8 +14,7 @@ from collections.abc import Collection as Several
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from indico.db.collection import Collection, Document, IndexModel
-from indico.db.driver import ObjectId
+from indico.db import Collection, Document, IndexModel, ObjectId
 
 ADDRESSES = Collection(
     "addresses",
@@ -29,8 +28,8 @@ MAX_NAME_KEY = 200
 PUBLIC: Literal["public"] = "public"  # null would do, but no index answers alone for null
 Book = ObjectId | Literal["public"]
 Entry = dict[str, Any]
-# Where a list goes on: behind the address with this `name_key` and id.
-Position = tuple[str, ObjectId]
+# Where a list goes on: behind the address with this `name_key` and id, in plain values.
+Position = tuple[str, str]
 
 _DELETED_AT_ONCE = 10_000
 _VERSION = re.compile(r"[0-7][0-9a-f]{15}")  # of 63 bits: MongoDB's integers have a sign
@@ -48,7 +47,7 @@ class Address:
 
     @property
     def position(self) -> Position:
-        return self.name_key, self.id
+        return self.name_key, str(self.id)
 
 
 async def create(book: Book, entry: Entry) -> Address:
@@ -101,7 +100,7 @@ async def find_by_name(
     query: dict[str, Any] = {"book": book, "name_key": names}
     if after is not None:
         names["$gte"], address_id = after
-        query["$or"] = [{"name_key": {"$gt": after[0]}}, {"_id": {"$gt": address_id}}]
+        query["$or"] = [{"name_key": {"$gt": after[0]}}, {"_id": {"$gt": ObjectId(address_id)}}]
     return await _find(query, ["name_key", "_id"], limit)
 
 

@@ -11,9 +11,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from indico.db.clock import now
-from indico.db.collection import Collection, IndexModel
-from indico.db.driver import ObjectId
+from indico.db import Collection, IndexModel, ObjectId, now
 
 SESSIONS = Collection(
     "sessions",

@@ -7,64 +7,15 @@ A document: `_id`, `email` as it was given, `email_key` (the same whatever its c
 from __future__ import annotations
 
 import unicodedata
-from contextlib import suppress
 from datetime import datetime
-from typing import Annotated, Any, Self, TypedDict
+from typing import Any, TypedDict
 
-from email_validator import EmailNotValidError, validate_email
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    StringConstraints,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel
 
-from indico.db.clock import now
-from indico.db.collection import Collection, Document, IndexModel
-from indico.db.driver import ObjectId
+from indico.db import Collection, Document, IndexModel, ObjectId, now
 from indico.error import Conflict
 
 USERS = Collection("users", IndexModel("email_key", unique=True))
-
-
-def _email(value: str) -> str:
-    try:
-        # The check of a mailbox is a mail's job; `.test` is the domain for trying things out.
-        return validate_email(value, check_deliverability=False, test_environment=True).normalized
-    except EmailNotValidError as error:
-        raise PydanticCustomError(
-            "email", "it is no email address ({why})", {"why": str(error).rstrip(".")}
-        ) from None
-
-
-def _name(value: str) -> str:
-    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in value):
-        raise PydanticCustomError("name", "it must be without control characters")
-    if not value.strip():
-        raise PydanticCustomError("name", "it must not be blank")
-    return value
-
-
-MAX_EMAIL_LENGTH = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
-Email = Annotated[str, StringConstraints(max_length=MAX_EMAIL_LENGTH), AfterValidator(_email)]
-Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_name)]
-
-
-class UserUpdate(BaseModel):
-    """What a person may change of their account; a field that isn't here can't be reached."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    email: Email = ""  # not sent: left as it is, as is the name; null is no email
-    name: Name | None = None
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> Self:
-        if not self.model_fields_set:
-            raise PydanticCustomError("missing", "Give `name`, `email` or both")
-        return self
 
 
 class User(TypedDict):
@@ -114,17 +65,16 @@ async def get_credentials(user_id: ObjectId) -> Credentials | None:
 
 
 async def find_login(email: str) -> tuple[User, Credentials] | None:
-    """The account with this email, in any spelling that `create` takes for the same."""
-    if len(email) > MAX_EMAIL_LENGTH:  # folding a long text takes quadratic time
-        return None
-    with suppress(PydanticCustomError):
-        email = _email(email)
+    """Return the account with this email, whatever its case."""
     document = await USERS.find_one({"email_key": email_key(email)})
     return (_user(document), _credentials(document)) if document else None
 
 
-async def update(user_id: ObjectId, update_user: UserUpdate) -> User | None:
-    """The account after the change. Raises `Conflict` if the email is taken."""
+async def update(user_id: ObjectId, update_user: BaseModel) -> User | None:
+    """Set the fields that were sent, and return the account after it.
+
+    Raises `Conflict` if the email is taken.
+    """
     changes: dict[str, Any] = update_user.model_dump(exclude_unset=True)
     if "email" in changes:
         changes["email_key"] = email_key(changes["email"])

@@ -1,241 +1,57 @@
-"""The tree of errors: what can go wrong, as data; `routes/json_handler.py` turns them into answers.
+"""What can go wrong, as data: the engine's tree of errors, and room for yours.
 
-Each class has one `code` (for a program) and one `status` (the HTTP status that goes with it).
+A class of your own says its status, its code and a sentence for a person:
 
-    IndicoError                 internal             500
-      ServerError               internal             500
-      InvalidJSON               malformed            400
-      InvalidArgument           invalid_argument     400
-        MissingField
-        WrongFieldType
-      AuthError                 unauthenticated      401
-      PermissionDenied          permission_denied    403
-      NotFound                  not_found            404
-        RouteNotFound
-      MethodNotAllowed          method_not_allowed   405
-      Conflict                  conflict             409
-      PreconditionFailed        precondition_failed  412
-      TooLarge                  too_large            413
-      UnsupportedMediaType      unsupported_media_type 415
-      RateLimited               rate_limited         429
-      Unavailable               unavailable          503
-        Overloaded
-      DeadlineExceeded          deadline_exceeded    504
-    StartError                  the server can't start; never an answer
+    class OutOfStock(Conflict):
+        default_message = "This is sold out."
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
-
-Detail = dict[str, str]
-
-MAX_DETAILS = 100
-MAX_SENTENCES = 10
-MAX_PATH = 200  # a client chooses how long its keys are
-
-
-class IndicoError(Exception):
-    """Base of every error that an answer can carry.
-
-    `message` is a sentence for a person. `details` has one entry for every problem, each with
-    `path` (the field, dotted), `reason` (for a program) and `message`. `headers` go out with the
-    answer. The message of an error with status 500 goes to the log only, never to a client.
-    """
-
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal"
-    default_message: ClassVar[str] = "Something went wrong on the server."
-
-    def __init__(
-        self,
-        message: str | None = None,
-        *,
-        details: Sequence[Detail] = (),
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        self.message = message or self.default_message
-        self.details = list(details)
-        self.headers = dict(headers or {})
-        super().__init__(self.message)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled as it is: without `__init__`, whose arguments each class has of its own."""
-        return type(self).__new__, (type(self), *self.args), self.__dict__
-
-
-class ServerError(IndicoError):
-    """A fault of ours."""
-
-
-class InvalidJSON(IndicoError):
-    status = 400
-    code = "malformed"
-    default_message = "The body is not a JSON object."
-
-
-class InvalidArgument(IndicoError):
-    status = 400
-    code = "invalid_argument"
-    default_message = "The request is not valid."
-
-    @staticmethod
-    def join(problems: Sequence[InvalidArgument]) -> InvalidArgument:
-        """One error that tells all of `problems`; a single one stays what it is.
-
-        Beyond `MAX_DETAILS` they are counted only: an answer stays smaller than its request.
-        """
-        if len(problems) == 1:
-            return problems[0]
-        details = [detail for problem in problems for detail in problem.details]
-        sentences = [detail["message"] for detail in details[:MAX_SENTENCES]]
-        if len(details) > MAX_SENTENCES:
-            sentences.append(f"There are {len(details)} problems in all.")
-        return InvalidArgument(" ".join(sentences), details=details[:MAX_DETAILS])
-
-
-class MissingField(InvalidArgument):
-    """The body lacks the field at `path`."""
-
-    def __init__(self, path: str) -> None:
-        path = short(path)
-        message = f"The field {path} is missing."
-        super().__init__(message, details=[_detail(path, "missing", message)])
-
-
-class WrongFieldType(InvalidArgument):
-    """The field at `path` holds what it must not; `why` ends the sentence."""
-
-    def __init__(self, path: str, why: str, reason: str = "wrong_type") -> None:
-        path = short(path)
-        message = f"The field {path} is wrong: {why}." if path else f"The body is wrong: {why}."
-        super().__init__(message, details=[_detail(path, reason, message)])
-
-
-class AuthError(IndicoError):
-    """RFC 6750, section 3: a 401 names the scheme that would be accepted."""
-
-    status = 401
-    code = "unauthenticated"
-    default_message = "This needs a valid token: log in, and send it as Authorization: Bearer."
-
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message, headers={"WWW-Authenticate": "Bearer"})
-
-
-class PermissionDenied(IndicoError):
-    status = 403
-    code = "permission_denied"
-    default_message = "You may not do this."
-
-
-class NotFound(IndicoError):
-    status = 404
-    code = "not_found"
-    default_message = "There is nothing here."
-
-
-class RouteNotFound(NotFound):
-    default_message = "There is no such resource or action."
-
-
-class MethodNotAllowed(IndicoError):
-    """`allowed` are the methods that the path answers."""
-
-    status = 405
-    code = "method_not_allowed"
-
-    def __init__(self, allowed: Sequence[str]) -> None:
-        names = ", ".join(allowed)
-        super().__init__(f"This path answers {names} only.", headers={"Allow": names})
-
-
-class Conflict(IndicoError):
-    status = 409
-    code = "conflict"
-    default_message = "This is in conflict with what is stored already."
-
-
-class PreconditionFailed(IndicoError):
-    """RFC 9110, section 15.5.13."""
-
-    status = 412
-    code = "precondition_failed"
-    default_message = "It has changed since you read it: read it again."
-
-
-class TooLarge(IndicoError):
-    """`limit` is in bytes."""
-
-    status = 413
-    code = "too_large"
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The body is over the limit of {limit} bytes.")
-
-
-class UnsupportedMediaType(IndicoError):
-    status = 415
-    code = "unsupported_media_type"
-    default_message = "The body must be JSON, plain or compressed with gzip."
-
-
-class _Retryable(IndicoError):
-    """`retry_after` is in seconds: when a client may try again."""
-
-    def __init__(
-        self, message: str | None = None, *, retry_after: int = 1, details: Sequence[Detail] = ()
-    ) -> None:
-        super().__init__(message, details=details, headers={"Retry-After": str(retry_after)})
-
-
-class RateLimited(_Retryable):
-    status = 429
-    code = "rate_limited"
-    default_message = "Too many requests: try again later."
-
-
-class Unavailable(_Retryable):
-    status = 503
-    code = "unavailable"
-    default_message = "The service is not available right now: try again later."
-
-
-class Overloaded(Unavailable):
-    default_message = "The server has too much to do right now: try again later."
-
-
-class DeadlineExceeded(IndicoError):
-    status = 504
-    code = "deadline_exceeded"
-    default_message = "This took too long."
-
-
-def error_for_status(status: int) -> IndicoError:
-    """The error that stands for an HTTP status which someone else chose."""
-    kinds: dict[int, Callable[[], IndicoError]] = {
-        401: AuthError,
-        403: PermissionDenied,
-        404: RouteNotFound,
-        409: Conflict,
-        412: PreconditionFailed,
-        415: UnsupportedMediaType,
-        429: RateLimited,
-        503: Unavailable,
-        504: DeadlineExceeded,
-    }
-    return kinds.get(status, InvalidArgument if 400 <= status < 500 else ServerError)()
-
-
-class StartError(Exception):
-    """The server can't start. The message says what is wrong and what to do about it."""
-
-
-def short(path: str) -> str:
-    """`path`, or the beginning of a long one."""
-    return path if len(path) <= MAX_PATH else f"{path[:MAX_PATH]}..."
-
-
-def _detail(path: str, reason: str, message: str) -> Detail:
-    return {"path": path, "reason": reason, "message": message}
+from indico.engine.error import (
+    APIError as IndicoError,
+)
+from indico.engine.error import (
+    AuthError,
+    Conflict,
+    DeadlineExceeded,
+    InvalidArgument,
+    InvalidJSON,
+    MethodNotAllowed,
+    MissingField,
+    NotFound,
+    Overloaded,
+    PermissionDenied,
+    PreconditionFailed,
+    RateLimited,
+    RouteNotFound,
+    ServerError,
+    StartError,
+    TooLarge,
+    Unavailable,
+    UnsupportedMediaType,
+    WrongFieldType,
+)
+from indico.engine.validation import problems_of
+
+__all__ = [
+    "AuthError",
+    "Conflict",
+    "DeadlineExceeded",
+    "IndicoError",
+    "InvalidArgument",
+    "InvalidJSON",
+    "MethodNotAllowed",
+    "MissingField",
+    "NotFound",
+    "Overloaded",
+    "PermissionDenied",
+    "PreconditionFailed",
+    "RateLimited",
+    "RouteNotFound",
+    "ServerError",
+    "StartError",
+    "TooLarge",
+    "Unavailable",
+    "UnsupportedMediaType",
+    "WrongFieldType",
+    "problems_of",
+]

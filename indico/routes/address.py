@@ -7,8 +7,13 @@ from typing import Annotated, Any, TypedDict
 from pydantic import StringConstraints
 
 from indico.db import Id, ObjectId
-from indico.routes.cursor import DEFAULT_LIMIT, Limit, read_cursor, write_cursor
-from indico.routes.handler import IndicoHandler
+from indico.routes.handler import (
+    DEFAULT_LIMIT,
+    IndicoHandler,
+    Limit,
+    read_cursor,
+    write_cursor,
+)
 from indico.service import address_book
 from indico.service.address_book import Address
 from indico.service.address_entry import Entry

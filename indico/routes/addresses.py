@@ -9,11 +9,15 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from indico.db import ObjectId
-from indico.error import InvalidArgument, RouteNotFound
-from indico.error.validation import problems_of
-from indico.routes.cursor import DEFAULT_LIMIT, Limit, read_cursor, write_cursor
-from indico.routes.json_handler import dumps
-from indico.routes.rest_handler import RestHandler
+from indico.error import InvalidArgument, RouteNotFound, problems_of
+from indico.routes.handler import (
+    DEFAULT_LIMIT,
+    Limit,
+    RestHandler,
+    dumps,
+    read_cursor,
+    write_cursor,
+)
 from indico.service import address_book
 from indico.service.address_book import PUBLIC, Address
 

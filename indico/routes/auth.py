@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import indico.db.session_db as SessionDB
-from indico.db.user_db import Email, Name
 from indico.routes.handler import IndicoHandler
 from indico.service import accounts
+from indico.service.fields import Email, Name
 from indico.service.passwords import Password
 from indico.utils import type_check, unpack
 from indico.utils.auth.auth_utils import auth

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import indico.db.user_db as UserDB
-from indico.db.user_db import UserUpdate
 from indico.error import AuthError
 from indico.routes.handler import IndicoHandler
 from indico.service import accounts
+from indico.service.fields import UserUpdate
 from indico.service.passwords import Password
 from indico.utils import type_check, unpack
 from indico.utils.auth.auth_utils import auth

@@ -16,6 +16,7 @@ import indico.db.session_db as SessionDB
 import indico.db.user_db as UserDB
 from indico.db.session_db import Session
 from indico.error import AuthError, PermissionDenied
+from indico.service.fields import normal_email
 from indico.service.passwords import hash_password, needs_renewal, verify_password
 
 _unfinished: set[asyncio.Future[int]] = set()
@@ -37,7 +38,8 @@ async def register(email: str, name: str | None, password: str, ttl_seconds: int
 
 async def login(email: str, password: str, ttl_seconds: int) -> Login:
     """Raises the same `AuthError`, after the same time, for a wrong email or password."""
-    user, credentials = await UserDB.find_login(email) or (None, None)
+    known = normal_email(email)
+    user, credentials = (known and await UserDB.find_login(known)) or (None, None)
     valid = await verify_password(credentials and credentials["password_hash"], password)
     if user is None or credentials is None or not valid:
         raise _wrong_login()

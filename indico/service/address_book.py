@@ -13,8 +13,8 @@ from typing import Any
 
 import indico.db.address_db as AddressDB
 import indico.db.user_db as UserDB
+from indico.db import ObjectId
 from indico.db.address_db import PUBLIC, Address, Book, Position
-from indico.db.driver import ObjectId
 from indico.error import AuthError, NotFound, PreconditionFailed
 from indico.service.address_entry import check_entry
 
@@ -146,7 +146,7 @@ async def _find(
     book: Book, limit: int, after: Position | None, prefix: str | None
 ) -> list[Address]:
     if prefix is None:
-        return await AddressDB.find(book, after and after[1], limit)
+        return await AddressDB.find(book, ObjectId(after[1]) if after else None, limit)
     return await AddressDB.find_by_name(book, prefix, after, limit)
 
 

@@ -19,9 +19,8 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from indico.db.user_db import Email
-from indico.error import InvalidArgument
-from indico.error.validation import problems_of
+from indico.error import InvalidArgument, problems_of
+from indico.service.fields import Email
 
 MAX_DEPTH = 64
 MAX_BYTES = 1 << 20

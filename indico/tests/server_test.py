@@ -1,182 +1,25 @@
-"""`ServerTest`: a test against the real app, on a real socket, with a database of its own."""
+"""`ServerTest`: a test against your app, on a real socket, with a database of its own."""
 
 from __future__ import annotations
 
-import asyncio
-import atexit
-import functools
-import json
-import shutil
-import sys
-import tempfile
-import unittest
-import zlib
-from collections.abc import Coroutine
-from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any
 
-from tornado.httpclient import HTTPResponse
-from tornado.httpserver import HTTPServer
-from tornado.testing import AsyncHTTPTestCase
-
-from indico import db
 from indico.app import make_app
 from indico.config import Settings
-from indico.db.driver import Driver
-from indico.db.embedded import Embedded
-from indico.process.serving import make_server
-from indico.routes.application import Application
-from indico.utils import log
+from indico.engine.http.application import Application
+from indico.engine.tests import server_test
+from indico.engine.tests.server_test import PASSWORD, exchange, mongodb_uri
 
-T = TypeVar("T")
-PASSWORD = "correct horse battery"
-
-log.configure("text")
-log.LOGGER.setLevel("CRITICAL")
+__all__ = ["PASSWORD", "ServerTest", "exchange", "mongodb_uri"]
 
 
-@functools.cache
-def mongodb_uri(kind: type[Embedded] = Embedded) -> str:
-    """The MongoDB of this run of the tests, started when the first test asks."""
-    folder = Path(tempfile.mkdtemp(prefix="indico-tests-"))
-    embedded = kind(folder, None, lambda line: None)
-    embedded.start()
+class ServerTest(server_test.ServerTest):
+    """Has `post`, `data`, `error`, `register`, `login` and `stored`; runs on the defaults."""
 
-    def stop() -> None:
-        embedded.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    config: Settings
 
-    atexit.register(stop)
-    return embedded.uri
+    def make_settings(self, **values: Any) -> Settings:
+        return Settings(**values)
 
-
-class ServerTest(AsyncHTTPTestCase):
-    """Runs on the defaults; each subclass gets a twin on the other driver and HTTP server."""
-
-    integration = True
-    _app: Application
-    driver: ClassVar[Driver] = "motor"
-    below: ClassVar[str] = "fast"  # the setting `http_server`, a name that the base class has taken
-    settings: ClassVar[dict[str, Any]] = {}
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "driver" not in vars(cls):
-            others = {"driver": "pymongo", "below": "tornado"}
-            body = {**others, "__module__": cls.__module__}
-            twin = type(f"{cls.__name__}OnPyMongoAndTornado", (cls,), body)
-            setattr(sys.modules[cls.__module__], twin.__name__, twin)
-
-    def setUp(self) -> None:
-        self.database = test_database(self)
-        super().setUp()
-
-    def tearDown(self) -> None:
-        self.run_async(self.drop())
-        super().tearDown()
-
-    def get_app(self) -> Application:
-        chosen = {"mongodb_driver": self.driver, "http_server": self.below}
-        self.config = Settings(**{**chosen, **self.settings})
-        timeout = self.config.mongodb_timeout_seconds
-        self.run_async(db.connect(self.uri(), self.database, self.driver, timeout))
-        return make_app(self.config)
-
-    def get_http_server(self) -> HTTPServer:
-        return cast(HTTPServer, make_server(self._app, self.config))
-
-    def uri(self) -> str:
-        return mongodb_uri()
-
-    async def drop(self) -> None:
-        await drop_collections(db.mongodb.client[self.database])
-        await db.disconnect()
-
-    def run_async(self, work: Coroutine[Any, Any, T]) -> T:
-        result: T = self.io_loop.run_sync(lambda: work, timeout=60)
-        return result
-
-    def post(
-        self, path: str, body: Any = None, token: str | None = None, **headers: str
-    ) -> HTTPResponse:
-        """What `path` answers; `body` is sent as JSON unless it is bytes."""
-        raw = body if isinstance(body, bytes) else json.dumps({} if body is None else body)
-        headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        return self.fetch(path, method="POST", body=raw, headers=headers)
-
-    def raw(self, *parts: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body of the answer to these bytes, sent as they are."""
-        return self.run_async(exchange(self.get_http_port(), *parts))
-
-    def data(self, response: HTTPResponse, status: int = 200) -> Any:
-        """The data of an answer that must have this status, in the envelope."""
-        envelope = json.loads(response.body)
-        self.assertEqual((response.code, envelope["status"]), (status, status), envelope)
-        self.assertEqual(set(envelope), {"status", "data"})
-        return envelope["data"]
-
-    def error(self, response: HTTPResponse, status: int, code: str, *paths: str) -> Any:
-        """The error of an answer that must have this status and code, and name these fields."""
-        envelope = json.loads(response.body)
-        self.assertEqual((response.code, envelope["status"]), (status, status), envelope)
-        self.assertIsInstance(envelope["data"], str)
-        error = envelope["error"]
-        self.assertEqual(error["code"], code, envelope)
-        self.assertEqual(error["request_id"], response.headers["X-Request-Id"])
-        self.assertEqual([detail["path"] for detail in error["details"]], list(paths))
-        return error
-
-    def register(self, email: str = "ada@example.com", **fields: Any) -> Any:
-        """A new account: `{"user", "token", "expires_at"}`."""
-        body = {"email": email, "password": PASSWORD, **fields}
-        return self.data(self.post("/auth/register", body), 201)
-
-    def login(self, email: str = "ada@example.com", password: str = PASSWORD) -> Any:
-        return self.data(self.post("/auth/login", {"email": email, "password": password}))
-
-    def stored(self, collection: str, **query: Any) -> list[dict[str, Any]]:
-        """The documents that are in the database."""
-        find = db.mongodb[collection].find(query)
-        documents: list[dict[str, Any]] = self.run_async(find.to_list(None))
-        return documents
-
-
-async def drop_collections(database: Any) -> None:
-    """As good as to drop the database, which keeps MongoDB for a tenth of a second."""
-    for name in await database.list_collection_names():
-        await database.drop_collection(name)
-
-
-async def exchange(port: int, *parts: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Sends `parts` on a connection of its own, and reads one answer; status 0 if there is none."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        for part in parts:
-            writer.write(part)
-            await writer.drain()
-        return await read_answer(reader)
-    finally:
-        writer.close()
-
-
-async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers (names in lower case) and body; status 0 when the connection is closed."""
-    start = await reader.readline()
-    if not start:
-        return 0, {}, b""
-    headers = {}
-    while (line := await reader.readline()).strip():
-        name, _, value = line.decode("latin1").partition(":")
-        headers[name.lower()] = value.strip()
-    body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return int(start.split()[1]), headers, body
-
-
-def test_database(test: unittest.TestCase) -> str:
-    """A name of at most 63 bytes that is like no other test's, and begins with `test_`."""
-    return f"test_{test._testMethodName[5:40]}_{zlib.crc32(test.id().encode()):08x}"
-
-
-test_database.__test__ = False  # type: ignore[attr-defined]
+    def make_app(self, settings: Any) -> Application:
+        return make_app(settings)

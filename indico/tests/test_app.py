@@ -10,15 +10,15 @@ import re
 from typing import cast
 
 import indico
-from indico import error
 from indico.app import PUBLIC_ADDRESS_BOOK, ROUTES
 from indico.config import Settings, shown_default
+from indico.engine import error
+from indico.engine.http.action import facts
+from indico.engine.http.rest_handler import RestHandler
+from indico.engine.tests.server_process import ROOT
 from indico.error import IndicoError
 from indico.routes.handler import IndicoHandler
-from indico.routes.rest_handler import RestHandler
-from indico.tests.server_process import ROOT
 from indico.tests.server_test import ServerTest
-from indico.utils.facts import facts
 
 # Every other action needs a token. Whoever adds one here has thought about it.
 PUBLIC = {"/auth/register", "/auth/login", "/system/ping", "/system/echo"}

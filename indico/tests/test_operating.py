@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from indico.process.pid_file import running
-from indico.tests.server_process import ROOT, ProcessTest, ServerProcess, call, until
+from indico.engine.process.pid_file import running
+from indico.engine.tests.server_process import ROOT, ProcessTest, ServerProcess, call, until
 from indico.tests.server_test import PASSWORD
 
 PAGE = (ROOT / "docs" / "operating.md").read_text()

@@ -1,6 +1,6 @@
-"""What routes are written with: the decorators, and the log."""
+"""What routes are written with: the decorators `unpack` and `type_check`, and the log."""
 
-from indico.utils.fields import type_check, unpack
-from indico.utils.log import LOGGER
+from indico.engine.http.decorators import type_check, unpack
+from indico.engine.log import LOGGER
 
 __all__ = ["LOGGER", "type_check", "unpack"]

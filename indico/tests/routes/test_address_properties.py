@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from indico.tests.db.round_trip_test import property_settings
+from indico.engine.tests.mongo.round_trip_test import property_settings
 from indico.tests.routes.address_bodies import (
     MAX_BODY_BYTES,
     MAX_BYTES,

@@ -14,8 +14,8 @@ from tornado.testing import gen_test
 import indico.db.address_db as AddressDB
 from indico import db
 from indico.db import ObjectId
-from indico.db.driver import Driver
-from indico.error import Unavailable
+from indico.engine.error import Unavailable
+from indico.engine.mongo.driver import Driver
 from indico.tests.server_test import ServerTest
 
 BILL = {"full_name": "Bill Gates", "emails": [{"kind": "work", "email": "billg@example.com"}]}

@@ -8,13 +8,13 @@ from unittest.mock import patch
 import psutil
 from tornado.testing import gen_test
 
-from indico.routes.application import Application
+from indico.engine import offload
+from indico.engine.http.application import Application
+from indico.engine.tests.offload import work
+from indico.engine.tests.offload.test_offload import FolderTest, Marker, eventually, gone
 from indico.routes.handler import IndicoHandler
-from indico.service import offload
 from indico.service.text import keywords
 from indico.tests.server_test import ServerTest
-from indico.tests.service import work
-from indico.tests.service.test_offload import FolderTest, Marker, eventually, gone
 from indico.utils import LOGGER, unpack
 
 TEXT = """

@@ -10,7 +10,7 @@ from tornado.testing import gen_test
 import indico.db.session_db as SessionDB
 import indico.db.user_db as UserDB
 from indico import db
-from indico.error import Unavailable
+from indico.engine.error import Unavailable
 from indico.service import accounts
 from indico.tests.server_test import PASSWORD, ServerTest
 from indico.utils import LOGGER

@@ -6,11 +6,12 @@ import asyncio
 from typing import Any, ClassVar
 from unittest import IsolatedAsyncioTestCase, TestCase
 
-from indico import db
 from indico.db import ObjectId
-from indico.db.clock import now
-from indico.db.driver import Driver
-from indico.error import AuthError, InvalidArgument, NotFound, PreconditionFailed
+from indico.engine.error import AuthError, InvalidArgument, NotFound, PreconditionFailed
+from indico.engine.mongo import connection as db
+from indico.engine.mongo.clock import now
+from indico.engine.mongo.driver import Driver, mongodb
+from indico.engine.tests.server_test import drop_collections, mongodb_uri, test_database
 from indico.service.address_book import (
     PUBLIC,
     Address,
@@ -24,7 +25,6 @@ from indico.service.address_book import (
     patch_address,
     update_address,
 )
-from indico.tests.server_test import drop_collections, mongodb_uri, test_database
 
 ADA, EVE = ObjectId(), ObjectId()
 
@@ -67,10 +67,10 @@ class BookTest(IsolatedAsyncioTestCase):
         for user_id in (ADA, EVE):
             user = {"_id": user_id, "email": "", "email_key": str(user_id), "name": None}
             times = {"created_at": now(), "updated_at": now()}
-            await db.mongodb.users.insert_one({**user, **times})
+            await mongodb.users.insert_one({**user, **times})
 
     async def asyncTearDown(self) -> None:
-        await drop_collections(db.mongodb.client[self.database])
+        await drop_collections(mongodb.client[self.database])
         await db.disconnect()
 
 
@@ -146,7 +146,7 @@ class AddressBookTest(BookTest):
     async def test_the_user_is_gone(self) -> None:
         with self.assertRaises(AuthError):
             await create_address(ObjectId(), {})
-        self.assertEqual(await db.mongodb.addresses.count_documents({}), 0)
+        self.assertEqual(await mongodb.addresses.count_documents({}), 0)
 
 
 class ListTest(BookTest):
@@ -186,12 +186,12 @@ class ListTest(BookTest):
         self.assertEqual(len([a async for a in get_all_addresses(ADA)]), 250)
 
     async def test_the_state_is_in_an_index(self) -> None:
-        await db.mongodb.command("profile", 2)
+        await mongodb.command("profile", 2)
         for book in (ADA, PUBLIC):
             await create_address(book, {})
             await book_state(book)
-        await db.mongodb.command("profile", 0)
-        profile = db.mongodb["system.profile"].find({"command.aggregate": "addresses"})
+        await mongodb.command("profile", 0)
+        profile = mongodb["system.profile"].find({"command.aggregate": "addresses"})
         queries = await profile.to_list(None)
         self.assertEqual([query["docsExamined"] for query in queries], [0, 0])
 
@@ -242,10 +242,10 @@ class ListTest(BookTest):
     async def test_an_index_is_used(self) -> None:
         await self.fill(*(f"{letter}{number:02}" for letter in "abcde" for number in range(20)))
         await create_address(EVE, {"name": "c"})
-        await db.mongodb.command("profile", 2)
+        await mongodb.command("profile", 2)
         self.assertEqual([len(page) for page in await self.pages(6, "C")], [6, 6, 6, 2])
-        await db.mongodb.command("profile", 0)
-        profile = db.mongodb["system.profile"].find({"command.find": "addresses"})
+        await mongodb.command("profile", 0)
+        profile = mongodb["system.profile"].find({"command.find": "addresses"})
         queries = await profile.to_list(None)
         self.assertEqual(len(queries), 5)
         for query in queries:

@@ -8,7 +8,7 @@ from unittest import TestCase
 
 from pydantic import TypeAdapter, ValidationError
 
-from indico.error import InvalidArgument
+from indico.engine.error import InvalidArgument
 from indico.service.address_entry import MAX_BYTES, MAX_DEPTH, MAX_PROBLEMS, Entry, check_entry
 
 BILL = {

@@ -11,8 +11,8 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 import indico.db.session_db as SessionDB
 from indico.db import ObjectId
 from indico.db.session_db import Session
+from indico.engine.http.action import Action, facts
 from indico.error import AuthError
-from indico.utils.facts import Action, facts
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9_-]{43})", re.IGNORECASE)
 

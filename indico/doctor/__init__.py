@@ -1,5 +1,0 @@
-"""`python -m indico.doctor`: looks for what goes wrong on people's machines, and changes nothing.
-
-`__main__`, `finding` and `python` run on the standard library alone, and on old Pythons: what is
-missing is what they tell.
-"""

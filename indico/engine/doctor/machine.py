@@ -1,0 +1,172 @@
+"""What this machine gives to the server: ports, open files, a place for its files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import ssl
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+from tornado.netutil import bind_sockets
+
+from ..settings import ServerSettings
+from .finding import Finding, fault, ok, warning
+
+MANY_FILES = 10_000
+FEW_FILES = 1024
+# Beside a connection for each request: those to MongoDB, those that idle, and files.
+OTHER_FILES = 500
+LITTLE_SPACE = 2 << 30
+NO_SPACE = 256 << 20
+
+
+def port(settings: ServerSettings, server: str) -> Iterator[Finding]:
+    yield _port(settings, server, "port", settings.port)
+    if settings.metrics_port is not None:
+        yield _port(settings, server, "metrics_port", settings.metrics_port)
+
+
+def _port(settings: ServerSettings, server: str, name: str, number: int) -> Finding:
+    where = f"{settings.host}:{number}"
+    try:
+        for listening in bind_sockets(number, settings.host, reuse_port=settings.reuse_port):
+            listening.close()
+    except (OSError, UnicodeError) as error:
+        code = getattr(error, "errno", None)
+        if code == errno.EADDRINUSE:
+            return _taken(server, name, where, number)
+        if code == errno.EACCES:
+            return fault(
+                f"{where} needs rights that this user has not.",
+                f"Choose a {name} above 1023, or give the server CAP_NET_BIND_SERVICE.",
+            )
+        return fault(
+            f"{where} is no address of this machine.", "Choose another --host or INDICO_HOST."
+        )
+    return ok(f"{where} is free." if number else f"{name} is 0: a free one is taken.")
+
+
+def _taken(server: str, name: str, where: str, number: int) -> Finding:
+    who = listener(number)
+    if server in (who.get("cmdline") or ()):
+        return warning(
+            f"A server of this project listens on {where} already (process {who['pid']}).",
+            f"Before another is started: stop it, or choose another {name}.",
+        )
+    by = f" by {who['name']} (process {who['pid']})" if who else ""
+    return fault(f"{where} is taken{by}.", f"Stop what uses it, or choose another {name}.")
+
+
+def listener(number: int) -> dict[str, Any]:
+    """Name, pid and cmdline of who listens on this port; empty if this user may not know."""
+    with suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            listens = connection.status == psutil.CONN_LISTEN and connection.pid
+            if listens and connection.laddr[1:] == (number,):
+                return psutil.Process(connection.pid).as_dict(["name", "pid", "cmdline"])
+    return {}
+
+
+def file_limit(settings: ServerSettings) -> Iterator[Finding]:
+    try:
+        import resource
+    except ImportError:  # pragma: no cover - Windows
+        yield ok("This system has none.")
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = "as many as it likes" if hard == resource.RLIM_INFINITY else f"{hard}"
+    wanted = max(MANY_FILES, settings.max_in_flight + OTHER_FILES)
+    seen = f"A process may open {soft} files and connections"
+    mend = f"ulimit -n {wanted} (allowed here: {most}), or LimitNOFILE={wanted} in systemd's unit."
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        yield ok(f"{seen}." if soft >= 0 else "There is none.")
+    elif soft < FEW_FILES:
+        yield fault(f"{seen}: too few.", mend)
+    else:
+        yield warning(f"{seen}; {wanted} are enough in any case.", mend)
+
+
+def disk_space(settings: ServerSettings) -> Iterator[Finding]:
+    for name, folder in written(settings).items():
+        existing = _existing(folder)
+        free = shutil.disk_usage(existing).free
+        seen = f"{free / (1 << 30):.1f} GiB are free for {name} ({existing})."
+        mend = "Make room, or move it to another disk."
+        if free < NO_SPACE:
+            yield fault(seen, mend)
+        elif free < LITTLE_SPACE:
+            yield warning(seen, mend)
+        else:
+            yield ok(seen)
+
+
+def folders(settings: ServerSettings) -> Iterator[Finding]:
+    for name, folder in written(settings).items():
+        existing = _existing(folder)
+        if not existing.is_dir():
+            yield fault(f"{name}: {existing} is no folder.", f"Choose another {name}.")
+        elif not os.access(existing, os.W_OK | os.X_OK):
+            yield fault(
+                f"{name}: this user can't write to {existing}.",
+                f"chown it to the server's user, or choose another {name}.",
+            )
+        else:
+            yield ok(f"{name}: {folder} can be {'written to' if folder.exists() else 'made'}.")
+    data = settings.data_dir / "mongodb"
+    if settings.mongodb_uri is None and data.is_dir() and for_others(data):
+        yield fault(f"data_dir: others can read {data}.", f"chmod 700 {data}")
+    for name, file in (("log_file", settings.log_file), ("pid_file", settings.pid_file)):
+        if file is not None and file.exists() and not os.access(file, os.W_OK):
+            yield fault(f"{name}: this user can't write to {file}.", "chown it to the server's.")
+
+
+def written(settings: ServerSettings) -> dict[str, Path]:
+    """The folder of each setting that names what a server writes."""
+    folders = {} if settings.mongodb_uri else {"data_dir": settings.data_dir}
+    files = {"pid_file": settings.pid_file, "log_file": settings.log_file}
+    return folders | {name: file.parent for name, file in files.items() if file is not None}
+
+
+def _existing(folder: Path) -> Path:
+    """`folder`, or what there is on the way to it."""
+    folder = folder.absolute()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def for_others(path: Path) -> bool:
+    """Whether any user of this machine may read it; those of its group are let be."""
+    return os.name == "posix" and bool(path.stat().st_mode & 0o007)
+
+
+def certificate(settings: ServerSettings) -> Iterator[Finding]:
+    """A server without TLS has nothing to tell; a key alone is no setting."""
+    if settings.certificate is None:
+        return
+    key = settings.private_key or settings.certificate
+    try:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        # Without a password of ours OpenSSL would ask for it on the terminal.
+        context.load_cert_chain(settings.certificate, key, password=lambda: "")
+    except (OSError, ValueError) as error:
+        yield fault(
+            f"{settings.certificate} and {key} can't be used ({_reason(error)}).",
+            "certificate: PEM with the chain; private_key: its key in PEM, without a password.",
+        )
+        return
+    if for_others(key):
+        yield fault(f"private_key: others can read {key}.", f"chmod 600 {key}")
+    else:
+        yield ok(f"{settings.certificate} and its key belong together.")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "no PEM").lower().replace("_", " ")
+    return getattr(error, "strerror", None) or str(error)

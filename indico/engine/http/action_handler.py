@@ -1,0 +1,88 @@
+"""`ActionHandler`: a resource whose actions are `POST /<resource>/<action>`, in the envelope."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ..error import RouteNotFound
+from .action import Action, facts
+from .json_handler import JSONHandler
+from .route_names import UNKNOWN
+
+_ACTION_NAME = re.compile(r"[a-zA-Z][a-zA-Z_]*")
+# Set on each handler; all other names are attributes of its class.
+_INSTANCE_ATTRIBUTES = frozenset({"application", "request", "ui"})
+# An ActionHandler answers no other method than POST, so these can't be reached as methods.
+_FREE_NAMES = frozenset({"get", "head", "put", "patch", "delete", "options"})
+
+
+class ActionHandler(JSONHandler):
+    """A resource: each coroutine method in the class body is an action, `POST /<resource>/<name>`.
+
+    A name that begins with `_` is no action. An action answers with `self.respond(data)`, or by
+    returning its data; with neither, `data` is null. Without `unpack` it gets the whole body if
+    it takes an argument.
+
+        class NoteHandler(ActionHandler):
+            @auth
+            @unpack("text")
+            @type_check(str)
+            async def create(self, text):
+                return await NoteDB.create(self.user_id, text)
+
+        NoteRoute = (r"/note/(?P<action>[a-zA-Z_]+)?", NoteHandler)
+    """
+
+    SUPPORTED_METHODS = ("POST",)
+    actions: ClassVar[Mapping[str, Action]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        inherited = {name: a for name, a in cls.actions.items() if name not in vars(cls)}
+        cls.actions = inherited | {
+            name: _action(cls, name, value)
+            for name, value in vars(cls).items()
+            if inspect.iscoroutinefunction(value) and not name.startswith("_")
+        }
+
+    @property
+    def action_name(self) -> str:
+        action = getattr(self, "path_kwargs", {}).get("action")  # none yet at a 405
+        return str(action) if action in self.actions else UNKNOWN
+
+    async def post(self, action: str | None = None) -> None:
+        method = self.actions.get(action or "")
+        if method is None:
+            raise RouteNotFound
+        body = self.body
+        data = await (method(self, body) if facts(method).whole_body else method(self))
+        if not self._finished:
+            self.respond(data)
+
+
+def _action(cls: type[ActionHandler], name: str, action: Action) -> Action:
+    """Checks when the class is made what would otherwise show in a request, or never."""
+    where = f"{cls.__name__}.{name}"
+    declared = (name in vars(base).get("__annotations__", {}) for base in cls.__mro__[1:])
+    hides = hasattr(ActionHandler, name) or name in _INSTANCE_ATTRIBUTES or any(declared)
+    if hides and name not in _FREE_NAMES:
+        raise TypeError(
+            f"{where} can't be an action: Tornado's or ActionHandler's own `{name}` would be "
+            "hidden by it. Give it another name."
+        )
+    if not _ACTION_NAME.fullmatch(name):
+        raise TypeError(f"{where} can't be an action: a name has letters and _ only.")
+    if facts(action).fields is None:
+        arguments = len(inspect.signature(action).parameters) - 1
+        if arguments > 1:
+            raise TypeError(
+                f"{where} takes {arguments} arguments: name their fields with @unpack, or take "
+                "one, the whole body."
+            )
+        if facts(action).types and (arguments, len(facts(action).types)) != (1, 1):
+            raise TypeError(f"{where}: @type_check without @unpack is for one argument, the body.")
+        facts(action).whole_body = arguments == 1
+    return action

@@ -1,0 +1,38 @@
+"""Lists by the page: how long one may be, and where it goes on, as a text that only we write."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from itsdangerous import BadData, URLSafeSerializer
+from pydantic import Field, SecretStr
+
+from ..error import WrongFieldType
+
+DEFAULT_LIMIT = 50
+Limit = Annotated[int, Field(ge=1, le=1000)]
+Plain = str | int | float | bool | None
+
+
+def write_cursor(position: Sequence[Plain], purpose: str, secret: SecretStr) -> str:
+    """Return the cursor for `position`; it is good only for the list that `purpose` names."""
+    return _serializer(purpose, secret).dumps(list(position))
+
+
+def read_cursor(cursor: str, purpose: str, secret: SecretStr) -> tuple[Any, ...]:
+    """Return the position in `cursor`.
+
+    Raises `WrongFieldType` for a cursor that `write_cursor` did not write, or not for this list.
+    """
+    try:
+        return tuple(_serializer(purpose, secret).loads(cursor))
+    except BadData:
+        why = "take a next_cursor as it was answered, for the same list"
+        raise WrongFieldType("cursor", why, "cursor") from None
+
+
+def _serializer(purpose: str, secret: SecretStr) -> URLSafeSerializer:
+    key, signer = secret.get_secret_value(), {"digest_method": hashlib.sha256}
+    return URLSafeSerializer(key, salt=purpose, signer_kwargs=signer)

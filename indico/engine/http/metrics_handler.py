@@ -1,0 +1,28 @@
+"""`GET /metrics`: figures for Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ..telemetry import metrics
+from .json_handler import JSONHandler
+
+
+class MetricsHandler(JSONHandler):
+    """In the text format, or as OpenMetrics for who asks for it, and compressed likewise."""
+
+    SUPPORTED_METHODS = ("GET", "HEAD")
+
+    async def get(self) -> None:
+        headers = self.request.headers
+        wanted = headers.get("Accept", ""), headers.get("Accept-Encoding", "")
+        page, about = await asyncio.to_thread(metrics.page, f"{self.config.project()}_", *wanted)
+        for name, value in about.items():
+            self.set_header(name, value)
+        self.finish(page)
+
+    async def head(self) -> None:
+        await self.get()
+
+
+MetricsRoute = (r"/metrics", MetricsHandler)

@@ -1,0 +1,46 @@
+"""Names of routes, each one of few: what metrics and traces may have as labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from tornado.routing import PathMatches, Rule
+from tornado.web import RequestHandler
+
+UNKNOWN = "unknown"  # where a label would be what a client made up
+_GROUP = re.compile(r"\((?:\?P<(\w+)>)?[^()]*\)\??")
+
+
+class RouteNames:
+    """The path template and the resource of each handler class that `rules` lead to."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._templates = {
+            rule.target: _template(rule.matcher.regex.pattern)
+            for rule in rules
+            if isinstance(rule.matcher, PathMatches)
+        }
+        self._resources = {
+            kind: path.lstrip("/").partition("/")[0] for kind, path in self._templates.items()
+        }
+
+    def route(self, handler: RequestHandler) -> str | None:
+        """Return a template like `/user/update`; None for a path that no route has."""
+        template = self._templates.get(type(handler))
+        return template and template.replace("{action}", action_name(handler))
+
+    def resource(self, handler: RequestHandler) -> str:
+        """Return the first word of the path, like `user`."""
+        return self._resources.get(type(handler), UNKNOWN)
+
+
+def action_name(handler: RequestHandler) -> str:
+    name: str = getattr(handler, "action_name", UNKNOWN)
+    return name
+
+
+def _template(pattern: str) -> str:
+    """Return a route's pattern as a person would write it: `/user/{action}`, `/addresses/{}`."""
+    path = _GROUP.sub(lambda group: f"{{{group[1] or ''}}}", pattern)
+    return path.removesuffix("$").removesuffix("/?")

@@ -1,0 +1,93 @@
+"""Opening and closing the database, and what goes wrong when it opens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pymongo.errors import ConfigurationError, InvalidURI
+
+from ..error import ServerError, StartError, Unavailable
+from .collection import Collection
+from .driver import Database, Driver, mongodb
+from .operation import guard
+
+
+async def connect(
+    uri: str,
+    database: str,
+    driver: Driver = "motor",
+    timeout_seconds: float = 4,
+    max_batches_in_flight: int = 2,
+) -> None:
+    """Raises `StartError`, and opens nothing, if MongoDB does not take us in."""
+    opening = opened(uri, database, driver, timeout_seconds, max_batches_in_flight)
+    async with explained(opening):
+        await guard(lambda: opening.command("ping"), timeout_seconds)
+        await asyncio.gather(*(made.make_indexes(opening) for made in Collection.declared))
+    # Only now: nobody may write before the indexes are there.
+    await mongodb.become(opening)
+
+
+def opened(uri: str, *options: Any) -> Database:
+    """A database that is not `mongodb`; `options` are those of `Database.open`.
+
+    Raises `StartError` for a URI that is none.
+    """
+    opening = Database()
+    try:
+        opening.open(uri, *options)
+    except (InvalidURI, ConfigurationError, ValueError) as error:
+        raise StartError(
+            "mongodb_uri is not a MongoDB URI, like mongodb://user:password@host:27017/, with "
+            "the special characters of a password written as %40 and the like"
+            # Its parts may be parts of the password.
+            + ("." if "@" in uri else f": {error}.")
+        ) from None
+    return opening
+
+
+@asynccontextmanager
+async def explained(opening: Database) -> AsyncIterator[None]:
+    """Raises what goes wrong with `opening` as `StartError`, and closes it then."""
+    try:
+        yield
+    except Unavailable as error:
+        await opening.close()
+        raise StartError(
+            f"MongoDB does not answer ({_reason(error)}). Check that it runs and that "
+            "mongodb_uri is right, or unset mongodb_uri to use an embedded one."
+        ) from error
+    except ServerError as error:
+        await opening.close()
+        raise StartError(_refusal(error)) from error
+
+
+async def disconnect() -> None:
+    await mongodb.close()
+
+
+async def ping(timeout_seconds: float = 2) -> bool:
+    """Whether MongoDB answers within `timeout_seconds`."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await guard(lambda: mongodb.command("ping"))
+    except (TimeoutError, Unavailable, ServerError):
+        return False
+    return True
+
+
+def _reason(error: Exception) -> str:
+    text = str(error.__cause__).split(", Timeout:")[0].split(" (configured timeouts")[0]
+    return text or "it took too long"
+
+
+def _refusal(error: ServerError) -> str:
+    if "AuthenticationFailed" in error.message or "Unauthorized" in error.message:
+        return "MongoDB refuses the user in mongodb_uri: check its name, password and roles."
+    return (
+        f"{error.message} Check the rights of its user, and the index that it names: drop it, "
+        "or declare it as it is."
+    )

@@ -1,0 +1,177 @@
+"""The open database, and the one place that knows which driver stands behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Annotated, Any, Literal, TypeVar
+
+from bson import ObjectId
+from motor.motor_asyncio import AsyncIOMotorClient
+from pydantic import GetPydanticSchema
+from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import no_info_after_validator_function, str_schema
+from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
+
+from ..error import Unavailable
+from ..log import LOGGER
+from . import pymongo_patch as condition  # noqa: F401 - importing it mends PyMongo
+from .pool_metrics import PoolListener
+
+Driver = Literal["motor", "pymongo"]
+Document = dict[str, Any]
+Key = ObjectId | bytes | str | int
+T = TypeVar("T")
+
+__all__ = [
+    "APPLICATION_NAME",
+    "Database",
+    "Document",
+    "Driver",
+    "Id",
+    "Key",
+    "ObjectId",
+    "mongodb",
+]
+
+APPLICATION_NAME = LOGGER.name
+CLOSE_SECONDS = 2
+
+
+class Database:
+    """Stands for the database that is open at the time of use.
+
+    So an import of `mongodb` works in any module, before and after `connect()`.
+    `mongodb.users` and `mongodb["users"]` are the driver's own collections.
+    """
+
+    def __init__(self) -> None:
+        self._client: Any = None
+        self._database: Any = None
+        self.timeout_seconds = 0.0
+        self.max_batches_in_flight = 0
+        # What `Collection` keeps for as long as this database is open.
+        self.shared: dict[str, Any] = {}
+
+    def open(
+        self,
+        uri: str,
+        name: str,
+        driver: Driver,
+        timeout_seconds: float,
+        max_batches_in_flight: int = 2,
+        application: str = APPLICATION_NAME,
+    ) -> None:
+        """Makes the client, inside the running event loop; it connects at its first operation.
+
+        Raises what PyMongo raises for a malformed `uri`.
+        """
+        make: Any = AsyncIOMotorClient if driver == "motor" else AsyncMongoClient
+        self._client = make(
+            uri,
+            appname=f"{application} {os.getpid()}",
+            tz_aware=True,
+            w="majority",
+            journal=True,
+            timeoutMS=int(timeout_seconds * 1000),
+            uuidRepresentation="standard",
+            event_listeners=[PoolListener()],
+        )
+        self._database = self._client[name]
+        self.timeout_seconds = timeout_seconds
+        self.max_batches_in_flight = max_batches_in_flight
+
+    async def become(self, other: Database) -> None:
+        """Stands for what `other` has opened from now on, and closes what it stood for."""
+        old = self._client
+        self._client, self._database, self.shared = other._client, other._database, {}
+        self.timeout_seconds = other.timeout_seconds
+        self.max_batches_in_flight = other.max_batches_in_flight
+        await _close(old)
+
+    async def close(self) -> None:
+        """Closes every connection; harmless when nothing is open."""
+        client, self._client, self._database, self.shared = self._client, None, None, {}
+        await _close(client)
+
+    async def aggregate(
+        self, collection: str, pipeline: Sequence[Mapping[str, Any]]
+    ) -> list[Document]:
+        cursor = self[collection].aggregate(pipeline)
+        opened = await cursor if inspect.isawaitable(cursor) else cursor
+        documents: list[Document] = await opened.to_list(None)
+        return documents
+
+    async def in_transaction(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """What `work`, which gets the session, answers; what it raises undoes what it did."""
+        started = self._open_database().client.start_session()
+        async with await started if inspect.isawaitable(started) else started as session:
+            try:
+                done: T = await session.with_transaction(work)
+            except PyMongoError as error:
+                if error.has_error_label("UnknownTransactionCommitResult"):
+                    await self._end_transaction(session)
+                raise
+        return done
+
+    async def _end_transaction(self, session: Any) -> None:
+        """Begins another one, by which MongoDB takes the last one back if it was not kept.
+
+        Else that would hold on to its documents for a minute (`transactionLifetimeLimitSeconds`).
+        """
+        with suppress(PyMongoError):
+            begun = session.start_transaction()
+            if inspect.isawaitable(begun):
+                await begun
+            await self["nothing"].find_one({}, session=session)
+            await session.abort_transaction()
+
+    def __getitem__(self, collection: str) -> Any:
+        return self._open_database()[collection]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._open_database(), name)
+
+    def _open_database(self) -> Any:
+        if self._database is None:
+            raise Unavailable("The database is not open.")  # await connect() first
+        return self._database
+
+
+async def _close(client: Any) -> None:
+    """Closes a client, or None.
+
+    It says goodbye to its server first, which may not be there any more: Motor's waits for it
+    in the event loop's own thread, for half a minute. So it is not waited for beyond
+    `CLOSE_SECONDS`.
+    """
+    if isinstance(client, AsyncIOMotorClient):
+        goodbye = threading.Thread(target=client.close, daemon=True)
+        goodbye.start()
+        await asyncio.to_thread(goodbye.join, CLOSE_SECONDS)
+    elif client is not None:
+        await asyncio.wait([asyncio.ensure_future(client.close())], timeout=CLOSE_SECONDS)
+
+
+def _object_id(value: str) -> ObjectId:
+    if not ObjectId.is_valid(value):
+        raise PydanticCustomError("object_id", "it must be an id, of 24 hex digits")
+    return ObjectId(value)
+
+
+# An id as a client sends it: `type_check(Id)` hands on the ObjectId.
+Id = Annotated[
+    ObjectId,
+    GetPydanticSchema(
+        lambda _source, _handler: no_info_after_validator_function(_object_id, str_schema())
+    ),
+]
+
+mongodb = Database()

@@ -1,0 +1,81 @@
+"""Where the server listens: its sockets, and TLS on them."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from typing import NamedTuple
+
+from tornado.netutil import bind_sockets
+
+from ..error import StartError
+from ..settings import ServerSettings
+from . import systemd
+
+
+class Sockets(NamedTuple):
+    """All of them listen already; `metrics` is empty unless /metrics has a port of its own."""
+
+    api: list[socket.socket]
+    metrics: list[socket.socket]
+
+    @property
+    def port(self) -> int:
+        port: int = self.api[0].getsockname()[1]
+        return port
+
+    def all(self) -> list[socket.socket]:
+        return [*self.api, *self.metrics]
+
+
+def open_sockets(settings: ServerSettings) -> Sockets:
+    """Those that systemd hands over, else new ones. Raises `StartError`."""
+    metrics = []
+    if settings.metrics_port is not None:
+        metrics = _bind(settings, "metrics_port", settings.metrics_port)
+    api = systemd.take_sockets() or _bind(settings, "port", settings.port)
+    return Sockets(api, metrics)
+
+
+def tls(settings: ServerSettings) -> ssl.SSLContext | None:
+    """What `certificate` and `private_key` say. Raises `StartError`."""
+    if settings.certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["http/1.1"])
+    key = settings.private_key or settings.certificate
+    for name, file in (("certificate", settings.certificate), ("private_key", key)):
+        try:
+            file.read_bytes()
+        except OSError as error:
+            raise StartError(f"{name}: {file} can't be read: {error.strerror}.") from None
+    try:
+        context.load_cert_chain(settings.certificate, key, _no_password)
+    except (ssl.SSLError, ValueError) as error:
+        reason = getattr(error, "reason", None) or str(error)
+        raise StartError(
+            f"certificate, private_key: {settings.certificate} and {key} are no pair of PEM files "
+            f"that TLS can use ({reason})."
+        ) from None
+    return context
+
+
+def _no_password() -> str:
+    raise ValueError("the key has a password: remove it with openssl pkey")
+
+
+def _bind(settings: ServerSettings, name: str, port: int) -> list[socket.socket]:
+    try:
+        return bind_sockets(port, settings.host, reuse_port=settings.reuse_port)
+    except (OSError, UnicodeError) as error:
+        where = f"{settings.host}:{port}"
+        if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise StartError(
+                f"{name}: can't listen on {where} ({error.strerror}). Stop what uses it, or choose "
+                f"another with --{name.replace('_', '-')} or INDICO_{name.upper()}."
+            ) from None
+        raise StartError(
+            f"host: can't listen on {where}, which is no address of this machine. Choose another "
+            "with --host or INDICO_HOST."
+        ) from None

@@ -1,0 +1,55 @@
+"""A worker: `python -m` this module with CHANNEL and flags, as its parent starts it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from .. import log, offload
+from .. import settings as config
+from ..error import StartError
+from ..program import Program
+from ..settings import SettingsError
+from . import serving, signals
+from .listening import Sockets
+
+_MAX_SOCKETS = 64
+
+
+def main(argv: Sequence[str]) -> int:
+    channel = socket.socket(fileno=int(argv[0]))
+    text, descriptors, _, _ = socket.recv_fds(channel, 1 << 16, _MAX_SOCKETS)
+    if not text:  # the parent has ended already
+        return 1
+    given = json.loads(text)
+    opened = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    for listening in opened:
+        listening.setblocking(False)  # as they are: Python takes them for blocking ones
+    sockets = Sockets(opened[: given["api"]], opened[given["api"] :])
+    program = Program(*given["program"])
+    try:
+        settings = config.load(program.settings_class(), argv[1:])
+        log.configure(settings.log_format, settings.log_level, settings.service_name)
+        processes = settings.offload_processes or max(1, offload.cores() // given["workers"])
+        offload.configure(processes, settings.offload_queue)
+
+        def ready() -> None:
+            log.redirect(settings.log_target)
+            with suppress(BrokenPipeError):  # the parent has ended meanwhile, and so do we
+                channel.send(b"1")
+
+        mongodb = given["mongodb"] or settings.uri
+        serving.run(program, settings, sockets, mongodb, ready, channel.fileno())
+    except (SettingsError, StartError) as error:
+        log.complain(str(error))
+        return 1
+    except signals.Ended:
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,140 @@
+"""How settings are read: flags, then the environment, then a file."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+import yaml
+from pydantic import SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
+
+from .server_settings import ServerSettings
+
+S = TypeVar("S", bound=ServerSettings)
+Kind = type[ServerSettings]
+
+
+class SettingsError(Exception):
+    """A line for every setting that is wrong: its name, its value and what is allowed."""
+
+
+def load(
+    kind: type[S], argv: Sequence[str], *others: argparse.ArgumentParser, program: str = ""
+) -> S:
+    """Return settings of `kind` from a file, the environment and the flags in `argv` of `program`.
+
+    `--help` shows the flags of `others` too.
+
+    Raises `SettingsError`; leaves through `SystemExit`, as argparse does, on `--help` and on
+    a flag that doesn't exist.
+    """
+    parser = _parser(kind, others, program)
+    known, unknown = parser.parse_known_args(argv)
+    if unknown:  # of which argparse would show all, with the passwords that they may hold
+        names = " ".join(word.split("=")[0] for word in unknown if word.startswith("-"))
+        parser.error(f"there is no such flag: {names or 'a word that belongs to none'}")
+    flags = {name: value for name, value in vars(known).items() if name in kind.model_fields}
+    file = getattr(known, "config", None)
+    values = {} if file is None else _read(file)
+
+    class Loaded(kind):  # type: ignore[valid-type, misc]
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, values)
+
+    try:
+        loaded: S = Loaded(**flags)
+    except ValidationError as error:
+        lines = [_line(kind, dict(problem)) for problem in error.errors(include_url=False)]
+        raise SettingsError("\n".join(lines)) from None
+    return loaded
+
+
+def given_flags(kind: Kind, argv: Sequence[str]) -> dict[str, Any]:
+    """Return the flags in `argv`, `config` included, as they are written there."""
+    return vars(_parser(kind, ()).parse_known_args(argv)[0])
+
+
+def _parser(
+    kind: Kind, others: Sequence[argparse.ArgumentParser], program: str = ""
+) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description="Runs the API server. A flag beats the environment, which beats the file.",
+        allow_abbrev=False,
+        parents=others,
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", default=argparse.SUPPRESS, help="YAML file with settings"
+    )
+    for name, field in kind.model_fields.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", dest=name, **_flag(kind, name, field))
+    return parser
+
+
+def _flag(kind: Kind, name: str, field: FieldInfo) -> dict[str, Any]:
+    default = shown_default(field)
+    flag: dict[str, Any] = {
+        "default": argparse.SUPPRESS,
+        "help": f"{field.description} (default: {default}; environment: {env_name(kind, name)})".replace(
+            "%", "%%"
+        ),
+    }
+    if field.annotation in (bool, bool | None):
+        return flag | {"action": argparse.BooleanOptionalAction}
+    if get_origin(field.annotation) is Literal:
+        return flag | {"metavar": "|".join(get_args(field.annotation))}
+    return flag | {"metavar": "VALUE"}
+
+
+def shown_default(field: FieldInfo) -> str:
+    """What a person is told of a default; those of secrets are no secrets."""
+    default = field.default
+    text = default.get_secret_value() if isinstance(default, SecretStr) else default
+    return "unset" if text in (None, ()) else str(text)
+
+
+def env_name(kind: Kind, name: str) -> str:
+    """The environment variable of the setting `name`."""
+    return f"{kind.model_config['env_prefix']}{name.upper()}"
+
+
+def _read(file: str) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"config: {file} can't be read: {error.strerror}") from None
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)  # the whole error would show the line itself
+        where = f", line {mark.line + 1}" if mark else ""
+        raise SettingsError(f"config: {file} is no YAML{where}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise SettingsError(f"config: {file} must be a list of lines like `port: 8888`")
+    return values
+
+
+def _line(kind: Kind, problem: dict[str, Any]) -> str:
+    if not problem["loc"]:
+        return str(problem["ctx"]["error"])
+    name = str(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":
+        known = ", ".join(kind.model_fields)
+        return f"{name}: there is no such setting; known are {known}"
+    field = kind.model_fields[name]
+    secret = "SecretStr" in str(field.annotation)
+    value = "the value" if secret else repr(problem["input"])
+    why = problem["msg"].removeprefix("Value error, ")
+    return f"{name}: {value} is not allowed: {why} ({field.description})"

@@ -1,0 +1,161 @@
+"""The whole doctor, as a person or a script runs it."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import os
+import pty
+import subprocess
+import sys
+import threading
+import venv
+from pathlib import Path
+
+from ...doctor.__main__ import main
+from ...doctor.finding import examine, ok
+from ...settings import env_name
+from ..server_process import ROOT
+from ..server_test import mongodb_uri
+from .doctor_test import DoctorTest
+
+ALWAYS = {
+    "python",
+    "virtual environment",
+    "packages",
+    "settings",
+    "port",
+    "file limit",
+    "disk space",
+    "folders",
+    "proxies",
+    "secrets",
+    "mongodb",
+}
+OF_MONGODB = {
+    f"mongodb {name}" for name in ("version", "replica set", "indexes", "write concern", "clock")
+}
+
+
+class ProcessesTest(DoctorTest):
+    def test_nothing_to_mend(self) -> None:
+        self.assertEqual(set(self.states(0)), ALWAYS)
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_with_mongodb(self) -> None:
+        uri = {env_name("mongodb_uri"): mongodb_uri()}
+        states = self.states(0, "--mongodb-driver", "pymongo", **uri)
+        self.assertEqual(set(states), ALWAYS - {"disk space", "folders"} | OF_MONGODB)
+
+    def test_no_mongodb(self) -> None:
+        uri = {env_name("mongodb_uri"): "mongodb://ada:hunter2@127.0.0.1:1/"}
+        timeout = ("--mongodb-timeout-seconds", "0.2")
+        states = self.states(1, *timeout, **uri)
+        self.assertEqual(states["mongodb"], "fault")
+        self.assertEqual(set(states) & OF_MONGODB, set())
+        done = self.examine(*timeout, **uri)
+        self.assertEqual(done.returncode, 1)
+        self.assertNotIn("hunter2", done.stdout + done.stderr)
+        self.assertRegex(
+            done.stdout, r"\nfault    mongodb               MongoDB does not answer \("
+        )
+        self.assertNotIn("\x1b", done.stdout)
+        self.assertLessEqual(max(map(len, done.stdout.splitlines())), 100)
+
+    def test_wrong_settings(self) -> None:
+        states = self.states(1, "--port", "x", "--log-level", "y")
+        self.assertEqual(states["settings"], "fault")
+        self.assertNotIn("port", states)
+        states = self.states(1, "--environment", "production", "--config", "nowhere.yaml")
+        self.assertEqual(states["settings"], "fault")
+        self.assertEqual(self.states(1, "--private-key", "key.pem")["settings"], "fault")
+
+    def test_wrong_flags(self) -> None:
+        done = self.examine("--prot", "1")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("indico.doctor: error: there is no such flag: --prot\n", done.stderr)
+        self.assertIn("[the flags of python -m indico.server]", self.examine("--help").stdout)
+
+    def test_colour_in_a_terminal_only(self) -> None:
+        self.assertIn("\x1b[32mok\x1b[0m       python", self.in_terminal())
+        self.assertNotIn("\x1b", self.in_terminal(NO_COLOR="1"))
+
+    def in_terminal(self, **environment: str) -> str:
+        ours, theirs = pty.openpty()
+        with open(ours, closefd=True) as terminal:
+            code = subprocess.call(
+                [sys.executable, "-m", "indico.doctor", "--port", "x"],
+                cwd=ROOT,
+                stdout=theirs,
+                env={**os.environ, **environment},
+            )
+            self.assertEqual(code, 1)
+            printed = os.read(terminal.fileno(), 65536).decode()
+            os.close(theirs)
+        return printed
+
+
+class BareTest(DoctorTest):
+    """Where nothing is installed, and on a Python that is too old to import the rest."""
+
+    def test_nothing_installed(self) -> None:
+        venv.create(self.folder / "bare", symlinks=True)
+        done = subprocess.run(
+            [self.folder / "bare/bin/python", "-m", "indico.doctor"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual((done.returncode, done.stderr), (1, ""), done.stdout)
+        self.assertRegex(done.stdout, r"fault    packages +packaging is not installed")
+        self.assertRegex(done.stdout, r"fault    the rest +indico can't be imported")
+
+    def test_a_package_is_missing(self) -> None:
+        code = (
+            "import runpy, sys\n"
+            "sys.modules['tornado'] = None\n"
+            "sys.argv[1:] = ['--json']\n"
+            "runpy.run_module('indico.doctor', run_name='__main__')"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+        self.assertIn("indico can't be imported (ModuleNotFoundError", done.stdout)
+
+    def test_an_old_python_can_read_it(self) -> None:
+        for name in ("__init__", "__main__", "finding", "python"):
+            text = Path(ROOT, "indico/doctor", f"{name}.py").read_text()
+            for node in ast.parse(text, feature_version=(3, 8)).body:
+                if isinstance(node, ast.ImportFrom) and str(node.module).startswith("indico"):
+                    self.assertIn(node.module, ("indico.doctor.finding", "indico.doctor.python"))
+                elif isinstance(node, ast.Import | ast.ImportFrom):
+                    names = [node.module] if isinstance(node, ast.ImportFrom) else node.names
+                    for named in names:
+                        top = str(getattr(named, "name", named)).split(".")[0]
+                        self.assertIn(top, sys.stdlib_module_names)
+
+
+class ExamineTest(DoctorTest):
+    def test_main(self) -> None:
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            self.assertEqual(main(["--port", "x"]), 1)
+        self.assertRegex(out.getvalue(), "fault    settings +port: 'x' is not allowed")
+
+    def test_a_crash_is_a_fault_of_its_own(self) -> None:
+        def some_check(password: str) -> list[None]:
+            raise ValueError(password)
+
+        (finding,) = examine(some_check, "hunter2")  # type: ignore[arg-type]
+        self.assertEqual((finding.name, finding.state), ("some check", "fault"))
+        self.assertIn("(ValueError)", finding.seen)
+        self.assertNotIn("hunter2", finding.seen)
+
+    def test_one_that_hangs(self) -> None:
+        event = threading.Event()
+        self.addCleanup(event.set)
+        (finding,) = examine(lambda: [ok(str(event.wait()))], seconds=0.05)
+        self.assertEqual((finding.state, finding.seen), ("fault", "No answer within 0.05 s."))

@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import subprocess
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
+
+import psutil
+from pymongo import MongoClient
+
+from ...doctor import mongodb as doctor
+from ...doctor.mongodb import Reached, mongodb
+from ...mongo.embedded import Embedded, find_binary
+from ...mongo.inspection import Facts, inspect
+from ..sample.app import Settings
+from ..server_process import ENGINE, until
+from ..server_test import mongodb_uri, test_database
+from .doctor_test import DoctorTest
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+class BinaryTest(DoctorTest):
+    """No embedded MongoDB runs, and none is started."""
+
+    def of(self, **chosen: Any) -> str:
+        reached = Reached()
+        line = self.one(mongodb, self.settings(**chosen), reached)
+        self.assertIsNone(reached.facts)
+        self.assertFalse((self.folder / "data").exists())
+        self.assertEqual(self.mongods(), [])
+        return line
+
+    def program(self, text: str) -> str:
+        binary = self.folder / "program"
+        binary.write_text(text)
+        binary.chmod(0o755)
+        return self.of(mongod_binary=binary)
+
+    def test_valid(self) -> None:
+        self.assertRegex(self.of(), r"ok: The embedded one starts with the server: .*mongod, \d+\.")
+
+    def test_none(self) -> None:
+        line = self.of(mongod_binary=self.folder / "nowhere")
+        self.assertIn("nowhere is not a program that can be run.", line)
+        with (
+            patch(f"{ENGINE}.mongo.embedded._in_wheel", return_value=None),
+            patch("shutil.which", return_value=None),
+        ):
+            self.assertIn("or set mongodb_uri to a MongoDB that runs elsewhere", self.of())
+
+    def test_a_library_is_missing(self) -> None:
+        for library, package in (("libcurl.so.4", "libcurl4"), ("libssl.so.3", "what holds lib")):
+            says = f"error while loading shared libraries: {library}: cannot open shared object"
+            line = self.program(f"#!/bin/sh\necho '{says}' >&2\nexit 127\n")
+            self.assertIn(f"lacks {library}. apt install {package}", line)
+
+    def test_no_program(self) -> None:
+        self.assertIn("ends with code 3.", self.program("#!/bin/sh\nexit 3\n"))
+        self.assertIn("can't be run (OSError)", self.program("no program"))
+
+    def test_one_that_hangs(self) -> None:
+        with patch(f"{ENGINE}.doctor.mongodb._VERSION_SECONDS", 0.1):
+            self.assertIn("(TimeoutExpired)", self.program("#!/bin/sh\nexec sleep 60\n"))
+
+
+class MongoDBTest(DoctorTest):
+    """A MongoDB, which tests change and `facts` looks at."""
+
+    uri = ""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.database = test_database(self)
+
+    def client(self) -> MongoClient[dict[str, Any]]:
+        client: MongoClient[dict[str, Any]] = MongoClient(self.uri, directConnection=True)
+        self.addCleanup(client.close)
+        return client
+
+    def facts(self, options: str = "") -> Facts:
+        return asyncio.run(inspect(self.uri + options, self.database, "motor", 4))
+
+    def of(self, check: Callable[..., Any], facts: Facts, **chosen: Any) -> str:
+        settings = {"mongodb_uri": "mongodb://db.example.com", "secret_key": SECRET, **chosen}
+        return self.one(check, self.settings(**settings), facts)
+
+    def reached(self, settings: Settings) -> Facts:
+        reached = Reached()
+        self.assertEqual(self.found(mongodb, settings, reached), ["ok"])
+        assert reached.facts
+        return reached.facts
+
+
+class ReplicaSetTest(MongoDBTest):
+    """The MongoDB of all tests."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.uri = mongodb_uri()
+        self.addCleanup(lambda: self.client().drop_database(self.database))
+
+    def test_valid(self) -> None:
+        settings = self.settings(mongodb_uri=self.uri, mongodb_database=self.database)
+        facts = self.reached(settings)
+        for check in doctor.ON_FACTS:
+            if check is not doctor.version:
+                self.assertIn("ok: ", self.one(check, settings, facts))
+        self.assertNotIn(self.database, self.client().list_database_names())
+
+    def test_what_the_uri_may_not_change(self) -> None:
+        facts = self.facts("&w=1&journal=false")
+        self.assertIn("ok: ", self.of(doctor.write_concern, facts))
+        changed = dataclasses.replace(facts, write_concern={"w": 1})
+        self.assertIn("fault: Writes ask for {'w': 1}", self.of(doctor.write_concern, changed))
+
+    def test_read_preference(self) -> None:
+        facts = self.facts("&readPreference=secondaryPreferred")
+        states = self.found(doctor.write_concern, self.settings(), facts)
+        self.assertEqual(states, ["ok", "fault"])
+
+    def test_indexes(self) -> None:
+        facts = self.facts()
+        self.assertIn("users.email_key_1", facts.missing)
+        self.assertIn("ok: Made when a server starts: ", self.of(doctor.indexes, facts))
+        database = self.client()[self.database]
+        database.users.create_index("email_key")
+        facts = self.facts()
+        self.assertEqual(facts.conflicting, ("users.email_key_1",))
+        states = self.found(doctor.indexes, self.settings(), facts)
+        self.assertEqual(states, ["fault", "ok"])
+        full = dataclasses.replace(facts, missing=())
+        self.assertIn("fault: Others are in the way of users.email", self.of(doctor.indexes, full))
+        none = dataclasses.replace(full, conflicting=())
+        self.assertIn("ok: All that are", self.of(doctor.indexes, none))
+
+    def test_version(self) -> None:
+        facts = self.facts()
+        for number, state in (
+            ("4.4.29", "fault"),
+            ("5.0.31", "fault"),
+            ("6.0.5", "warning"),
+            ("7.0.1", "ok"),
+            ("10.0.0-rc1", "ok"),
+        ):
+            line = self.of(doctor.version, dataclasses.replace(facts, version=number))
+            self.assertTrue(line.startswith(state), line)
+        embedded = self.of(doctor.version, facts, mongodb_uri=None)
+        self.assertEqual(embedded, f"ok: MongoDB {facts.version}. ")
+
+    def test_members(self) -> None:
+        facts = self.facts()
+        production = {"environment": "production"}
+        line = self.of(doctor.replica_set, facts, **production)
+        self.assertIn("warning: indico has 1 members with data", line)
+        three = {**facts.hello, "hosts": ["a:1", "b:1", "c:1"]}
+        facts = dataclasses.replace(facts, hello=three)
+        self.assertIn("ok: indico, of 3.", self.of(doctor.replica_set, facts, **production))
+        facts = dataclasses.replace(facts, hello={"msg": "isdbgrid"})
+        self.assertIn("ok: A sharded", self.of(doctor.replica_set, facts))
+
+    def test_clock(self) -> None:
+        facts = self.facts()
+        for seconds, line in (
+            (1.9, "ok: This machine's and MongoDB's agree."),
+            (-3, "warning: MongoDB's is 3.0 s behind this machine's."),
+            (61, "fault: MongoDB's is 61.0 s ahead of this machine's."),
+        ):
+            changed = dataclasses.replace(facts, clock_ahead_seconds=seconds)
+            self.assertIn(line, self.of(doctor.clock, changed))
+
+
+class EmbeddedTest(MongoDBTest):
+    """One of its own, whose replica set the tests change."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.settings_of_all = self.settings()
+        self.embedded = Embedded(self.settings_of_all.data_dir, None, lambda line: None)
+        self.embedded.start()
+        self.uri = self.embedded.uri
+
+    def test_it_is_used_and_left_as_it_is(self) -> None:
+        before = sorted(self.folder.rglob("mongod.*"))
+        facts = self.reached(self.settings_of_all)
+        self.assertEqual(facts.hello["setName"], "indico")
+        self.assertEqual(sorted(self.folder.rglob("mongod.*")), before)
+        self.assertEqual(len(self.mongods()), 1)
+        self.embedded.stop()
+        self.assertEqual(self.mongods(), [])
+
+    def test_another_folder_s(self) -> None:
+        (self.folder / "other").mkdir()
+        port = (self.folder / "data/mongod.port").read_text()
+        (self.folder / "other/mongod.port").write_text(port)
+        settings = self.settings(data_dir=self.folder / "other")
+        self.assertIn("ok: The embedded one starts", self.one(mongodb, settings, Reached()))
+
+    def test_default_write_concern(self) -> None:
+        self.assertIn("ok: ", self.of(doctor.write_concern, self.facts()))
+        self.client().admin.command("setDefaultRWConcern", defaultWriteConcern={"w": 1})
+        line = self.of(doctor.write_concern, self.facts())
+        self.assertIn("warning: ", line)
+        self.assertIn("setDefaultRWConcern: 1, defaultWriteConcern: {w: 'majority'}", line)
+
+    def test_no_primary(self) -> None:
+        self.client().admin.command("replSetStepDown", 60, force=True)
+        line = self.of(doctor.replica_set, self.facts())
+        self.assertIn("fault: A member of indico that takes no writes.", line)
+
+
+class StandaloneTest(MongoDBTest):
+    """Without a replica set."""
+
+    options: tuple[str, ...] = ()
+
+    def setUp(self) -> None:
+        super().setUp()
+        (self.folder / "alone").mkdir()
+        self.process = subprocess.Popen(
+            [
+                *(str(find_binary(None)), "--dbpath", f"{self.folder}/alone", "--port", "0"),
+                *("--bind_ip", "127.0.0.1", "--nounixsocket", "--logpath", f"{self.folder}/log"),
+                *self.options,
+            ],
+            stdout=subprocess.DEVNULL,
+        )
+        self.addCleanup(self.process.wait)
+        self.addCleanup(self.process.kill)
+        until(self.listens)
+
+    def listens(self) -> bool:
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        for connection in psutil.Process(self.process.pid).net_connections():
+            self.uri = f"mongodb://127.0.0.1:{connection.laddr[1]}/?directConnection=true"
+        return bool(self.uri)
+
+    def test_it_is_a_fault(self) -> None:
+        facts = self.facts()
+        line = self.of(doctor.replica_set, facts)
+        self.assertIn("fault: A single server: no transactions", line)
+        self.assertIsNone(facts.default_write_concern)
+        self.assertIn("ok: ", self.of(doctor.write_concern, facts))
+
+
+class UsersTest(StandaloneTest):
+    """With authentication, and a user who may use one database."""
+
+    options = ("--auth",)
+
+    def setUp(self) -> None:
+        super().setUp()
+        # Without a user MongoDB lets a client of its own machine make an administrator.
+        self.make_user("root", "root", "admin")
+        self.bare, self.uri = self.uri, self.uri.replace("//", "//root:hunter2@")
+        self.make_user("ada", "readWrite", self.database)
+        self.uri = self.uri.replace("root", "ada")
+
+    def make_user(self, name: str, role: str, database: str) -> None:
+        roles = [{"role": role, "db": database}]
+        self.client().admin.command("createUser", name, pwd="hunter2", roles=roles)
+
+    def test_without_a_user(self) -> None:
+        for uri in (self.bare, self.bare.replace("//", "//ada:other@")):
+            settings = self.settings(mongodb_uri=uri, mongodb_database=self.database)
+            first, _ = mongodb(settings, Reached())
+            self.assertEqual(first.state, "fault")
+            self.assertIn("MongoDB refuses the user in mongodb_uri", first.seen)
+
+
+class RefusedTest(MongoDBTest):
+    def test_not_reached(self) -> None:
+        for uri in ("mongodb://ada:hunter2@127.0.0.1:1/", "postgres://ada:hunter2@db/"):
+            reached = Reached()
+            settings = self.settings(mongodb_uri=uri, mongodb_timeout_seconds=0.2)
+            first, second = mongodb(settings, reached)
+            self.assertIsNone(reached.facts)
+            self.assertEqual((first.state, second.state), ("fault", "ok"))
+            self.assertNotIn("hunter2", first.seen + first.mend)
+            self.assertIn("skipped", second.seen)

@@ -1,0 +1,128 @@
+"""The HTTP servers that indico runs on, and `HTTPServerTest`: a test that runs on each."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from ssl import SSLContext
+from typing import Any, ClassVar, Protocol, cast
+
+import uvloop
+from tornado.httpserver import HTTPServer
+from tornado.testing import AsyncHTTPTestCase
+
+from ...http.application import Application
+from ...process.serving import make_server
+from ..sample.app import Settings
+from ..server_test import exchange
+
+
+class MakeServer(Protocol):
+    def __call__(
+        self, app: Application, settings: Settings, ssl_options: SSLContext | None = None
+    ) -> HTTPServer: ...
+
+
+def tornado_server(
+    app: Application, settings: Settings, ssl_options: SSLContext | None = None
+) -> HTTPServer:
+    settings = settings.model_copy(update={"http_server": "tornado"})
+    return cast(HTTPServer, make_server(app, settings, ssl_options))
+
+
+def our_server(
+    app: Application, settings: Settings, ssl_options: SSLContext | None = None
+) -> HTTPServer:
+    """It has what the tests use of Tornado's."""
+    settings = settings.model_copy(update={"http_server": "fast"})
+    return cast(HTTPServer, make_server(app, settings, ssl_options))
+
+
+class HTTPServerTest(AsyncHTTPTestCase):
+    """Runs `routes` on Tornado's server; each subclass gets twins that run them on ours.
+
+    One of them with uvloop, whose transports are not those of asyncio.
+    """
+
+    integration = True
+    _app: Application
+    ours: ClassVar[Any] = staticmethod(our_server)
+    make: ClassVar[MakeServer] = staticmethod(tornado_server)
+    policy: ClassVar[type[asyncio.AbstractEventLoopPolicy]] = asyncio.DefaultEventLoopPolicy
+    routes: ClassVar[list[Any]] = []
+    settings: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "make" not in vars(cls):
+            ours = {"make": staticmethod(our_server), "__module__": cls.__module__}
+            add_twin(cls, "OnOurs", ours)
+            add_twin(cls, "OnOursWithUvloop", {**ours, "policy": uvloop.EventLoopPolicy})
+
+    def setUp(self) -> None:
+        asyncio.set_event_loop_policy(self.policy())
+        self.addCleanup(asyncio.set_event_loop_policy, None)
+        self.writers: list[asyncio.StreamWriter] = []
+        super().setUp()
+
+    def tearDown(self) -> None:
+        for writer in self.writers:
+            writer.transport.abort()
+        super().tearDown()
+
+    def get_app(self) -> Application:
+        self.config = Settings(**self.settings)
+        return Application(self.routes, self.config)
+
+    def get_http_server(self) -> HTTPServer:
+        return type(self).make(self._app, self.config)
+
+    async def connect(self, **tls: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port(), **tls)
+        self.writers.append(writer)
+        return reader, writer
+
+    async def everything(self, request: bytes) -> tuple[str, str]:
+        """Head and body of all that comes until the server closes."""
+        reader, writer = await self.connect()
+        writer.write(request)
+        head, _, body = (await reader.read()).decode("latin1").partition("\r\n\r\n")
+        return head, body
+
+    async def assert_serves(self, path: bytes = b"/") -> None:
+        """Somebody else, on a connection of their own, is answered."""
+        status, _, _ = await exchange(self.get_http_port(), get(path))
+        self.assertEqual(status, 200)
+
+
+def add_twin(test: type, suffix: str, body: dict[str, Any]) -> None:
+    """A subclass of `test`, in the same module."""
+    twin = type(test.__name__ + suffix, (test,), body)
+    setattr(sys.modules[test.__module__], twin.__name__, twin)
+
+
+def get(path: bytes = b"/", *fields: bytes, version: bytes = b"1.1") -> bytes:
+    return b"\r\n".join([b"GET %s HTTP/%s" % (path, version), b"Host: a", *fields, b"", b""])
+
+
+def post_head(path: bytes, *fields: bytes) -> bytes:
+    """Of a request whose body follows."""
+    return get(path, *fields).replace(b"GET", b"POST", 1)
+
+
+async def until(condition: Callable[[], Any], seconds: float = 20) -> None:
+    """Waits until `condition` holds."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, f"not within {seconds} s"
+        await asyncio.sleep(0.005)
+
+
+async def settled(measure: Callable[[], int]) -> int:
+    """What `measure` says once it has said the same for a while."""
+    same, last = 0, measure()
+    while same < 20:
+        await asyncio.sleep(0.01)
+        same, last = (same + 1 if measure() == last else 0), measure()
+    return last

@@ -1,0 +1,255 @@
+"""What a client can send wrong in a body: it is refused, nothing is stored, and we live on."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import os
+import tracemalloc
+from typing import Any
+
+import psutil
+from tornado.testing import gen_test
+
+from ...http.body import MAX_DEPTH
+from ..server_test import PASSWORD, ServerTest, exchange, read_answer
+
+REGISTER = json.dumps({"email": "ada@example.com", "password": PASSWORD}).encode()
+MEBIBYTE = 1 << 20
+HEAD = b"POST /system/echo HTTP/1.1\r\nHost: a\r\n"
+PING = b"POST /system/ping HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+
+
+def nested(depth: int) -> bytes:
+    """An object with so many levels."""
+    return b'{"a":' * depth + b"1" + b"}" * depth
+
+
+class JSONTest(ServerTest):
+    def test_malformed(self) -> None:
+        bodies = [
+            b"",
+            b" ",
+            b"{} x",
+            b'{"a":1,}',
+            b"{'a':1}",
+            b'{"a":NaN}',
+            b'{"a":Infinity}',
+            b'{"a":-Infinity}',
+            b'{"a":1e400}',
+            b'{"a":01}',
+            b'{"a":"\xff"}',
+            b'{"a":"\\ud800"}',
+            b'{"\\udc00":1}',
+            b'{"a":"\n"}',
+            '{"a":1}'.encode("utf-16"),
+            '{"a":1}'.encode("utf-8-sig"),
+            b"[]",
+            b'"x"',
+            b"null",
+            b"1",
+            b"true",
+            b"[" * 100_000,
+            b'{"a":' * 100_000,
+            nested(MAX_DEPTH + 1),
+            b'{"a":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}",
+        ]
+        for body in bodies:
+            with self.subTest(body=body[:20]):
+                self.error(self.post("/auth/register", body), 400, "malformed")
+        self.assertEqual(self.stored("users"), [])
+
+    def test_deepest(self) -> None:
+        for body in (nested(MAX_DEPTH), json.dumps({"a": [[]] * 1000}).encode()):
+            self.assertEqual(self.data(self.post("/system/echo", body)), json.loads(body))
+
+    def test_content_type_does_not_matter(self) -> None:
+        for kind in ("application/json", "application/x-www-form-urlencoded", "text/plain", "x"):
+            answer = self.data(self.post("/system/echo", {"a": 1}, Content_Type=kind))
+            self.assertEqual(answer, {"a": 1})
+
+    def test_multipart(self) -> None:
+        for kind in ("multipart/form-data; boundary=a", " MULTIPART/mixed"):
+            response = self.post("/auth/register", REGISTER, Content_Type=kind)
+            self.error(response, 415, "unsupported_media_type")
+        self.assertEqual(self.stored("users"), [])
+
+    def test_integers_beyond_64_bits(self) -> None:
+        for number in (2**63, -(2**63) - 1, 2**64, 10**30, -(10**5000)):
+            sign, digits = ("-" if number < 0 else ""), number
+            with self.subTest(bits=digits.bit_length()):
+                text = f"{sign}1{'0' * 5000}" if digits.bit_length() > 9999 else str(number)
+                body = f'{{"a": [{{"b": {text}}}], "c": {text}}}'.encode()
+                response = self.post("/system/echo", body)
+                if digits.bit_length() > 9999:
+                    self.error(response, 400, "malformed")
+                else:
+                    self.error(response, 400, "invalid_argument", "a.0.b", "c")
+
+    def test_many_integers_beyond_64_bits(self) -> None:
+        """Each problem names its path, and a client chooses how long that is."""
+        numbers = ",".join(["1" * 20] * 20_000)
+        body = f'{{"{"k" * 500_000}": [{numbers}]}}'.encode()
+        response = self.post("/system/echo", body)
+        self.assertEqual(response.code, 400)
+        self.assertEqual(len(json.loads(response.body)["error"]["details"]), 100)
+        self.assertLess(len(response.body), 100_000)
+
+    def test_integers_of_64_bits(self) -> None:
+        body = {"a": 2**63 - 1, "b": -(2**63), "c": "9" * 40, "d": 0.12345678901234567890123}
+        self.assertEqual(self.data(self.post("/system/echo", body)), body)
+
+
+class SizeTest(ServerTest):
+    settings = {"max_body_bytes": MEBIBYTE}  # noqa: RUF012
+
+    def object_of(self, size: int) -> bytes:
+        return b'{"a":"' + b"x" * (size - 8) + b'"}'
+
+    def test_largest(self) -> None:
+        body = self.object_of(MEBIBYTE)
+        self.assertEqual(self.data(self.post("/system/echo", body)), json.loads(body))
+        self.data(self.post("/system/echo", gzip.compress(body), Content_Encoding="gzip"))
+
+    def test_too_large(self) -> None:
+        for path in ("/system/echo", "/auth/register"):
+            response = self.post(path, self.object_of(MEBIBYTE + 1))
+            self.error(response, 413, "too_large")
+
+    def test_too_large_chunked(self) -> None:
+        status, _, body = self.raw(
+            HEAD + b"Transfer-Encoding: chunked\r\n\r\n",
+            *[b"10000\r\n" + b"x" * 0x10000 + b"\r\n"] * 32,
+            b"0\r\n\r\n",
+        )
+        self.assertEqual((status, json.loads(body)["error"]["code"]), (413, "too_large"))
+
+    @gen_test(timeout=60)
+    async def test_the_connection_stays_usable_and_memory_does_not_grow(self) -> None:
+        process = psutil.Process()
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
+        writer.write(HEAD + b"Content-Length: %d\r\n\r\n" % (100 * MEBIBYTE))
+        before = most = process.memory_info().rss
+        for _ in range(100):
+            writer.write(b"x" * MEBIBYTE)
+            await writer.drain()
+            most = max(most, process.memory_info().rss)
+        status, _, _ = await read_answer(reader)
+        self.assertEqual(status, 413)
+        self.assertLess(most - before, 16 * MEBIBYTE)
+        writer.write(PING)
+        self.assertEqual((await read_answer(reader))[0], 200)
+        writer.close()
+
+    def test_chunked(self) -> None:
+        request = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+        status, _, body = self.raw(request, b'4\r\n{"a"\r\n', b"3\r\n:1}\r\n", b"0\r\n\r\n")
+        self.assertEqual((status, json.loads(body)["data"]), (200, {"a": 1}))
+
+
+class GzipTest(ServerTest):
+    settings = {"max_body_bytes": MEBIBYTE}  # noqa: RUF012
+
+    def send(self, body: bytes, encoding: str = "gzip") -> Any:
+        return self.post("/system/echo", body, Content_Encoding=encoding)
+
+    def test_valid(self) -> None:
+        body = gzip.compress(b'{"a": "' + b"x" * 1000 + b'"}')
+        for encoding in ("gzip", "GZIP", "x-gzip"):
+            self.assertEqual(self.data(self.send(body, encoding)), {"a": "x" * 1000})
+        for encoding in ("identity", ""):
+            self.assertEqual(self.data(self.send(b'{"a": 1}', encoding)), {"a": 1})
+
+    def test_several_members(self) -> None:
+        body = gzip.compress(b'{"a":') + gzip.compress(b"1}")
+        self.assertEqual(self.data(self.send(body)), {"a": 1})
+
+    def test_incompressible(self) -> None:
+        text = os.urandom(300_000).hex()
+        self.assertEqual(
+            self.data(self.send(gzip.compress(json.dumps({"a": text}).encode())))["a"], text
+        )
+
+    def test_malformed(self) -> None:
+        good = gzip.compress(b'{"a": 1}')
+        for body in (b"{}", good[:-1], good[:5], good + b"x", b"\x1f\x8b" + b"\xff" * 50):
+            with self.subTest(body=body):
+                self.error(self.send(body), 400, "malformed")
+
+    def test_unknown_encoding(self) -> None:
+        for encoding in ("br", "deflate", "gzip, gzip", "zstd"):
+            self.error(self.send(b"{}", encoding), 415, "unsupported_media_type")
+
+    def test_bomb(self) -> None:
+        """A megabyte that would be a gigabyte."""
+        block = gzip.compress(b"\0" * (64 * MEBIBYTE))
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        self.error(self.send(block * 16), 413, "too_large")
+        self.assertLess(tracemalloc.get_traced_memory()[1], 16 * MEBIBYTE)
+
+
+class SlowClientTest(ServerTest):
+    settings = {"idle_timeout_seconds": 0.3, "body_timeout_seconds": 0.3}  # noqa: RUF012
+
+    @gen_test(timeout=30)
+    async def test_half_a_request_is_closed_and_nobody_else_sees_it(self) -> None:
+        port = self.get_http_port()
+        halves = [b"", b"POST /system/ec", HEAD, HEAD + b"Content-Length: 10\r\n\r\n{"]
+        halves += [HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{"]
+        connections = [await asyncio.open_connection("127.0.0.1", port) for _ in halves * 20]
+        with self.assertNoLogs():
+            for half, (_, writer) in zip(halves * 20, connections, strict=True):
+                writer.write(half)
+        status, _, _ = await exchange(port, PING)
+        self.assertEqual(status, 200)
+        for reader, writer in connections:
+            self.assertEqual(await asyncio.wait_for(reader.read(), 5), b"")
+            writer.close()
+
+    @gen_test(timeout=30)
+    async def test_half_a_request_behind_a_whole_one(self) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
+        writer.write(PING + HEAD + b"Content-Length: 10\r\n\r\n{")
+        self.assertEqual((await read_answer(reader))[0], 200)
+        self.assertEqual(await asyncio.wait_for(reader.read(), 5), b"")
+        writer.close()
+
+
+class FramingTest(ServerTest):
+    def test_too_malformed_to_reach_a_handler(self) -> None:
+        requests = [
+            HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+            HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+            HEAD + b"Content-Length: -1\r\n\r\n",
+            b"POST /system/ping HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+            b"rubbish\r\n\r\n",
+        ]
+        for request in requests:
+            with self.subTest(request=request):
+                self.assertEqual(self.raw(request)[0], 400)
+        self.data(self.post("/system/ping"))
+
+    def test_two_authorization_headers(self) -> None:
+        token = self.register()["token"]
+        line = f"Authorization: Bearer {token}\r\n".encode()
+        request = b"POST /user/get HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
+        self.assertEqual(self.raw(request + line + b"\r\n{}")[0], 200)
+        status, _, body = self.raw(request + line + line + b"\r\n{}")
+        self.assertEqual((status, json.loads(body)["error"]["code"]), (401, "unauthenticated"))
+
+    def test_pipelined(self) -> None:
+        async def both() -> list[int]:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
+            writer.write(PING + HEAD + b"Content-Length: 1\r\n\r\n[" + PING)
+            statuses = [(await read_answer(reader))[0] for _ in range(3)]
+            writer.close()
+            return statuses
+
+        self.assertEqual(self.run_async(both()), [200, 400, 200])
+
+    def test_expect_continue(self) -> None:
+        status, _, _ = self.raw(HEAD + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        self.assertEqual(status, 100)

@@ -1,0 +1,195 @@
+"""Clients that leave, stay idle or are slow."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+
+from tornado.iostream import StreamClosedError
+from tornado.testing import gen_test
+from tornado.web import RequestHandler, stream_request_body
+
+from ..server_test import read_answer
+from .http_servers import HTTPServerTest, get, post_head, until
+
+
+class PlainHandler(RequestHandler):
+    def get(self) -> None:
+        self.write("plain")
+
+    post = get
+
+
+class WaitingHandler(RequestHandler):
+    """Answers never; counts those who came, and those who went away."""
+
+    came = 0
+    gone = 0
+
+    async def get(self) -> None:
+        type(self).came += 1
+        await asyncio.Event().wait()
+
+    def on_connection_close(self) -> None:
+        type(self).gone += 1
+
+
+@stream_request_body
+class UploadHandler(RequestHandler):
+    received = 0
+    gone = 0
+
+    def data_received(self, chunk: bytes) -> None:
+        type(self).received += len(chunk)
+
+    def on_connection_close(self) -> None:
+        type(self).gone += 1
+
+
+class EndlessHandler(RequestHandler):
+    """Writes until it hears that nobody listens."""
+
+    ended = 0
+
+    async def get(self) -> None:
+        with contextlib.suppress(StreamClosedError):
+            while True:
+                self.write(b"x" * 65_536)
+                await self.flush()
+        type(self).ended += 1
+
+
+class GoneTest(HTTPServerTest):
+    """A client that goes away is no error, and nobody else's business."""
+
+    routes = [  # noqa: RUF012
+        (r"/", PlainHandler),
+        (r"/waiting", WaitingHandler),
+        (r"/upload", UploadHandler),
+        (r"/endless", EndlessHandler),
+    ]
+
+    @gen_test(timeout=60)
+    async def test_idle(self) -> None:
+        with self.assertNoLogs():
+            for abruptly in (False, True) * 10:
+                _, writer = await self.connect()
+                self.go(writer, abruptly)
+                reader, writer = await self.connect()
+                writer.write(get())
+                await read_answer(reader)
+                self.go(writer, abruptly)
+            await self.assert_serves()
+
+    @gen_test(timeout=60)
+    async def test_in_the_middle_of_a_head(self) -> None:
+        with self.assertNoLogs():
+            for abruptly in (False, True):
+                _, writer = await self.connect()
+                writer.write(get()[:-3])
+                self.go(writer, abruptly)
+            await self.assert_serves()
+
+    @gen_test(timeout=60)
+    async def test_in_the_middle_of_a_body(self) -> None:
+        with self.assertNoLogs():
+            await self.leave_a_body(abruptly=False)
+            await self.leave_a_body(abruptly=True)
+            await self.assert_serves()
+
+    async def leave_a_body(self, abruptly: bool) -> None:
+        UploadHandler.received = UploadHandler.gone = 0
+        _, writer = await self.connect()
+        writer.write(post_head(b"/upload", b"Content-Length: 100") + b"x" * 50)
+        await until(lambda: UploadHandler.received == 50)
+        self.go(writer, abruptly)
+        await until(lambda: UploadHandler.gone == 1)
+
+    @gen_test(timeout=60)
+    async def test_while_it_waits_for_an_answer(self) -> None:
+        with self.assertNoLogs():
+            await self.leave_a_handler(abruptly=False)
+            await self.leave_a_handler(abruptly=True)
+            await self.assert_serves()
+
+    async def leave_a_handler(self, abruptly: bool) -> None:
+        WaitingHandler.came = WaitingHandler.gone = 0
+        _, writer = await self.connect()
+        writer.write(get(b"/waiting"))
+        await until(lambda: WaitingHandler.came == 1)
+        self.go(writer, abruptly)
+        await until(lambda: WaitingHandler.gone == 1)
+
+    @gen_test(timeout=60)
+    async def test_in_the_middle_of_an_answer(self) -> None:
+        with self.assertNoLogs():
+            await self.leave_an_answer(abruptly=False)
+            await self.leave_an_answer(abruptly=True)
+            await self.assert_serves()
+
+    async def leave_an_answer(self, abruptly: bool) -> None:
+        EndlessHandler.ended = 0
+        reader, writer = await self.connect()
+        writer.write(get(b"/endless"))
+        await reader.readexactly(1 << 20)
+        self.go(writer, abruptly)
+        await until(lambda: EndlessHandler.ended == 1)
+
+    def go(self, writer: asyncio.StreamWriter, abruptly: bool) -> None:
+        """With RST, or with FIN."""
+        if abruptly:
+            linger = struct.pack("ii", 1, 0)
+            client = writer.get_extra_info("socket")
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.close()
+
+
+class TimeoutTest(HTTPServerTest):
+    settings = {"idle_timeout_seconds": 0.4, "body_timeout_seconds": 0.4}  # noqa: RUF012
+    routes = [(r"/", PlainHandler), (r"/waiting", WaitingHandler)]  # noqa: RUF012
+
+    @gen_test(timeout=60)
+    async def test_idle_after_an_answer(self) -> None:
+        reader, writer = await self.connect()
+        for _ in range(3):
+            writer.write(get())
+            self.assertEqual((await read_answer(reader))[0], 200)
+        self.assertEqual(await reader.read(), b"")
+
+    @gen_test(timeout=60)
+    async def test_each_connection_has_its_own_time(self) -> None:
+        busy, busy_writer = await self.connect()
+        idle, _ = await self.connect()
+        ended = asyncio.create_task(idle.read())
+        while not ended.done():
+            busy_writer.write(get())
+            self.assertEqual((await read_answer(busy))[0], 200)
+            await asyncio.wait([ended], timeout=0.1)
+        self.assertEqual(await ended, b"")
+        busy_writer.write(get())
+        self.assertEqual((await read_answer(busy))[0], 200)
+        self.assertEqual(await busy.read(), b"")
+
+    @gen_test(timeout=60)
+    async def test_a_byte_now_and_then_does_not_help(self) -> None:
+        for start in (b"GET / HTTP/1.1\r\nX-A: ", post_head(b"/", b"Content-Length: 9999")):
+            reader, writer = await self.connect()
+            writer.write(start)
+            ended = asyncio.create_task(reader.read())
+            while not ended.done():
+                writer.write(b"x")
+                await asyncio.wait([ended], timeout=0.1)
+            with contextlib.suppress(ConnectionResetError):  # by the byte that came too late
+                self.assertEqual(await ended, b"")
+
+    @gen_test(timeout=60)
+    async def test_a_slow_handler_is_not_cut_off(self) -> None:
+        came = WaitingHandler.came
+        reader, writer = await self.connect()
+        writer.write(get(b"/waiting"))
+        await until(lambda: WaitingHandler.came == came + 1)
+        answer = asyncio.create_task(reader.read(1))
+        self.assertEqual((await asyncio.wait([answer], timeout=1.2))[0], set())
+        answer.cancel()

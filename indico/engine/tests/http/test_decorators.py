@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from unittest import TestCase
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ...error import MAX_DETAILS
+from ...http.action import REQUIRED, facts
+from ...http.action_handler import ActionHandler
+from ...http.application import Application
+from ...http.decorators import type_check, unpack
+from ...mongo.driver import Id, ObjectId
+from ..sample.accounts import auth
+from ..server_test import ServerTest
+
+
+class Point(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    x: int
+    y: int = 0
+    at: datetime | None = None
+    next: Point | None = None
+
+
+class FieldsHandler(ActionHandler):
+    @unpack("a", "b", limit=20)
+    async def unpacked(self, a: Any, b: Any, limit: Any) -> Any:
+        return [a, b, limit]
+
+    @unpack("a", "b", limit=20, note=None)
+    @type_check(int, str, Annotated[int, Field(ge=1, le=100)], str)
+    async def checked(self, a: int, b: str, limit: int, note: str | None) -> Any:
+        return [a, b, limit, note]
+
+    @unpack("value")
+    @type_check(int)
+    async def an_int(self, value: int) -> Any:
+        return value
+
+    @unpack("value")
+    @type_check(float)
+    async def a_float(self, value: float) -> Any:
+        return value
+
+    @unpack("value")
+    @type_check(Literal["a", "b"] | list[int])
+    async def a_union(self, value: Any) -> Any:
+        return value
+
+    @unpack("value")
+    @type_check(Point)
+    async def a_model(self, value: Point) -> Any:
+        assert isinstance(value, Point)
+        return [value.x, value.y, value.at, value.next and value.next.x]
+
+    @unpack("value")
+    @type_check(Id)
+    async def an_id(self, value: ObjectId) -> Any:
+        assert isinstance(value, ObjectId)
+        return value
+
+    @type_check(Point)
+    async def whole(self, value: Point) -> Any:
+        return value.x
+
+    @type_check(dict[str, int])
+    async def whole_dict(self, value: dict[str, int]) -> Any:
+        return value
+
+    @unpack(value=None)
+    async def optional(self, value: Any) -> Any:
+        return value
+
+
+class FieldsTest(ServerTest):
+    def get_app(self) -> Application:
+        app = super().get_app()
+        app.add_handlers(".*", [(r"/fields/(?P<action>[a-zA-Z_]+)?", FieldsHandler)])
+        return app
+
+    def call(self, action: str, body: Any) -> Any:
+        return self.post(f"/fields/{action}", body)
+
+
+class UnpackTest(FieldsTest):
+    def test_valid(self) -> None:
+        body = {"limit": 5, "b": [2], "a": None, "more": 1}
+        self.assertEqual(self.data(self.call("unpacked", body)), [None, [2], 5])
+        self.assertEqual(self.data(self.call("unpacked", {"a": 1, "b": 2})), [1, 2, 20])
+
+    def test_missing_field(self) -> None:
+        self.error(self.call("unpacked", {"limit": 1}), 400, "invalid_argument", "a", "b")
+        self.error(self.call("unpacked", {"a": 1}), 400, "invalid_argument", "b")
+
+    def test_empty_body(self) -> None:
+        self.error(self.call("unpacked", b""), 400, "malformed")
+        self.assertIsNone(self.data(self.call("optional", b"")))
+
+
+class TypeCheckTest(FieldsTest):
+    def test_valid(self) -> None:
+        self.assertEqual(self.data(self.call("checked", {"a": 1, "b": "2"})), [1, "2", 20, None])
+        body = {"a": 1, "b": "2", "limit": 100, "note": "n"}
+        self.assertEqual(self.data(self.call("checked", body)), [1, "2", 100, "n"])
+
+    def test_every_problem_is_told(self) -> None:
+        response = self.call("checked", {"b": 2, "limit": 101, "note": 3})
+        error = self.error(response, 400, "invalid_argument", "a", "b", "limit", "note")
+        reasons = [detail["reason"] for detail in error["details"]]
+        self.assertEqual(reasons, ["missing", "string_type", "less_than_equal", "string_type"])
+        for detail in error["details"]:
+            self.assertIn(f"The field {detail['path']} is ", detail["message"])
+
+    def test_a_default_is_not_checked(self) -> None:
+        self.data(self.call("checked", {"a": 1, "b": "", "note": None}))
+
+    def test_int(self) -> None:
+        for value in (0, -1, 2**63 - 1, -(2**63)):
+            self.assertEqual(self.data(self.call("an_int", {"value": value})), value)
+        for wrong in (True, False, "1", 1.0, 1.5, None, [1], {"a": 1}, 2**63, -(2**63) - 1, 2**64):
+            with self.subTest(value=wrong):
+                response = self.call("an_int", {"value": wrong})
+                self.error(response, 400, "invalid_argument", "value")
+
+    def test_float(self) -> None:
+        for value in (1, 1.5, -0.0):
+            self.assertEqual(self.data(self.call("a_float", {"value": value})), value)
+        for wrong in (True, "1.5", None):
+            self.error(self.call("a_float", {"value": wrong}), 400, "invalid_argument", "value")
+
+    def test_id(self) -> None:
+        value = str(ObjectId())
+        self.assertEqual(self.data(self.call("an_id", {"value": value})), value)
+        for wrong in ("zz", "", value[:-1], value + "0", 5, None, {"$oid": value}):
+            self.error(self.call("an_id", {"value": wrong}), 400, "invalid_argument", "value")
+
+    def test_union(self) -> None:
+        for value in ("a", [1, 2]):
+            self.assertEqual(self.data(self.call("a_union", {"value": value})), value)
+        self.assertEqual(self.call("a_union", {"value": [True]}).code, 400)
+
+    def test_model(self) -> None:
+        point = {"x": 1, "at": "2026-01-02T03:04:05Z", "next": {"x": 2}}
+        answer = self.data(self.call("a_model", {"value": point}))
+        self.assertEqual(answer, [1, 0, "2026-01-02T03:04:05Z", 2])
+
+    def test_wrong_model(self) -> None:
+        wrong: list[tuple[Any, list[str]]] = [
+            ({}, ["value.x"]),
+            ({"x": "1"}, ["value.x"]),
+            ({"x": True, "y": None}, ["value.x", "value.y"]),
+            (
+                {"x": 1, "next": {"x": 1, "next": {"z": 1}}},
+                ["value.next.next.x", "value.next.next.z"],
+            ),
+            ({"x": 1, "at": "yesterday"}, ["value.at"]),
+            ([1], ["value"]),
+            (None, ["value"]),
+        ]
+        for value, paths in wrong:
+            with self.subTest(value=value):
+                self.error(self.call("a_model", {"value": value}), 400, "invalid_argument", *paths)
+
+    def test_whole_body(self) -> None:
+        self.assertEqual(self.data(self.call("whole", {"x": 1})), 1)
+        self.error(self.call("whole", {"y": "1"}), 400, "invalid_argument", "x", "y")
+        self.error(self.call("whole", b""), 400, "malformed")
+        self.assertEqual(self.data(self.call("whole_dict", b"")), {})
+
+    def test_no_value_is_sent_back(self) -> None:
+        response = self.call("an_int", {"value": "a secret"})
+        self.assertNotIn(b"a secret", response.body)
+
+    def test_an_answer_is_bounded(self) -> None:
+        body = {str(key): "x" for key in range(50_000)}
+        response = self.call("whole_dict", body)
+        self.assertEqual(response.code, 400)
+        self.assertLess(len(response.body), 100 * MAX_DETAILS * 3)
+        self.assertIn(b"50000 problems", response.body)
+
+
+class DecoratorsTest(TestCase):
+    """What is refused when a module is imported, and what documentation can read."""
+
+    def test_facts(self) -> None:
+        @auth
+        @unpack("a", limit=20)
+        @type_check(int, str)
+        async def action(self: Any, a: int, limit: str) -> None:
+            """What it does."""
+
+        known = facts(action)
+        self.assertEqual(action.__name__, "action")
+        self.assertEqual(action.__doc__, "What it does.")
+        self.assertTrue(known.token)
+        self.assertEqual(known.fields, {"a": REQUIRED, "limit": 20})
+        self.assertEqual(known.types, (int, str))
+        self.assertEqual(repr(REQUIRED), "REQUIRED")
+
+    def test_wrong_order(self) -> None:
+        async def action(self: Any, a: int) -> None: ...
+
+        with self.assertRaisesRegex(TypeError, "@auth goes above @unpack"):
+            unpack("a")(auth(action))
+
+        async def other(self: Any, a: int) -> None: ...
+
+        with self.assertRaisesRegex(TypeError, "@type_check goes below"):
+            type_check(int)(unpack("a")(other))
+
+        async def third(self: Any, a: int) -> None: ...
+
+        with self.assertRaisesRegex(TypeError, "@type_check goes below"):
+            type_check(int)(auth(third))
+
+    def test_wrong_use(self) -> None:
+        async def action(self: Any, a: int) -> None: ...
+
+        def plain(self: Any, a: int) -> None: ...
+
+        with self.assertRaisesRegex(TypeError, "takes the names of fields"):
+            unpack(action)  # type: ignore[arg-type]
+        with self.assertRaisesRegex(TypeError, "share the default of tags"):
+            unpack(tags=[])
+        for decorator in (auth, unpack("a"), type_check(int)):
+            with self.assertRaisesRegex(TypeError, "plain can't be an action"):
+                decorator(plain)  # type: ignore[arg-type]
+
+    def test_wrong_number(self) -> None:
+        async def action(self: Any, a: int, b: int) -> None: ...
+
+        with self.assertRaisesRegex(TypeError, "names 2 fields, @type_check 1"):
+            unpack("a", "b")(type_check(int)(action))
+
+        async def other(self: Any, a: int, b: int) -> None: ...
+
+        with self.assertRaisesRegex(TypeError, "passes self and a: missing a required argument"):
+            unpack("a")(other)

@@ -1,0 +1,327 @@
+"""Too much work: `max_in_flight` and `request_timeout_seconds`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar
+from unittest.mock import patch
+
+from tornado.testing import gen_test
+
+from ...error import Conflict
+from ...http.action_handler import ActionHandler
+from ...http.rest_handler import RestHandler
+from ...log import LOGGER
+from ...mongo.collection import Collection
+from ...mongo.driver import mongodb
+from ..server_test import ServerTest, exchange, read_answer
+from ..telemetry.scrape import Figures
+
+THINGS = Collection("things")
+
+
+class WorkHandler(ActionHandler):
+    go_on: asyncio.Event
+    at_work = 0
+    ended: ClassVar[list[str]] = []
+
+    async def waits(self) -> str:
+        WorkHandler.at_work += 1
+        await self.go_on.wait()
+        return "done"
+
+    async def asks_the_database(self) -> None:
+        """For far longer than anything may take; one operation after the other."""
+        try:
+            while True:
+                await THINGS.insert({"a": 1})
+        finally:
+            self.ended.append("asks_the_database")
+
+    async def asks_once(self) -> None:
+        slow = "function() { sleep(2000); return true; }"
+        await THINGS.aggregate([{"$match": {"$expr": {"$function": _function(slow)}}}])
+
+    async def does_not_end(self) -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.2)
+            raise Conflict from None
+
+    async def leaves_work(self) -> None:
+        async def later() -> None:
+            await asyncio.sleep(0.5)
+            await THINGS.aggregate([{"$limit": 1}])
+            self.ended.append("later")
+
+        WorkHandler.later = asyncio.create_task(later())
+
+    later: asyncio.Task[None]
+
+
+def _function(body: str) -> dict[str, Any]:
+    return {"body": body, "args": [], "lang": "js"}
+
+
+class FaultyHandler(ActionHandler):
+    """Fails before it could answer."""
+
+    def initialize(self) -> None:
+        raise ValueError
+
+
+class StreamHandler(RestHandler):
+    async def get(self) -> None:
+        await self.stream(self._pieces())
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        yield b"a" * 100_000
+        await asyncio.sleep(0.7)
+        yield b"b" * 100_000
+
+
+class WorkTest(ServerTest):
+    def setUp(self) -> None:
+        super().setUp()
+        WorkHandler.at_work = 0
+        WorkHandler.ended.clear()
+        work = (r"/job/(?P<action>[a-zA-Z_]+)?", WorkHandler)
+        self._app.add_handlers(
+            ".*", [work, (r"/stream", StreamHandler), ("/faulty", FaultyHandler)]
+        )
+
+    async def ask(self, path: str, method: str = "POST", body: bytes = b"") -> Any:
+        head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nX-Request-Id: the-id\r\n"
+        length = f"Content-Length: {len(body)}\r\n\r\n"
+        return await exchange(self.get_http_port(), (head + length).encode() + body)
+
+
+class InFlightTest(WorkTest):
+    settings = {"max_in_flight": 2}  # noqa: RUF012
+
+    async def begin(self) -> list[asyncio.Task[Any]]:
+        """As many requests as there may be, each at work."""
+        WorkHandler.go_on = asyncio.Event()
+        calls = [asyncio.create_task(self.ask("/job/waits")) for _ in range(2)]
+        while WorkHandler.at_work < 2:
+            await asyncio.sleep(0.01)
+        return calls
+
+    async def end(self, calls: list[asyncio.Task[Any]]) -> None:
+        WorkHandler.go_on.set()
+        for status, _, body in await asyncio.gather(*calls):
+            self.assertEqual((status, json.loads(body)["data"]), (200, "done"))
+
+    async def refused(self) -> float:
+        _, _, page = await self.ask("/metrics", "GET")
+        return Figures(page.decode()).sum("sample_requests_refused_total")
+
+    @gen_test
+    async def test_one_too_many(self) -> None:
+        calls = await self.begin()
+        before = await self.refused()
+        with self.assertLogs(LOGGER) as logs:
+            for path in ("/job/waits", "/user/get?secret=5", "/nosuch"):
+                status, headers, body = await self.ask(path, body=b"{" * 5000)
+                answer = json.loads(body)
+                self.assertEqual((status, answer["status"]), (503, 503))
+                self.assertEqual(answer["error"]["code"], "unavailable")
+                self.assertEqual(answer["error"]["request_id"], "the-id")
+                self.assertEqual(headers["x-request-id"], "the-id")
+                self.assertEqual(headers["retry-after"], "1")
+                self.assertEqual(headers["content-type"], "application/json")
+                self.assertIn("date", headers)
+        self.assertIn("POST /user/get 503 overloaded id=the-id", logs.output[1])
+        self.assertEqual(await self.refused(), before + 3)
+        await self.end(calls)
+        self.assertEqual((await self.ask("/system/ping"))[0], 200)
+
+    @gen_test
+    async def test_what_is_parsed_is_answered_as_what_need_not_be(self) -> None:
+        """That is a request in pieces, and one that can be told at a glance."""
+        calls = await self.begin()
+        lines = b"POST /a?b=c HTTP/1.1\r\nHost: a\r\nX-Request-Id: one\r\nContent-Length: 2\r\n\r\n"
+        port = self.get_http_port()
+        whole = await exchange(port, lines + b"{}")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for piece in (lines[:30], lines[30:], b"{}"):
+            writer.write(piece)
+            await asyncio.sleep(0.05)
+        parsed = await read_answer(reader)
+        writer.close()
+        for _, headers, _ in (whole, parsed):
+            headers.pop("date")
+        self.assertEqual(whole, parsed)
+        await self.end(calls)
+
+    @gen_test
+    async def test_a_burst(self) -> None:
+        """What comes within one turn of the loop is counted one by one."""
+        WorkHandler.go_on = asyncio.Event()
+        port, before = self.get_http_port(), await self.refused()
+        burst = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+        for _, writer in burst:
+            writer.write(b"POST /job/waits HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+        while await self.refused() < before + 18:
+            await asyncio.sleep(0.01)
+        self.assertEqual(WorkHandler.at_work, 2)
+        WorkHandler.go_on.set()
+        answers = [await read_answer(reader) for reader, _ in burst]
+        self.assertEqual(sorted(status for status, _, _ in answers), [200] * 2 + [503] * 18)
+        for _, writer in burst:
+            writer.close()
+
+    @gen_test
+    async def test_a_handler_that_can_not_be_made_is_no_work(self) -> None:
+        with self.assertLogs(level="ERROR"):
+            for _ in range(3):
+                await self.ask("/faulty")
+        self.assertEqual((await self.ask("/system/ping"))[0], 200)
+
+    @gen_test
+    async def test_rest_clients_know_it_too(self) -> None:
+        calls = await self.begin()
+        _, _, body = await self.ask("/items?a=b", "PUT")
+        answer = json.loads(body)
+        self.assertEqual((answer["code"], answer["method"]), (503, "PUT"))
+        self.assertEqual((answer["uri"], answer["message"]), ("/items?a=b", answer["data"]))
+        await self.end(calls)
+
+    @gen_test
+    async def test_health_is_excepted(self) -> None:
+        calls = await self.begin()
+        for path in ("/healthz", "/readyz", "/metrics?a=b"):
+            for method in ("GET", "HEAD"):
+                self.assertEqual((await self.head(method, path))[0], 200, path)
+        status, _, body = await self.ask("/readyz", "GET", b"{}")
+        self.assertEqual((status, json.loads(body)["data"]["checks"]["mongodb"]), (200, "ok"))
+        await self.end(calls)
+
+    async def head(self, method: str, path: str) -> tuple[int, bytes]:
+        """Status and all that comes on the connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
+        writer.write(f"{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        text = await reader.read()
+        writer.close()
+        return int(text.split()[1]), text
+
+    @gen_test
+    async def test_the_answer_to_head_has_no_body(self) -> None:
+        calls = await self.begin()
+        status, text = await self.head("HEAD", "/job/waits")
+        self.assertEqual((status, text.partition(b"\r\n\r\n")[2]), (503, b""))
+        await self.end(calls)
+
+    @gen_test
+    async def test_its_connection_is_kept(self) -> None:
+        calls = await self.begin()
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
+        for path, status in (("/nosuch", b"503"), ("/healthz", b"200"), ("/nosuch", b"503")):
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            self.assertEqual(head.split()[1], status)
+            (length,) = [int(line[15:]) for line in head.split(b"\r\n") if b"-Length: " in line]
+            await reader.readexactly(length)
+        writer.close()
+        await self.end(calls)
+
+    @gen_test
+    async def test_a_body_on_its_way_is_no_work_yet(self) -> None:
+        head = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{"
+        slow = [await asyncio.open_connection("127.0.0.1", self.get_http_port()) for _ in range(3)]
+        for _, writer in slow:
+            writer.write(head)
+        await asyncio.sleep(0.1)
+        self.assertEqual((await self.ask("/system/ping"))[0], 200)
+        calls = await self.begin()
+        for reader, writer in slow:  # which are one too many by now
+            writer.write(b"}")
+            self.assertEqual((await reader.readline()).split()[1], b"503")
+            writer.close()
+        await self.end(calls)
+
+    @gen_test
+    async def test_requests_one_after_the_other(self) -> None:
+        self._app._max_in_flight = 1
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
+        ping = b"POST /system/ping HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+        for count in (20, 1, 20):
+            writer.write(ping * count)
+            answers = [await read_answer(reader) for _ in range(count)]
+            self.assertEqual([status for status, _, _ in answers], [200] * count)
+        writer.close()
+
+    @gen_test
+    async def test_a_client_that_leaves(self) -> None:
+        calls = await self.begin()
+        for path in (b"/healthz", b"/nosuch"):
+            _, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
+            writer.write(b"POST " + path + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+            await asyncio.sleep(0.05)
+            writer.close()
+        await self.end(calls)
+        self.assertEqual(await self._app.drained(5), 0)
+
+
+class TimeoutTest(WorkTest):
+    settings = {"request_timeout_seconds": 0.4}  # noqa: RUF012
+
+    def test_an_action_that_waits(self) -> None:
+        WorkHandler.go_on = asyncio.Event()
+        response = self.post("/job/waits")
+        self.error(response, 504, "deadline_exceeded")
+
+    def test_each_has_its_own_time(self) -> None:
+        WorkHandler.go_on = asyncio.Event()
+        self.data(self.post("/system/ping"))
+        self.run_async(asyncio.sleep(0.2))
+        began = time.monotonic()
+        self.error(self.post("/job/waits"), 504, "deadline_exceeded")
+        self.assertGreater(time.monotonic() - began, 0.39)
+
+    def test_its_database_work_stops(self) -> None:
+        self.error(self.post("/job/asks_the_database"), 504, "deadline_exceeded")
+        self.assertEqual(WorkHandler.ended, ["asks_the_database"])
+        inserted = len(self.stored("things"))
+        self.assertGreater(inserted, 0)
+        self.run_async(asyncio.sleep(0.3))
+        self.assertEqual(len(self.stored("things")), inserted)
+
+    def test_an_operation_on_its_way_ends_in_mongodb(self) -> None:
+        self.run_async(mongodb["things"].insert_many([{} for _ in range(50)]))
+        self.error(self.post("/job/asks_once"), 504, "deadline_exceeded")
+        deadline = time.monotonic() + 3  # a call of `sleep` is not interrupted
+        while time.monotonic() < deadline and self.running():
+            time.sleep(0.05)
+        self.assertEqual(self.running(), [])
+
+    def running(self) -> list[Any]:
+        """What MongoDB still does for us."""
+        pipeline = [{"$currentOp": {}}, {"$match": {"ns": f"{self.database}.things"}}]
+        cursor = mongodb.client.admin.aggregate(pipeline)
+
+        async def found() -> list[Any]:
+            opened = await cursor if asyncio.iscoroutine(cursor) else cursor
+            listed: list[Any] = await opened.to_list(None)
+            return listed
+
+        return self.run_async(found())
+
+    def test_an_action_that_does_not_want_to_end(self) -> None:
+        with patch.object(LOGGER, "error"):
+            self.error(self.post("/job/does_not_end"), 504, "deadline_exceeded")
+            self.run_async(asyncio.sleep(0.4))
+        self.assertEqual(self.data(self.post("/system/ping")), "pong")
+
+    def test_an_answer_that_has_begun_takes_its_time(self) -> None:
+        response = self.fetch("/stream", decompress_response=False)
+        self.assertEqual((response.code, len(response.body)), (200, 200_000))
+
+    def test_what_an_action_leaves_to_another_task(self) -> None:
+        self.data(self.post("/job/leaves_work"))
+        self.run_async(asyncio.wait_for(WorkHandler.later, 5))
+        self.assertEqual(WorkHandler.ended, ["later"])

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from tornado.iostream import StreamClosedError
+from tornado.testing import gen_test
+
+from ...error import Conflict
+from ...http.application import Application
+from ...http.rest_handler import RestHandler
+from ..sample.accounts import auth
+from ..sample.app import make_app
+from ..server_test import ServerTest, exchange
+
+
+class ThingHandler(RestHandler):
+    async def get(self, name: str) -> Any:
+        return {"name": name}
+
+    async def post(self, name: str) -> None:
+        self.respond(self.body, code=201)
+
+    @auth
+    async def put(self, name: str) -> Any:
+        return {"user": self.user_id}
+
+    async def delete(self, name: str) -> None:
+        if name == "conflict":
+            raise Conflict
+
+
+class SubHandler(ThingHandler):
+    """Answers what `ThingHandler` does, but for one method."""
+
+    async def get(self, name: str) -> None:
+        """Nothing."""
+
+
+class StreamHandler(RestHandler):
+    async def get(self) -> None:
+        await self.stream(self._pieces())
+
+    def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
+        if self.get_query_argument("gone", None) and not include_footers:
+            raise StreamClosedError
+        return super().flush(include_footers)
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        await asyncio.sleep(0)
+        if size := int(self.get_query_argument("size", "0")):
+            yield b"x" * size
+
+
+class RestTest(ServerTest):
+    def get_app(self) -> Application:
+        super().get_app()
+        app = make_app(self.config)
+        app.add_handlers(
+            ".*",
+            [
+                (r"/things/(\w+)", ThingHandler),
+                (r"/subs/(\w+)", SubHandler),
+                (r"/stream", StreamHandler),
+            ],
+        )
+        return app
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        raw = None if body is None else json.dumps(body)
+        return self.fetch(
+            path, method=method, body=raw, headers=headers, allow_nonstandard_methods=True
+        )
+
+    def test_answers(self) -> None:
+        self.assertEqual(self.send("GET", "/things/a").body, b'{"name":"a"}')
+        response = self.send("POST", "/things/a", {"x": [1, 2]})
+        self.assertEqual((response.code, response.body), (201, b'{"x":[1,2]}'))
+        self.assertEqual(response.headers["Content-Type"], "application/json")
+        response = self.send("DELETE", "/things/a")
+        self.assertEqual((response.code, response.body), (204, b""))
+        self.assertNotIn("Content-Type", response.headers)
+
+    def test_inherited(self) -> None:
+        self.assertEqual(self.send("GET", "/subs/a").code, 204)
+        self.assertEqual(self.send("POST", "/subs/a", {}).code, 201)
+        allowed = "GET, POST, PUT, DELETE, HEAD, OPTIONS"
+        self.assertEqual(self.send("PATCH", "/subs/a", {}).headers["Allow"], allowed)
+
+    def test_auth(self) -> None:
+        response = self.send("PUT", "/things/a", {})
+        self.assertEqual(json.loads(response.body)["error"]["code"], "unauthenticated")
+        self.assertEqual((response.code, response.headers["WWW-Authenticate"]), (401, "Bearer"))
+        user = self.register()
+        response = self.send("PUT", "/things/a", {}, Authorization=f"Bearer {user['token']}")
+        self.assertEqual(json.loads(response.body), {"user": user["user"]["id"]})
+
+    def test_errors(self) -> None:
+        response = self.send("DELETE", "/things/conflict?a=b")
+        body = json.loads(response.body)
+        self.assertEqual((response.code, body["code"], body["method"]), (409, 409, "DELETE"))
+        self.assertEqual(body["uri"], "/things/conflict?a=b")
+        self.assertEqual(body["message"], Conflict.default_message)
+        self.assertEqual(set(body), {"method", "uri", "code", "message", "error"})
+
+    def test_a_stream_of_nothing(self) -> None:
+        for path, body in (("/stream", b""), ("/stream?size=2", b"xx")):
+            response = self.send("GET", path)
+            self.assertEqual((response.code, response.body), (200, body))
+
+    @gen_test
+    async def test_a_client_that_left_before_we_are_told(self) -> None:
+        request = b"GET /stream?size=99999&gone=1 HTTP/1.1\r\nHost: a\r\n\r\n"
+        with self.assertLogs("indico", "INFO") as logs:
+            await exchange(self.get_http_port(), request)
+        self.assertEqual(len(logs.output), 1)
+        self.assertIn(" 499 ", logs.output[0])
+
+    def test_body_that_is_not_ours_to_read(self) -> None:
+        response = self.send("POST", "/things/a", {}, **{"Content-Encoding": "br"})
+        self.assertEqual(json.loads(response.body)["error"]["code"], "unsupported_media_type")

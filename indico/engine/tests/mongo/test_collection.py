@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import asyncio
+import traceback
+from typing import Any
+
+from bson.errors import InvalidDocument
+from pymongo import IndexModel
+from pymongo.errors import (
+    AutoReconnect,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    NetworkTimeout,
+    NotPrimaryError,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
+    WriteError,
+    WTimeoutError,
+)
+from tornado.testing import gen_test
+
+from ...error import APIError, Conflict, ServerError, Unavailable
+from ...mongo.collection import Collection
+from ...mongo.driver import ObjectId, mongodb
+from ...mongo.operation import guard
+from ..server_test import ServerTest
+
+
+class CollectionTest(ServerTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.things = Collection("things", IndexModel("key", unique=True))
+        Collection.declared.remove(self.things)
+        self.run_async(self.things.make_indexes())
+
+    @gen_test
+    async def test_life_of_a_document(self) -> None:
+        things = self.things
+        thing = await things.insert({"key": 1, "a": 1})
+        self.assertIsInstance(thing, ObjectId)
+        self.assertEqual(await things.find_by_id(thing), {"_id": thing, "key": 1, "a": 1})
+        self.assertEqual(await things.find_one({"key": 1}), await things.find_by_id(thing))
+        updated = await things.update_by_id(thing, {"a": 2})
+        self.assertEqual(updated, {"_id": thing, "key": 1, "a": 2})
+        self.assertEqual(await things.find_by_id(thing), updated)
+        self.assertTrue(await things.delete_by_id(thing))
+        self.assertFalse(await things.delete_by_id(thing))
+        self.assertIsNone(await things.find_by_id(thing))
+        self.assertIsNone(await things.update_by_id(thing, {"a": 3}))
+
+    @gen_test
+    async def test_without_indexes(self) -> None:
+        plain = Collection("plain")
+        Collection.declared.remove(plain)
+        await plain.make_indexes()
+        self.assertNotIn("plain", await mongodb.list_collection_names())
+
+    @gen_test
+    async def test_many(self) -> None:
+        for key in (3, 1, 2):
+            await self.things.insert({"_id": key, "key": key})
+        found = await self.things.find({}, sort=[("key", 1)])
+        self.assertEqual([thing["key"] for thing in found], [1, 2, 3])
+        self.assertEqual(
+            await self.things.find({"key": {"$lt": 3}}, limit=1, sort=[("key", -1)]),
+            [{"_id": 2, "key": 2}],
+        )
+        self.assertEqual(len(await self.things.find({})), 3)
+        self.assertEqual(await self.things.delete({"key": {"$gt": 1}}), 2)
+
+    @gen_test
+    async def test_conflict(self) -> None:
+        await self.things.insert({"key": 1})
+        other = await self.things.insert({"key": 2})
+        with self.assertRaises(Conflict):
+            await self.things.insert({"key": 1})
+        with self.assertRaises(Conflict):
+            await self.things.update_by_id(other, {"key": 1})
+
+    @gen_test
+    async def test_refused_by_mongodb(self) -> None:
+        with self.assertRaises(ServerError) as raised:
+            await self.things.find({"$nosuch": 1})
+        self.assertIn("nosuch", str(raised.exception))
+
+    @gen_test
+    async def test_writes_are_majority_and_journalled(self) -> None:
+        concern = mongodb["things"].write_concern.document
+        self.assertEqual(concern, {"w": "majority", "j": True})
+
+
+class GuardTest(ServerTest):
+    """Which error of the driver is which of ours."""
+
+    def raised(self, error: BaseException) -> APIError:
+        async def operation() -> None:
+            raise error
+
+        with self.assertRaises(APIError) as raised:
+            self.run_async(guard(operation))
+        cause = error if isinstance(raised.exception, Unavailable) else None
+        self.assertIs(raised.exception.__cause__, cause)
+        return raised.exception
+
+    def test_errors(self) -> None:
+        retryable = OperationFailure("stepping down", 91)
+        retryable._add_error_label("RetryableWriteError")
+        errors: list[tuple[Exception, type[APIError]]] = [
+            (DuplicateKeyError("E11000"), Conflict),
+            (AutoReconnect("gone"), Unavailable),
+            (NetworkTimeout("slow"), Unavailable),
+            (NotPrimaryError("secondary"), Unavailable),
+            (ServerSelectionTimeoutError("nobody"), Unavailable),
+            (WaitQueueTimeoutError("pool"), Unavailable),
+            (ExecutionTimeout("maxTimeMS"), Unavailable),
+            (WTimeoutError("majority"), Unavailable),
+            (TimeoutError(), Unavailable),
+            (retryable, Unavailable),
+            (OperationFailure("not authorized", 13), ServerError),
+            (WriteError("document failed validation", 121), ServerError),
+            (PyMongoError("whatever"), ServerError),
+            (InvalidDocument("Invalid document: {'password_hash': ...}"), ServerError),
+        ]
+        for error, ours in errors:
+            with self.subTest(error=error):
+                self.assertIs(type(self.raised(error)), ours)
+
+    def test_documents_do_not_reach_the_log(self) -> None:
+        details = {"codeName": "DocumentValidationFailure", "errInfo": {"value": "$argon2id$"}}
+        errors = [
+            WriteError("Document failed validation, full error: $argon2id$", 121, details),
+            InvalidDocument("Invalid document: {'password_hash': '$argon2id$'}"),
+        ]
+        for error in errors:
+            text = "".join(traceback.format_exception(self.raised(error)))
+            self.assertNotIn("argon2id", text.split("raise ours from")[-1])
+
+    @gen_test
+    async def test_an_operation_that_hangs(self) -> None:
+        mongodb.timeout_seconds = 0.05
+        with self.assertRaises(Unavailable):
+            await guard(lambda: asyncio.sleep(60))
+
+    @gen_test
+    async def test_other_errors_are_left_alone(self) -> None:
+        async def fault() -> Any:
+            raise ZeroDivisionError
+
+        with self.assertRaises(ZeroDivisionError):
+            await guard(fault)

@@ -1,0 +1,114 @@
+"""Opening and closing the database."""
+
+from __future__ import annotations
+
+from unittest import IsolatedAsyncioTestCase
+
+from ...error import StartError, Unavailable
+from ...mongo.collection import Collection, IndexModel
+from ...mongo.connection import connect, disconnect, ping
+from ...mongo.driver import Driver, mongodb
+from ..server_test import ServerTest, mongodb_uri
+
+NOBODY = "mongodb://127.0.0.1:1/?directConnection=true"
+
+
+class ConnectTest(IsolatedAsyncioTestCase):
+    integration = True
+    driver: Driver = "motor"
+
+    async def asyncTearDown(self) -> None:
+        await disconnect()
+
+    async def refusal(self, uri: str, timeout_seconds: float = 0.3) -> str:
+        with self.assertRaises(StartError) as raised:
+            await connect(uri, "test_connect", self.config.mongodb_driver, timeout_seconds)
+        with self.assertRaisesRegex(Unavailable, "not open"):
+            mongodb["users"]
+        return str(raised.exception)
+
+    async def test_valid(self) -> None:
+        await connect(mongodb_uri(), "test_connect", self.config.mongodb_driver)
+        self.assertIs(indico.mongodb, mongodb)
+        self.assertEqual(mongodb.users.name, "users")
+        self.assertEqual(mongodb["users"].full_name, "test_connect.users")
+        self.assertTrue(await ping())
+        await mongodb.client.drop_database("test_connect")
+
+    async def test_driver(self) -> None:
+        await connect(mongodb_uri(), "test_connect", self.config.mongodb_driver)
+        module = type(mongodb.client).__module__
+        self.assertEqual(module.split(".")[0], self.config.mongodb_driver)
+        await mongodb.client.drop_database("test_connect")
+
+    async def test_not_open(self) -> None:
+        with self.assertRaisesRegex(Unavailable, "not open"):
+            mongodb.users  # noqa: B018
+        with self.assertRaises(AttributeError):
+            mongodb._secret  # noqa: B018
+        await disconnect()
+
+    async def test_nobody_answers(self) -> None:
+        text = await self.refusal(NOBODY)
+        self.assertIn("MongoDB does not answer", text)
+        self.assertIn("mongodb_uri", text)
+
+    async def test_malformed_uri(self) -> None:
+        for uri in (
+            "nonsense",
+            "mongodb://",
+            "http://a",
+            "mongodb://a:b:c",
+        ):
+            with self.subTest(uri=uri):
+                self.assertIn("mongodb_uri", await self.refusal(uri))
+
+    async def test_password_is_not_shown(self) -> None:
+        uris = [
+            "mongodb://ada:hunter2@127.0.0.1:1/",
+            "mongodb://ada:hunter2@:x/",
+            "mongodb://ada:top/hunter2@mongo:27017/",
+            "mongodb://ada:12/hun ter2@db.example.com/app",
+        ]
+        for uri in uris:
+            self.assertNotRegex(await self.refusal(uri), "hunter2|ter2")
+
+    async def test_user_is_refused(self) -> None:
+        uri = mongodb_uri().replace("//", "//ada:hunter2@")
+        text = await self.refusal(uri, 5)
+        self.assertIn("refuses the user", text)
+        self.assertNotIn("hunter2", text)
+
+    async def test_an_index_that_is_there_already_with_other_options(self) -> None:
+        await connect(mongodb_uri(), "test_connect", self.config.mongodb_driver)
+        await mongodb["clashes"].create_index("a", unique=True)
+        await disconnect()
+        clash = Collection("clashes", IndexModel("a"))
+        try:
+            text = await self.refusal(mongodb_uri(), 5)
+            self.assertIn("a_1", text)
+            self.assertLess(len(text), 600)
+        finally:
+            Collection.declared.remove(clash)
+        await connect(mongodb_uri(), "test_connect", self.config.mongodb_driver)
+        await mongodb.client.drop_database("test_connect")
+
+    async def test_ping(self) -> None:
+        mongodb.open(NOBODY, "test_connect", self.config.mongodb_driver, 5)
+        self.assertFalse(await ping(0.1))
+
+
+class ConnectOnPyMongoTest(ConnectTest):
+    driver: Driver = "pymongo"
+
+
+class IndexTest(ServerTest):
+    def test_declared_indexes_are_made(self) -> None:
+        keys = {
+            "users": {"_id_", "email_key_1"},
+            "sessions": {"_id_", "user_id_1", "expires_at_1"},
+        }
+        for name, indexes in keys.items():
+            made = self.run_async(mongodb[name].index_information())
+            self.assertEqual(set(made), indexes)
+        self.assertTrue(self.run_async(mongodb.users.index_information())["email_key_1"]["unique"])

@@ -1,0 +1,50 @@
+"""Operations are cancelled at the moment at which PyMongo's client used to break."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from unittest import IsolatedAsyncioTestCase
+
+from indico.db import mongodb
+
+from ...mongo import connection as db
+from ..server_test import mongodb_uri
+from .proxy import Proxy
+
+
+class CancelledTest(IsolatedAsyncioTestCase):
+    integration = True
+
+    async def asyncSetUp(self) -> None:
+        self.proxy = self.enterContext(Proxy(mongodb_uri()))
+        await db.connect(self.proxy.uri, "test_condition", "pymongo")
+        self.topology = mongodb.client._topology
+
+    async def asyncTearDown(self) -> None:
+        await db.disconnect()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(20):
+            while not condition():
+                await asyncio.sleep(0)
+
+    async def test_while_it_waits_for_a_server(self) -> None:
+        """Its half a second is up, and another one holds the lock that it has to have again."""
+        self.proxy.refuse = True
+        self.proxy.cut()
+        await self.until(lambda: not self.topology.description.has_writable_server())
+        operations = [asyncio.create_task(mongodb.command("ping")) for _ in range(3)]
+        await self.until(lambda: len(self.topology._condition._waiters) == len(operations))
+        lock = self.topology._lock
+        async with lock:
+            await self.until(lambda: len(lock._waiters or ()) >= len(operations))
+            for operation in operations:
+                operation.cancel()
+            for _ in range(10):
+                await asyncio.sleep(0)
+            self.assertTrue(lock.locked())
+        outcomes = await asyncio.gather(*operations, return_exceptions=True)
+        self.assertEqual([type(outcome) for outcome in outcomes], [asyncio.CancelledError] * 3)
+        self.proxy.refuse = False
+        self.assertTrue(await db.ping(20))

@@ -1,0 +1,98 @@
+"""A server whose pool is at work: how it stops, and what is left of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import threading
+from typing import Any
+
+import psutil
+
+from ..server_process import ProcessTest, until
+from ..server_test import PASSWORD, mongodb_uri
+from .test_offload import gone
+
+# Some seconds of work for a processor.
+LETTERS = random.Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=60_000)
+TEXT = " ".join(map("".join, zip(LETTERS[::3], LETTERS[1::3], LETTERS[2::3], strict=True)))
+
+
+class PoolAtWorkTest(ProcessTest):
+    """A server with one process, which is suspended in the middle of a call."""
+
+    drain_seconds = 30.0
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.server = self.serve(
+            *("--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_offload_in_server"),
+            *("--offload-processes", "1", "--drain-seconds", str(self.drain_seconds)),
+        )
+        email = f"{self.id().lower()}@example.com"
+        _, registered = self.server.call("/auth/register", {"email": email, "password": PASSWORD})
+        self.token = registered["token"]
+        self.answer: Any = None
+        self.assertEqual(self.call("hello")[0], 200)
+        (self.process,) = psutil.Process(self.server.process.pid).children()
+
+    def call(self, text: str) -> Any:
+        return self.server.call("/text/keywords", {"text": text}, self.token, timeout=60)
+
+    def begin(self) -> None:
+        def call() -> None:
+            with contextlib.suppress(OSError):
+                self.answer = self.call(TEXT)
+
+        self.client = threading.Thread(target=call)
+        self.client.start()
+        before = self.process.cpu_times().user
+        until(lambda: self.process.cpu_times().user > before + 0.1)
+        self.process.suspend()
+
+    def finish(self) -> None:
+        """The server stops with the call at work, which is answered."""
+        until(lambda: "stopping, once" in self.server.printed())
+        self.process.resume()
+        self.assertEqual(self.server.wait(), 0)
+        self.client.join()
+        self.assertEqual(self.answer[0], 200)
+        self.assertTrue(gone(self.process.pid))
+        self.assertNotIn("Traceback", self.server.printed())
+
+
+class StopTest(PoolAtWorkTest):
+    def test_idle(self) -> None:
+        self.assertEqual(self.server.stop(), 0)
+        self.assertTrue(gone(self.process.pid))
+
+    def test_sigterm_to_all_of_a_service(self) -> None:
+        self.begin()
+        for process in (self.process, self.server.process):
+            process.send_signal(signal.SIGTERM)
+        self.finish()
+
+    def test_ctrl_c_in_the_terminal(self) -> None:
+        self.begin()
+        os.killpg(self.server.process.pid, signal.SIGINT)
+        self.finish()
+
+    def test_sigkill(self) -> None:
+        self.begin()
+        self.server.kill()
+        self.process.resume()
+        self.client.join()
+        until(lambda: gone(self.process.pid))
+
+
+class CutOffTest(PoolAtWorkTest):
+    drain_seconds = 0.3
+
+    def test_a_call_that_does_not_finish(self) -> None:
+        self.begin()
+        self.assertEqual(self.server.stop(), 0)
+        self.client.join()
+        self.assertIn("1 requests did not finish", self.server.printed())
+        self.assertTrue(gone(self.process.pid))

@@ -1,0 +1,106 @@
+"""What the tests of `offload` have done by its processes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from ...error import Conflict, MissingField
+from ...offload import offload
+
+
+@offload(deadline_seconds=60)
+def pid() -> int:
+    """The process at work."""
+    return os.getpid()
+
+
+@offload(deadline_seconds=60)
+def join(*parts: str, by: str = "") -> str:
+    return by.join(parts)
+
+
+@offload(deadline_seconds=60)
+def hold(marker: Path) -> str:
+    """Works until the file is gone, in which it says who does."""
+    marker.write_text(f"{os.getpid()}\n")
+    while marker.exists():
+        pass
+    return "held"
+
+
+@offload(deadline_seconds=1)
+def hold_a_second(marker: Path) -> str:
+    return hold.__wrapped__(marker)
+
+
+@offload(deadline_seconds=60)
+def never_let_go(marker: Path) -> None:
+    """As `hold`, for longer than anybody lives, and no other thread gets a turn."""
+    marker.write_text(f"{os.getpid()}\n")
+    re.match("(a+)+$", "a" * 100 + "b")
+
+
+@offload(deadline_seconds=60)
+def crash(how: str) -> None:
+    if how == "exit":
+        os._exit(3)
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "segfault":
+        ctypes.string_at(0)
+    sys.exit(4)
+
+
+class OfTwo(Exception):
+    """Pickles, and can't be read back."""
+
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+class NotHere:
+    """Pickles, and can't be read back in the process whose number it has."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        if state["pid"] == os.getpid():
+            raise OSError("not here")
+
+
+@offload(deadline_seconds=60)
+def fail(kind: str) -> None:
+    if kind == "conflict":
+        raise Conflict("Not now.", details=[{"path": "a", "reason": "b", "message": "c"}])
+    if kind == "missing field":
+        raise MissingField("a.b")
+    if kind == "stop iteration":
+        next(iter([]))
+    if kind == "of two":
+        raise OfTwo("one", "two")
+    raise ZeroDivisionError("of no number")
+
+
+@offload(deadline_seconds=60)
+def give(kind: str, pid: int = 0) -> Any:
+    return (lambda: 0) if kind == "function" else NotHere(pid)
+
+
+@offload(deadline_seconds=60)
+def surroundings() -> dict[str, Any]:
+    """What the function can see of the process."""
+    print("printed by a function")  # noqa: T201
+    return {
+        "files": [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")[:-1]],
+        "input": sys.stdin.read(),
+        "nice": os.nice(0),
+        "group": os.getpgid(0),
+        "path": sys.path,
+    }

@@ -1,0 +1,380 @@
+"""The server as a process: how it starts, what it prints, and how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import types
+import urllib.error
+import urllib.request
+from functools import partial
+from pathlib import Path
+from unittest.mock import patch
+
+from ...log import LOGGER
+from ...process import serving
+from ..server_process import ENGINE, ROOT, ProcessTest, ServerProcess, until
+from ..server_test import PASSWORD, exchange, mongodb_uri, read_answer
+
+REGISTER = {"email": "ada@example.com", "password": PASSWORD}
+HEAD = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"
+READY = b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class StartTest(ProcessTest):
+    def refusal(self, code: int, *flags: str) -> str:
+        """What a server prints that can't start."""
+        server = self.start(*flags)
+        self.assertEqual(server.wait(), code, server.printed())
+        self.assertEqual(self.mongods(), [])
+        text = server.printed()
+        self.assertNotIn("Traceback", text)
+        return text
+
+    def test_greeting(self) -> None:
+        server = self.serve()
+        lines = server.printed().splitlines()
+        self.assertRegex(lines[0], "^Starting MongoDB .* \\.\\.\\.$")
+        self.assertRegex(lines[1], r"^indico listens on http://127\.0\.0\.1:\d+ ")
+        self.assertIn(f"embedded, data in {self.folder}, database test_process", lines[2])
+        self.assertIn("development", lines[3])
+        self.assertIn("README.md", lines[4])
+        self.assertEqual(server.call("/readyz")[0], 200)
+        self.assertEqual(server.stop(), 0)
+
+    def test_own_mongodb_and_other_settings(self) -> None:
+        flags = ["--mongodb-uri", mongodb_uri(), "--environment", "production"]
+        flags += ["--secret-key", "a secret of our own", "--service-name", "Address Book"]
+        server = self.serve(*flags, "--log-format", "json", "--host", "::1")
+        text = server.printed()
+        self.assertIn("Address Book listens on http://[::1]:", text)
+        self.assertIn("MongoDB      127.0.0.1:", text)
+        self.assertIn("production", text)
+        self.assertEqual(self.mongods(), [])
+        self.assertEqual(server.stop(), 0)
+        line = json.loads(server.printed().splitlines()[-1])
+        self.assertEqual(line["message"][:9], "stopping,")
+        self.assertEqual(line["service"], "Address Book")
+
+    def test_port_is_taken(self) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            text = self.refusal(1, "--port", str(port))
+        self.assertEqual(len(text.splitlines()), 1)
+        self.assertIn(f"port: can't listen on 127.0.0.1:{port} (Address already in use)", text)
+        self.assertIn("--port", text)
+
+    def test_host_is_not_ours(self) -> None:
+        for host in ("192.0.2.1", "nope.invalid", "a..b"):
+            text = self.refusal(1, "--host", host)
+            self.assertIn(f"host: can't listen on {host}:0, which is no address", text)
+            self.assertEqual(len(text.splitlines()), 1)
+
+    def test_mongodb_is_not_there(self) -> None:
+        uri = "mongodb://ada:hunter2@127.0.0.1:1/"
+        text = self.refusal(1, "--mongodb-uri", uri, "--mongodb-timeout-seconds", "0.5")
+        self.assertEqual(len(text.splitlines()), 1)
+        self.assertIn("MongoDB does not answer", text)
+        self.assertNotIn("hunter2", text)
+
+    def test_wrong_settings(self) -> None:
+        text = self.refusal(2, "--log-format", "xml", "--drain-seconds", "x")
+        self.assertEqual(len(text.splitlines()), 2)
+        self.assertIn("log_format: 'xml' is not allowed: Input should be 'text' or 'json'", text)
+
+    def test_production_refuses_what_is_for_development(self) -> None:
+        text = self.refusal(2, "--environment", "production", "--debug")
+        self.assertIn("mongodb_uri: is not set", text)
+        self.assertIn("debug: must be off", text)
+        self.assertIn("secret_key: is a secret left at its default", text)
+
+    def test_embedded_mongodb_does_not_come_up(self) -> None:
+        for text, code in (("exit 1", "ended with code 1"), ("exit 127", "ended with code 127")):
+            binary = self.program(text)
+            said = self.refusal(1, "--mongod-binary", str(binary))
+            self.assertIn(code, said)
+            self.assertIn("mongod.log", said)
+            self.assertIn("mongodb_uri", said)
+
+    def test_a_signal_while_it_starts_leaves_no_child(self) -> None:
+        code = "import time; time.sleep(60)"
+        binary = self.program(f"exec {sys.executable} -c '{code}' --dbpath $2")
+        for name in (signal.SIGTERM, signal.SIGINT):
+            server = self.start("--mongod-binary", str(binary))
+            until(partial(self.children, server))
+            (child,) = self.children(server)
+            server.signal(name)
+            self.assertEqual(server.wait(), 128 + name)
+            self.assertNotIn("Traceback", server.printed())
+            self.assertFalse(Path(f"/proc/{child}").exists())
+
+    def program(self, text: str) -> Path:
+        binary = self.folder / "mongod"
+        binary.write_text(f"#!/bin/sh\n{text}\n")
+        binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
+        return binary
+
+    def children(self, server: ServerProcess) -> list[int]:
+        path = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        return [int(pid) for pid in path.read_text().split()]
+
+
+class StopTest(ProcessTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.server = self.serve("--mongodb-uri", mongodb_uri())
+
+    def test_a_slow_request_is_finished(self) -> None:
+        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            asyncio.run(self.hold_a_request_through(name))
+            self.assertEqual(self.server.wait(), 0)
+            self.server = self.serve("--mongodb-uri", mongodb_uri())
+
+    async def hold_a_request_through(self, name: signal.Signals) -> None:
+        port = self.server.port
+        slow, slow_writer = await asyncio.open_connection("127.0.0.1", port)
+        kept, kept_writer = await asyncio.open_connection("127.0.0.1", port)
+        slow_writer.write(HEAD + b"{")
+        kept_writer.write(READY)
+        self.assertEqual((await read_answer(kept))[0], 200)
+        self.server.signal(name)
+        while await self.accepts(port):
+            await asyncio.sleep(0.01)
+        kept_writer.write(READY)
+        status, headers, _ = await read_answer(kept)
+        self.assertEqual((status, headers["connection"]), (503, "close"))
+        slow_writer.write(b"}")
+        status, headers, body = await read_answer(slow)
+        self.assertEqual((status, json.loads(body)["data"]), (200, {}))
+        self.assertEqual(headers["connection"], "close")
+        slow_writer.close()
+        kept_writer.close()
+
+    async def accepts(self, port: int) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionError:  # refused; or reset, if the server had not come to it
+            return False
+        writer.close()
+        return True
+
+    def test_what_is_in_flight_is_answered(self) -> None:
+        asyncio.run(self.stop_under_load())
+        self.assertEqual(self.server.wait(), 0)
+
+    async def stop_under_load(self) -> None:
+        port = self.server.port
+        body = json.dumps({"email": "nobody@example.com", "password": PASSWORD}).encode()
+        head = b"POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
+        connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+        self.assertEqual((await exchange(port, READY))[0], 200)  # those before it are accepted
+        for _, writer in connections:
+            writer.write(head + body)
+        answers = [asyncio.create_task(read_answer(reader)) for reader, _ in connections]
+        await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
+        self.server.signal(signal.SIGTERM)
+        statuses = {status for status, _, _ in await asyncio.gather(*answers)}
+        self.assertEqual(statuses, {401})
+        for _, writer in connections:
+            writer.close()
+
+    def test_what_does_not_finish_is_cut_off(self) -> None:
+        server = self.serve("--mongodb-uri", mongodb_uri(), "--drain-seconds", "0.3")
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(HEAD + b"{")
+            until(lambda: server.call("/healthz")[0] == 200)
+            started = time.monotonic()
+            self.assertEqual(server.stop(), 0)
+            self.assertLess(time.monotonic() - started, 5)
+            self.assertEqual(client.recv(100), b"")
+        self.assertIn("1 requests did not finish", server.printed())
+
+
+class NohupTest(ProcessTest):
+    def test_a_terminal_that_is_closed_does_not_end_it(self) -> None:
+        server = ServerProcess("--mongodb-uri", mongodb_uri(), before=["nohup"])
+        self.addCleanup(server.__exit__)
+        server.wait_until_it_listens()
+        server.signal(signal.SIGHUP)
+        self.assertEqual(server.call("/healthz"), (200, "ok"))
+        self.assertEqual(server.stop(), 0)
+
+
+class StopOnTornadoTest(StopTest):
+    flags = ("--http-server", "tornado")
+
+
+class LogTest(ProcessTest):
+    def test_nothing_secret_is_logged(self) -> None:
+        server = self.serve("--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_log")
+        _, registered = server.call("/auth/register", REGISTER)
+        token = registered["token"]
+        changed = {"current_password": PASSWORD, "new_password": "another secret"}
+        self.assertEqual(server.call("/user/change_password", changed, token)[0], 200)
+        server.call("/auth/login", {**REGISTER, "password": "a wrong secret"})
+        server.call(f"/user/get?token={token}", token=token)
+        self.assertEqual(server.call("/user/delete", {"password": "another secret"}, token)[0], 200)
+        server.stop()
+        text = server.printed()
+        self.assertEqual(text.count("POST /"), 5, text)
+        for secret in (PASSWORD, "secret", token, "argon2"):
+            self.assertNotIn(secret, text)
+
+
+class AddressBookTest(ProcessTest):
+    """As the tutorial runs it."""
+
+    def test_the_settings_file(self) -> None:
+        flags = ("--config", "configs/addressbook-local.yaml", "--debug")
+        server = self.serve(
+            *flags, "--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_local"
+        )
+        self.assertIn("Address Book listens on", server.printed())
+        request = urllib.request.Request(f"http://127.0.0.1:{server.port}/items", b"{")
+        with self.assertRaises(urllib.error.HTTPError) as raised:
+            urllib.request.urlopen(request)
+        with raised.exception as answer:
+            body = json.load(answer)
+        self.assertEqual((body["code"], body["message"]), (400, "Invalid JSON body"))
+        self.assertTrue(body["trace"][0].startswith("Traceback"))
+        self.assertEqual(server.stop(), 0)
+
+
+class DebugTest(ProcessTest):
+    def test_stops_as_well(self) -> None:
+        server = self.serve("--debug", "--mongodb-uri", mongodb_uri())
+        self.assertEqual(server.stop(), 0)
+
+    def test_reloads_when_a_source_file_changes(self) -> None:
+        root = self.folder / "copy"
+        shutil.copytree(ROOT / "indico", root / "indico")
+        server = ServerProcess("--debug", "--data-dir", str(self.folder), root=root)
+        self.addCleanup(server.__exit__)
+        server.wait_until_it_listens()
+        (mongod,) = self.mongods()
+        source = root / "indico" / "routes" / "system.py"
+        good = source.read_text().replace('"pong"', '"changed"')
+        source.write_text(good + "(")
+
+        def waits() -> bool:
+            source.touch()
+            time.sleep(0.5)
+            return "not reloaded yet: '(' was never closed" in server.printed()
+
+        until(waits)
+        source.write_text(good)
+
+        def reloaded() -> bool:
+            # Tornado takes what it sees at its first look for unchanged.
+            source.touch()
+            time.sleep(0.5)
+            return server.printed().count("settings  ") == 2
+
+        until(reloaded)
+        server.port = int(server.printed().split("listens on ")[2].split()[0].rsplit(":")[-1])
+        self.assertEqual(server.call("/system/ping"), (200, "changed"))
+        self.assertEqual(self.mongods(), [mongod])
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(self.mongods(), [])
+
+
+class SyntaxTest(ProcessTest):
+    """What a server with `debug` does before it reloads."""
+
+    def test_waits_until_it_compiles(self) -> None:
+        file = self.folder / "module.py"
+        file.write_text("(")
+        module = types.ModuleType("indico.broken")
+        module.__file__ = str(file)
+
+        def mend(seconds: float) -> None:
+            file.write_text("()" if sleep.call_count == 2 else "(")
+
+        with (
+            patch.dict(sys.modules, {"indico.broken": module}),
+            patch(f"{ENGINE}.process.signals.leave"),
+            patch("time.sleep", side_effect=mend) as sleep,
+            self.assertLogs(LOGGER) as logs,
+        ):
+            serving._wait_until_it_compiles()
+        self.assertEqual(len(logs.output), 1)
+        self.assertIn("was never closed", logs.output[0])
+
+
+class RunTest(ProcessTest):
+    """`run.py` itself, in a folder of its own with nothing to install."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        shutil.copy(ROOT / "run.py", self.folder)
+        self.requirements = self.folder / "req.txt"
+        self.requirements.write_text("# nothing\n")
+        package = self.folder / "indico"
+        package.mkdir()
+        (package / "server.py").write_text(
+            "import signal, sys\n"
+            "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+            "print('flags', sys.argv[1:], sys.prefix, flush=True)\n"
+            "if '--wait' in sys.argv: signal.pause()\n"
+        )
+
+    def run_task(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "run.py", *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def test_usage(self) -> None:
+        for arguments, code in (([], 0), (["--help"], 0), (["nosuch"], 2)):
+            done = self.run_task(*arguments)
+            self.assertEqual(done.returncode, code)
+            for task in ("serve", "doctor", "test", "lint", "typecheck", "check", "bench"):
+                self.assertIn(f"\n  {task} ", done.stdout)
+
+    def test_serve(self) -> None:
+        served = f"flags ['--port', '1'] {self.folder / '.venv'}\n"
+        doctor = self.folder / "indico/doctor.py"
+        doctor.write_text("import sys\nprint(sys.argv[1:], sys.prefix)\nsys.exit(1)\n")
+        self.examine(sys.prefix)  # it installs nothing
+        first = self.run_task("serve", "--port", "1")
+        self.assertEqual(first.stdout.splitlines()[0][:29], "Installing req.txt into .venv")
+        self.assertTrue(first.stdout.endswith(served), first.stdout + first.stderr)
+        self.assertEqual(self.run_task("serve", "--port", "1").stdout, served)
+        self.requirements.write_text("# nothing, changed\n")
+        self.assertIn("Installing", self.run_task("serve", "--port", "1").stdout)
+        self.examine(str(self.folder / ".venv"))
+        self.pass_a_signal_on()
+
+    def examine(self, prefix: str) -> None:
+        done = self.run_task("doctor", "--json")
+        self.assertEqual((done.stdout, done.returncode), (f"['--json'] {prefix}\n", 1))
+
+    def pass_a_signal_on(self) -> None:
+        process = subprocess.Popen(
+            [sys.executable, "run.py", "serve", "--wait"], cwd=self.folder, stdout=subprocess.PIPE
+        )
+        assert process.stdout
+        with process.stdout:
+            self.assertIn(b"--wait", process.stdout.readline())
+        process.terminate()
+        self.assertEqual(process.wait(10), 7)
+
+    def test_what_can_not_be_installed(self) -> None:
+        self.requirements.write_text("-r nowhere.txt\n")
+        for _ in range(2):
+            done = self.run_task("serve")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("pip could not install req.txt", done.stderr)
+            self.assertNotIn("flags", done.stdout)

@@ -1,0 +1,197 @@
+"""Where a server listens: TLS, a port that is shared, sockets from systemd, a port for /metrics."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from unittest import TestCase
+from unittest.mock import patch
+
+from ...process import systemd
+from ..http.test_tls import certificate
+from ..server_process import ROOT, ProcessTest, until
+from ..server_test import mongodb_uri
+from ..telemetry.scrape import scrape
+
+
+class CertificateTest(ProcessTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.certificate, self.key = self.folder / "crt.pem", self.folder / "key.pem"
+        for file, text in zip((self.certificate, self.key), certificate(), strict=True):
+            file.write_text(text)
+
+    def refusal(self, *flags: str) -> str:
+        server = self.start("--mongodb-uri", mongodb_uri(), *flags)
+        self.assertEqual(server.wait(), 1, server.printed())
+        self.assertEqual(len(server.printed().splitlines()), 1, server.printed())
+        return server.printed()
+
+    def ask(self, port: int) -> str:
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=20) as client,
+            context.wrap_socket(client, server_hostname="localhost") as tls,
+        ):
+            tls.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            return tls.recv(1000).decode()
+
+    def test_valid(self) -> None:
+        both = self.folder / "both.pem"
+        both.write_text("".join(certificate()))
+        pair = ("--certificate", str(self.certificate), "--private-key", str(self.key))
+        for flags in (pair, ("--certificate", str(both), "--processes", "1")):
+            server = self.serve("--mongodb-uri", mongodb_uri(), *flags)
+            self.assertIn("listens on https://127.0.0.1:", server.printed())
+            self.assertIn("200 OK", self.ask(server.port))
+            self.assertEqual(server.stop(), 0)
+
+    def test_files_that_can_not_be_read(self) -> None:
+        text = self.refusal("--certificate", "nowhere.pem")
+        self.assertIn("certificate: nowhere.pem can't be read: No such file", text)
+        text = self.refusal("--certificate", str(self.certificate), "--private-key", "nowhere.pem")
+        self.assertIn("private_key: nowhere.pem can't be read", text)
+
+    def test_files_that_are_no_pair(self) -> None:
+        self.assertIn("no pair", self.refusal("--certificate", str(self.certificate)))
+        self.key.write_text("what?")
+        text = self.refusal("--certificate", str(self.certificate), "--private-key", str(self.key))
+        self.assertIn(f"{self.certificate} and {self.key} are no pair", text)
+
+    def test_a_key_with_a_password(self) -> None:
+        locked = self.folder / "locked.pem"
+        subprocess.run(
+            [
+                *("openssl", "rsa", "-aes128", "-passout", "pass:secret"),
+                *("-in", str(self.key), "-out", str(locked)),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        pair = ("--certificate", str(self.certificate), "--private-key", str(locked))
+        self.assertIn("the key has a password", self.refusal(*pair))
+
+
+class ReusePortTest(ProcessTest):
+    def test_side_by_side(self) -> None:
+        flags = ("--mongodb-uri", mongodb_uri())
+        first = self.serve(*flags, "--reuse-port")
+        second = self.serve(*flags, "--reuse-port", "--port", str(first.port))
+        self.assertEqual(first.port, second.port)
+        other = self.start(*flags, "--port", str(first.port))
+        self.assertEqual(other.wait(), 1)
+
+        def both_have_answered() -> bool:
+            first.call("/healthz")
+            return all("/healthz 200" in server.printed() for server in (first, second))
+
+        until(both_have_answered)
+        self.assertEqual(first.stop(), 0)
+        for _ in range(20):
+            self.assertEqual(second.call("/healthz"), (200, "ok"))
+        self.assertEqual(second.stop(), 0)
+
+
+class MetricsPortTest(ProcessTest):
+    def test_on_a_port_of_its_own(self) -> None:
+        for flags in (("--processes", "2"), ()):
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
+            server = self.serve("--mongodb-uri", mongodb_uri(), "--metrics-port", str(port), *flags)
+            self.assertEqual(server.call("/metricsz")[0], 404)
+            for _ in range(10):
+                server.call("/healthz")
+            asked = {"resource": "healthz", "action": "GET"}
+            self.assertEqual(scrape(port).sum("sample_requests_total", **asked), 10)
+            self.assertEqual(server.stop(), 0)
+
+    def test_it_is_taken(self) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = str(taken.getsockname()[1])
+            server = self.start("--mongodb-uri", mongodb_uri(), "--metrics-port", port)
+            self.assertEqual(server.wait(), 1)
+        self.assertIn(f"metrics_port: can't listen on 127.0.0.1:{port}", server.printed())
+        self.assertIn("--metrics-port or INDICO_METRICS_PORT", server.printed())
+
+
+class SystemdTest(ProcessTest):
+    """As systemd starts a service, with a socket that it listens on."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.manager.close)
+        self.manager.bind(str(self.folder / "notify"))
+        self.manager.settimeout(30)
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(self.listening.close)
+
+    def told(self) -> list[str]:
+        return self.manager.recv(1000).decode().split("\n")
+
+    def begin(self, *flags: str) -> subprocess.Popen[bytes]:
+        """systemd hands its sockets over from 3 on, and says which process they are for."""
+        code = (
+            "import os, sys; os.environ['LISTEN_PID'] = str(os.getpid());"
+            f"os.dup2({self.listening.fileno()}, 3);"
+            "os.execv(sys.executable, [sys.executable, '-m', 'indico.server', *sys.argv[1:]])"
+        )
+        surroundings = {"LISTEN_FDS": "1", "NOTIFY_SOCKET": str(self.folder / "notify")}
+        return subprocess.Popen(
+            [sys.executable, "-c", code, "--port", "1", "--mongodb-uri", mongodb_uri(), *flags],
+            cwd=ROOT,
+            env=os.environ | surroundings,
+            pass_fds=[3, self.listening.fileno()],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def ask(self) -> bytes:
+        with socket.create_connection(self.listening.getsockname(), timeout=30) as client:
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            return client.recv(1000)
+
+    def test_a_parent(self) -> None:
+        server = self.begin("--processes", "1")
+        self.assertIn(b"200 OK", self.ask())  # who comes first waits until it serves
+        self.assertEqual(self.told(), ["READY=1"])
+        server.send_signal(signal.SIGHUP)
+        reloading, since = self.told()
+        self.assertEqual(reloading, "RELOADING=1")
+        self.assertRegex(since, r"^MONOTONIC_USEC=\d+$")
+        self.assertEqual(self.told(), ["READY=1"])
+        server.terminate()
+        self.assertEqual(self.told(), ["STOPPING=1"])
+        self.assertEqual(server.wait(30), 0)
+
+    def test_alone(self) -> None:
+        server = self.begin()
+        self.assertEqual(self.told(), ["READY=1"])
+        self.assertIn(b"200 OK", self.ask())
+        server.terminate()
+        self.assertEqual(server.wait(30), 0)
+
+
+class NotifyTest(TestCase):
+    def test_in_the_abstract_namespace(self) -> None:
+        name = f"indico-test-{os.getpid()}"
+        with (
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+            patch.dict(os.environ, {"NOTIFY_SOCKET": f"@{name}"}),
+        ):
+            manager.bind(f"\0{name}")
+            manager.settimeout(10)
+            systemd.notify("READY=1", "STATUS=fine")
+            self.assertEqual(manager.recv(100), b"READY=1\nSTATUS=fine")
+
+    def test_sockets_for_another_process(self) -> None:
+        with patch.dict(os.environ, {"LISTEN_FDS": "1", "LISTEN_PID": "1"}):
+            self.assertEqual(systemd.take_sockets(), [])
+            self.assertNotIn("LISTEN_FDS", os.environ)

@@ -1,0 +1,1 @@
+"""A small project: what the engine's tests run, since the engine knows no other."""

@@ -1,0 +1,81 @@
+"""Accounts and sessions, as small as the engine's tests allow."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import secrets
+from typing import Any
+
+from ...error import AuthError
+from ...http.action import Action, facts
+from ...mongo.collection import Collection, IndexModel
+from ...mongo.driver import Document, ObjectId
+
+USERS = Collection("users", IndexModel("email", unique=True))
+SESSIONS = Collection("sessions", IndexModel("user_id"))
+
+
+async def register(email: str, password: str) -> Document:
+    user_id = await USERS.insert({"email": email, "password": _digest(password), "name": None})
+    return await _log_in(user_id, email)
+
+
+async def login(email: str, password: str) -> Document:
+    user = await USERS.find_one({"email": email})
+    if user is None or user["password"] != _digest(password):
+        raise AuthError("The email or the password is wrong.")
+    return await _log_in(user["_id"], email)
+
+
+async def get(user_id: ObjectId) -> Document:
+    user = await USERS.find_by_id(user_id)
+    if user is None:
+        raise AuthError
+    return _shown(user)
+
+
+async def update(user_id: ObjectId, changes: Document) -> Document:
+    user = await USERS.update_by_id(user_id, changes)
+    if user is None:
+        raise AuthError
+    return _shown(user)
+
+
+async def delete(user_id: ObjectId) -> None:
+    await SESSIONS.delete({"user_id": user_id})
+    await USERS.delete_by_id(user_id)
+
+
+async def logout(token: str) -> int:
+    return await SESSIONS.delete({"_id": _digest(token)})
+
+
+def auth(action: Action) -> Action:
+    """Call the action only with a valid token; `self.user_id` then says whose it is."""
+    facts(action).token = True
+
+    @functools.wraps(action)
+    async def authenticated(self: Any, *values: Any) -> Any:
+        self.token = self.request.headers.get("Authorization", "").removeprefix("Bearer ")
+        session = await SESSIONS.find_by_id(_digest(self.token))
+        if session is None:
+            raise AuthError
+        self.user_id = session["user_id"]
+        return await action(self, *values)
+
+    return authenticated
+
+
+async def _log_in(user_id: Any, email: str) -> Document:
+    token = secrets.token_urlsafe(32)
+    await SESSIONS.insert({"_id": _digest(token), "user_id": user_id})
+    return {"user": {"id": user_id, "email": email, "name": None}, "token": token}
+
+
+def _shown(user: Document) -> Document:
+    return {"id": user["_id"], "email": user["email"], "name": user["name"]}
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

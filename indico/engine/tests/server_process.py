@@ -1,0 +1,148 @@
+"""`ServerProcess`: the server as a person starts it, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import psutil
+
+from .sample.server import PROGRAM
+
+ENGINE = __name__.removesuffix(".tests.server_process")  # the engine's own name
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class ServerProcess:
+    """`python -m` the sample's server with these flags, on a free port.
+
+    What it prints goes to a file, so that it never waits for us to read it.
+    """
+
+    server = PROGRAM.server
+
+    def __init__(self, *flags: str, root: Path = ROOT, before: Sequence[str] = ()) -> None:
+        self.output = tempfile.NamedTemporaryFile("w+", prefix="server-")  # noqa: SIM115
+        self.process = subprocess.Popen(
+            [*before, sys.executable, "-m", self.server, "--port", "0", *flags],
+            cwd=root,
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            process_group=0,
+        )
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.stop()
+        self.output.close()
+
+    def printed(self) -> str:
+        return Path(self.output.name).read_text()
+
+    def wait_until_it_listens(self) -> Self:
+        def listens() -> bool:
+            assert self.process.poll() is None, self.printed()
+            return "settings  " in self.printed()
+
+        until(listens)
+        url = self.printed().split("listens on ")[1].split()[0]
+        self.port = int(url.rsplit(":")[-1])
+        return self
+
+    def call(self, path: str, body: Any = None, token: str = "", timeout: float = 20) -> Any:
+        return call(self.port, path, body, token, timeout)
+
+    def signal(self, name: signal.Signals) -> None:
+        self.process.send_signal(name)
+
+    def wait(self, seconds: float = 40) -> int:
+        """Its exit code."""
+        return self.process.wait(seconds)
+
+    def stop(self) -> int:
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+
+def call(
+    port: int, path: str, body: Any = None, token: str = "", timeout: float = 20
+) -> tuple[int, Any]:
+    """Status and data that `path` answers; a path that ends with a z is asked by GET."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}",
+        method="GET" if path.endswith("z") else "POST",
+        data=None if path.endswith("z") else json.dumps(body or {}).encode(),
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as response:
+            return response.status, json.load(response)["data"]
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)["data"]
+
+
+class ProcessTest(unittest.TestCase):
+    """A folder for the data of an embedded MongoDB, of which nothing is left running.
+
+    `flags` are those of every server that is started.
+    """
+
+    integration = True
+    flags: ClassVar[tuple[str, ...]] = ()
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory(prefix="test-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.addCleanup(self.end_all)
+
+    def mongods(self) -> list[psutil.Process]:
+        """The processes whose data is in our folder."""
+        return [
+            process
+            for process in psutil.process_iter(["cmdline", "status"])
+            if any(str(self.folder) in part for part in process.info["cmdline"] or [])
+            and "--dbpath" in process.info["cmdline"]
+            and process.info["status"] != psutil.STATUS_ZOMBIE
+        ]
+
+    def end_all(self) -> None:
+        for process in self.mongods():
+            process.kill()
+        until(lambda: not self.mongods())
+
+    def serve(self, *flags: str) -> ServerProcess:
+        """A server with its data in our folder, once it listens."""
+        return self.start(*flags).wait_until_it_listens()
+
+    def start(self, *flags: str) -> ServerProcess:
+        server = ServerProcess("--data-dir", str(self.folder), *self.flags, *flags)
+        self.addCleanup(server.__exit__)
+        return server
+
+
+def until(condition: Callable[[], Any], seconds: float = 30) -> None:
+    """Waits until `condition` holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)

@@ -1,0 +1,186 @@
+"""`ServerTest`: a test against the real app, on a real socket, with a database of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import functools
+import json
+import os
+import shutil
+import tempfile
+import unittest
+import zlib
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, cast
+
+from tornado.httpclient import HTTPResponse
+from tornado.httpserver import HTTPServer
+from tornado.testing import AsyncHTTPTestCase
+
+from .. import log
+from ..http.application import Application
+from ..mongo.connection import connect, disconnect
+from ..mongo.driver import mongodb
+from ..mongo.embedded import Embedded
+from ..process.serving import make_server
+from ..settings import ServerSettings
+from .sample import app
+
+# What `run.py test --matrix` varies.
+CHOSEN = {
+    "mongodb_driver": os.environ.get("TEST_MONGODB_DRIVER", "motor"),
+    "http_server": os.environ.get("TEST_HTTP_SERVER", "fast"),
+}
+T = TypeVar("T")
+PASSWORD = "correct horse battery"
+
+log.configure("text")
+log.LOGGER.setLevel("CRITICAL")
+
+
+@functools.cache
+def mongodb_uri(kind: type[Embedded] = Embedded) -> str:
+    """The MongoDB of this run of the tests, started when the first test asks."""
+    folder = Path(tempfile.mkdtemp(prefix="tests-"))
+    embedded = kind(folder, None, lambda line: None)
+    embedded.start()
+
+    def stop() -> None:
+        embedded.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(stop)
+    return embedded.uri
+
+
+class ServerTest(AsyncHTTPTestCase):
+    """Runs the app that `make_app` makes: the sample's, unless a subclass has another.
+
+    `TEST_MONGODB_DRIVER` and `TEST_HTTP_SERVER` in the environment choose others than the defaults.
+    """
+
+    integration = True
+    _app: Application
+    config: ServerSettings
+    settings: ClassVar[dict[str, Any]] = {}
+
+    def setUp(self) -> None:
+        self.database = test_database(self)
+        super().setUp()
+
+    def tearDown(self) -> None:
+        self.run_async(self.drop())
+        super().tearDown()
+
+    def get_app(self) -> Application:
+        self.config = self.make_settings(**{**CHOSEN, **self.settings})
+        driver, timeout = self.config.mongodb_driver, self.config.mongodb_timeout_seconds
+        self.run_async(connect(self.uri(), self.database, driver, timeout))
+        return self.make_app(self.config)
+
+    def make_settings(self, **values: Any) -> ServerSettings:
+        return app.Settings(**values)
+
+    def make_app(self, settings: Any) -> Application:
+        return app.make_app(settings)
+
+    def get_http_server(self) -> HTTPServer:
+        return cast(HTTPServer, make_server(self._app, self.config))
+
+    def uri(self) -> str:
+        return mongodb_uri()
+
+    async def drop(self) -> None:
+        await drop_collections(mongodb.client[self.database])
+        await disconnect()
+
+    def run_async(self, work: Coroutine[Any, Any, T]) -> T:
+        result: T = self.io_loop.run_sync(lambda: work, timeout=60)
+        return result
+
+    def post(
+        self, path: str, body: Any = None, token: str | None = None, **headers: str
+    ) -> HTTPResponse:
+        """What `path` answers; `body` is sent as JSON unless it is bytes."""
+        raw = body if isinstance(body, bytes) else json.dumps({} if body is None else body)
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        return self.fetch(path, method="POST", body=raw, headers=headers)
+
+    def raw(self, *parts: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of the answer to these bytes, sent as they are."""
+        return self.run_async(exchange(self.get_http_port(), *parts))
+
+    def data(self, response: HTTPResponse, status: int = 200) -> Any:
+        """The data of an answer that must have this status, in the envelope."""
+        envelope = json.loads(response.body)
+        self.assertEqual((response.code, envelope["status"]), (status, status), envelope)
+        self.assertEqual(set(envelope), {"status", "data"})
+        return envelope["data"]
+
+    def error(self, response: HTTPResponse, status: int, code: str, *paths: str) -> Any:
+        """The error of an answer that must have this status and code, and name these fields."""
+        envelope = json.loads(response.body)
+        self.assertEqual((response.code, envelope["status"]), (status, status), envelope)
+        self.assertIsInstance(envelope["data"], str)
+        error = envelope["error"]
+        self.assertEqual(error["code"], code, envelope)
+        self.assertEqual(error["request_id"], response.headers["X-Request-Id"])
+        self.assertEqual([detail["path"] for detail in error["details"]], list(paths))
+        return error
+
+    def register(self, email: str = "ada@example.com", **fields: Any) -> Any:
+        """A new account: `{"user", "token", "expires_at"}`."""
+        body = {"email": email, "password": PASSWORD, **fields}
+        return self.data(self.post("/auth/register", body), 201)
+
+    def login(self, email: str = "ada@example.com", password: str = PASSWORD) -> Any:
+        return self.data(self.post("/auth/login", {"email": email, "password": password}))
+
+    def stored(self, collection: str, **query: Any) -> list[dict[str, Any]]:
+        """The documents that are in the database."""
+        find = mongodb[collection].find(query)
+        documents: list[dict[str, Any]] = self.run_async(find.to_list(None))
+        return documents
+
+
+async def drop_collections(database: Any) -> None:
+    """As good as to drop the database, which keeps MongoDB for a tenth of a second."""
+    for name in await database.list_collection_names():
+        await database.drop_collection(name)
+
+
+async def exchange(port: int, *parts: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Sends `parts` on a connection of its own, and reads one answer; status 0 if there is none."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        return await read_answer(reader)
+    finally:
+        writer.close()
+
+
+async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers (names in lower case) and body; status 0 when the connection is closed."""
+    start = await reader.readline()
+    if not start:
+        return 0, {}, b""
+    headers = {}
+    while (line := await reader.readline()).strip():
+        name, _, value = line.decode("latin1").partition(":")
+        headers[name.lower()] = value.strip()
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    return int(start.split()[1]), headers, body
+
+
+def test_database(test: unittest.TestCase) -> str:
+    """A name of at most 63 bytes that is like no other test's, and begins with `test_`."""
+    return f"test_{test._testMethodName[5:40]}_{zlib.crc32(test.id().encode()):08x}"
+
+
+test_database.__test__ = False  # type: ignore[attr-defined]

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+from unittest import TestCase
+from unittest.mock import patch
+
+from pydantic import SecretStr, ValidationError
+
+from .sample.app import Settings, SettingsError, env_name, load, shown_default
+
+URI = "mongodb://ada:hunter2@db.example.com/"
+SECRET = "a secret of our own"
+
+
+class ConfigTest(TestCase):
+    """A file to write settings to, and an environment of its own."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.file = Path(folder.name) / "settings.yaml"
+        environment = patch.dict(os.environ)
+        environment.start()
+        self.addCleanup(environment.stop)
+        os.environ.pop("INDICO_MONGODB_DATABASE")
+
+    def refusal(self, *argv: str) -> str:
+        with self.assertRaises(SettingsError) as raised:
+            load(argv)
+        return str(raised.exception)
+
+
+class LoadTest(ConfigTest):
+    def test_defaults(self) -> None:
+        settings = load([])
+        self.assertEqual((settings.host, settings.port), ("127.0.0.1", 8888))
+        self.assertEqual(settings.environment, "development")
+        self.assertFalse(settings.debug)
+        for name, field in Settings.model_fields.items():
+            self.assertEqual(getattr(settings, name), field.default)
+        self.assertTrue(settings.serves_public_address_book)
+
+    def test_order(self) -> None:
+        self.file.write_text("port: 1\nhost: file\nmongodb_database: file\n")
+        os.environ["INDICO_PORT"] = "2"
+        os.environ["INDICO_HOST"] = "environment"
+        settings = load(["--config", str(self.file), "--port", "3"])
+        self.assertEqual(settings.port, 3)
+        self.assertEqual(settings.host, "environment")
+        self.assertEqual(settings.mongodb_database, "file")
+
+    def test_flags(self) -> None:
+        settings = load(["--debug", "--log-format", "json", "--mongodb-timeout-seconds", "2.5"])
+        self.assertTrue(settings.debug)
+        self.assertEqual(settings.log_format, "json")
+        self.assertEqual(settings.mongodb_timeout_seconds, 2.5)
+        os.environ["INDICO_DEBUG"] = "true"
+        self.assertTrue(load([]).debug)
+        self.assertFalse(load(["--no-debug"]).debug)
+
+    def test_empty_is_unset(self) -> None:
+        os.environ["INDICO_MONGODB_URI"] = ""
+        self.file.write_text("")
+        self.assertIsNone(load(["--config", str(self.file)]).mongodb_uri)
+
+    def test_wrong_value(self) -> None:
+        wrong = {
+            "port": ("abc", "integer"),
+            "log_format": ("xml", "'text' or 'json'"),
+            "max_body_bytes": ("0", "greater than or equal to 1"),
+            "drain_seconds": ("-1", "greater than 0"),
+            "body_timeout_seconds": ("inf", "finite"),
+            "offload_processes": ("-1", "greater than or equal to 0"),
+            "mongodb_driver": ("mongoengine", "'motor' or 'pymongo'"),
+            "mongodb_database": ("a b", "pattern"),
+            "environment": ("prod", "'development' or 'production'"),
+        }
+        for name, (value, allowed) in wrong.items():
+            with self.subTest(name=name):
+                os.environ[env_name(name)] = value
+                line = self.refusal()
+                self.assertTrue(line.startswith(f"{name}: '{value}' is not allowed: "), line)
+                self.assertIn(allowed, line)
+                self.assertNotIn("\n", line)
+                del os.environ[env_name(name)]
+
+    def test_several_wrong_values(self) -> None:
+        lines = self.refusal("--port", "x", "--log-format", "y").splitlines()
+        self.assertEqual([line.split(":")[0] for line in lines], ["port", "log_format"])
+
+    def test_a_key_without_its_certificate(self) -> None:
+        line = self.refusal("--private-key", "key.pem")
+        self.assertEqual(line.split(":")[0], "certificate")
+
+    def test_networks(self) -> None:
+        settings = load(["--trusted-proxies", "10.0.0.0/8, ::1"])
+        self.assertEqual([str(n) for n in settings.trusted_proxies], ["10.0.0.0/8", "::1/128"])
+        self.file.write_text("trusted_proxies: [10.0.0.0/8, 127.0.0.1]")
+        self.assertEqual(len(load(["--config", str(self.file)]).trusted_proxies), 2)
+        for wrong in ("10.0.0.1/8", "nobody", "10.0.0.0/33"):
+            line = self.refusal("--trusted-proxies", wrong)
+            self.assertIn(f"trusted_proxies: '{wrong}' is not allowed: ", line)
+            self.assertNotIn("Value error", line)
+        self.file.write_text("trusted_proxies: 5")
+        self.assertIn("trusted_proxies: 5", self.refusal("--config", str(self.file)))
+
+    def test_unknown_key(self) -> None:
+        self.file.write_text("prot: 1\n")
+        line = self.refusal("--config", str(self.file))
+        self.assertTrue(line.startswith("prot: there is no such setting; known are environment,"))
+
+    def test_unreadable_file(self) -> None:
+        self.assertIn("No such file", self.refusal("--config", "nowhere.yaml"))
+        self.assertIn("config: ", self.refusal("--config", ""))
+        for text in ("- 1", "port: [", "5", "1: 2", "[" * 5000):
+            self.file.write_text(text)
+            self.assertTrue(self.refusal("--config", str(self.file)).startswith("config: "))
+        self.file.write_bytes(b"\xff")
+        self.assertIn("is no YAML", self.refusal("--config", str(self.file)))
+        self.file.write_text("port: 1\nmongodb_uri: mongodb://u:hunter2@h: x")
+        line = self.refusal("--config", str(self.file))
+        self.assertIn("is no YAML, line 2", line)
+        self.assertNotIn("hunter2", line)
+
+    def test_secrets_are_not_shown(self) -> None:
+        self.assertNotIn("hunter2", repr(load(["--mongodb-uri", URI])))
+        self.file.write_text("mongodb_uri: [hunter2]")
+        line = self.refusal("--config", str(self.file))
+        self.assertTrue(line.startswith("mongodb_uri: the value is not allowed"), line)
+        self.assertNotIn("hunter2", line)
+
+    def test_help(self) -> None:
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), self.assertRaises(SystemExit) as left:
+            load(["--help"])
+        self.assertEqual(left.exception.code, 0)
+        text = " ".join(out.getvalue().split())
+        for name, field in Settings.model_fields.items():
+            default = shown_default(field)
+            self.assertIn(f"--{name.replace('_', '-')}", text)
+            self.assertIn(
+                f"{field.description} (default: {default}; environment: {env_name(name)})", text
+            )
+
+    def test_unknown_flag(self) -> None:
+        err = io.StringIO()
+        for argv in (["--prot", "1"], ["--mongodb_uri=mongodb://u:hunter2@h/"], ["hunter2"]):
+            with contextlib.redirect_stderr(err), self.assertRaises(SystemExit) as left:
+                load(argv)
+            self.assertEqual(left.exception.code, 2)
+        self.assertIn("there is no such flag: --mongodb_uri\n", err.getvalue())
+        self.assertNotIn("hunter2", err.getvalue())
+
+
+class ProductionTest(ConfigTest):
+    def test_valid(self) -> None:
+        flags = ["--environment", "production", "--mongodb-uri", URI, "--secret-key", SECRET]
+        settings = load(flags)
+        self.assertEqual(settings.environment, "production")
+        self.assertFalse(settings.serves_public_address_book)
+        self.assertTrue(load([*flags, "--public-address-book"]).serves_public_address_book)
+
+    def test_refused(self) -> None:
+        lines = self.refusal("--environment", "production", "--debug").splitlines()
+        refused = ["mongodb_uri", "debug", "secret_key"]
+        self.assertEqual([line.split(":")[0] for line in lines], refused)
+
+    def test_a_secret_at_its_default(self) -> None:
+        class WithSecret(Settings):
+            a_key: SecretStr = SecretStr("change me")
+
+        own: Any = {"mongodb_uri": SecretStr(URI), "secret_key": SecretStr(SECRET)}
+        own["environment"] = "production"
+        with self.assertRaisesRegex(ValidationError, "a_key: is a secret left at its default"):
+            WithSecret(**own)
+        WithSecret(**own, a_key=SecretStr("my own"))
+        WithSecret()

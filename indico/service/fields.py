@@ -1,0 +1,61 @@
+"""Fields of more than one route: what may be in them."""
+
+from __future__ import annotations
+
+import unicodedata
+from contextlib import suppress
+from typing import Annotated, Self
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+
+def _email(value: str) -> str:
+    try:
+        # The check of a mailbox is a mail's job; `.test` is the domain for trying things out.
+        return validate_email(value, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError as error:
+        raise PydanticCustomError(
+            "email", "it is no email address ({why})", {"why": str(error).rstrip(".")}
+        ) from None
+
+
+def _name(value: str) -> str:
+    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in value):
+        raise PydanticCustomError("name", "it must be without control characters")
+    if not value.strip():
+        raise PydanticCustomError("name", "it must not be blank")
+    return value
+
+
+MAX_EMAIL_LENGTH = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
+Email = Annotated[str, StringConstraints(max_length=MAX_EMAIL_LENGTH), AfterValidator(_email)]
+Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_name)]
+
+
+class UserUpdate(BaseModel):
+    """What a person may change of their account; a field that isn't here can't be reached."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: Email = ""  # not sent: left as it is, as is the name; null is no email
+    name: Name | None = None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("missing", "Give `name`, `email` or both")
+        return self
+
+
+def normal_email(text: str) -> str | None:
+    """Return an email address in the spelling that is stored; None for a text too long to be one.
+
+    A text that is no address stays as it is, because no account has it.
+    """
+    if len(text) > MAX_EMAIL_LENGTH:  # folding a long text takes quadratic time
+        return None
+    with suppress(PydanticCustomError):
+        return _email(text)
+    return text
