@@ -11,10 +11,11 @@ from typing import cast
 
 import indico
 from indico.app import PUBLIC_ADDRESS_BOOK, ROUTES
-from indico.config import Settings, shown_default
+from indico.config import Settings
 from indico.engine import error
 from indico.engine.http.action import facts
 from indico.engine.http.rest_handler import RestHandler
+from indico.engine.settings import shown_default
 from indico.engine.tests.server_process import ROOT
 from indico.error import IndicoError
 from indico.routes.handler import IndicoHandler

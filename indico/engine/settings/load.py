@@ -84,12 +84,11 @@ def _parser(
 
 
 def _flag(kind: Kind, name: str, field: FieldInfo) -> dict[str, Any]:
-    default = shown_default(field)
+    variable = env_name(kind, name)
+    text = f"{field.description} (default: {shown_default(field)}; environment: {variable})"
     flag: dict[str, Any] = {
         "default": argparse.SUPPRESS,
-        "help": f"{field.description} (default: {default}; environment: {env_name(kind, name)})".replace(
-            "%", "%%"
-        ),
+        "help": text.replace("%", "%%"),
     }
     if field.annotation in (bool, bool | None):
         return flag | {"action": argparse.BooleanOptionalAction}

@@ -19,6 +19,7 @@ import psutil
 
 from .sample.server import PROGRAM
 
+DOCTOR = PROGRAM.server.replace(".server", ".doctor")
 ENGINE = __name__.removesuffix(".tests.server_process")  # the engine's own name
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -26,6 +26,8 @@ from ..mongo.driver import mongodb
 from ..mongo.embedded import Embedded
 from ..process.serving import make_server
 from ..settings import ServerSettings
+from ..telemetry import metrics
+from . import environment  # noqa: F401 - forgets the settings of whoever runs the tests
 from .sample import app
 
 # What `run.py test --matrix` varies.
@@ -77,6 +79,7 @@ class ServerTest(AsyncHTTPTestCase):
     def get_app(self) -> Application:
         self.config = self.make_settings(**{**CHOSEN, **self.settings})
         driver, timeout = self.config.mongodb_driver, self.config.mongodb_timeout_seconds
+        metrics.identify("1.2.3")
         self.run_async(connect(self.uri(), self.database, driver, timeout))
         return self.make_app(self.config)
 

@@ -18,7 +18,7 @@ def written(formatter: logging.Formatter, message: str, *args: Any, **kwargs: An
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
-    logger = logging.Logger("indico")
+    logger = logging.Logger("sample")
     logger.addHandler(handler)
     logger.error(message, *args, **kwargs)
     return stream.getvalue()
@@ -44,11 +44,11 @@ class TextTest(TestCase):
 
 class JSONTest(TestCase):
     def test_valid(self) -> None:
-        text = written(JSONFormatter("indico"), "a\n%s", "b", extra={"fields": {"status": 200}})
+        text = written(JSONFormatter("sample"), "a\n%s", "b", extra={"fields": {"status": 200}})
         self.assertEqual(text.count("\n"), 1)
         line = json.loads(text)
         self.assertEqual(line["message"], "a\nb")
-        self.assertEqual((line["level"], line["logger"]), ("ERROR", "indico"))
+        self.assertEqual((line["level"], line["logger"]), ("ERROR", "sample"))
         self.assertEqual(line["status"], 200)
         self.assertNotIn("traceback", line)
 
@@ -56,7 +56,7 @@ class JSONTest(TestCase):
         try:
             raise ValueError("why")
         except ValueError:
-            text = written(JSONFormatter("indico"), "failed", exc_info=sys.exc_info())
+            text = written(JSONFormatter("sample"), "failed", exc_info=sys.exc_info())
         self.assertEqual(text.count("\n"), 1)
         self.assertIn("ValueError: why", json.loads(text)["traceback"])
 
@@ -85,12 +85,12 @@ class RequestTest(TestCase):
 
     def test_json(self) -> None:
         about = {"request_id": "a", "trace_id": "b"}
-        line = json.loads(self.while_handled(JSONFormatter("indico"), about))
+        line = json.loads(self.while_handled(JSONFormatter("sample"), about))
         self.assertEqual((line["request_id"], line["trace_id"]), ("a", "b"))
 
     def test_none(self) -> None:
         self.assertNotIn(
-            "request_id", json.loads(self.while_handled(JSONFormatter("indico"), None))
+            "request_id", json.loads(self.while_handled(JSONFormatter("sample"), None))
         )
 
 

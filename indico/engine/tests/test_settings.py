@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unittest import TestCase
@@ -11,10 +12,16 @@ from unittest.mock import patch
 
 from pydantic import SecretStr, ValidationError
 
-from .sample.app import Settings, SettingsError, env_name, load, shown_default
+from ..settings import ServerSettings, SettingsError, env_name, shown_default
+from ..settings import load as load_settings
+from .sample.app import Settings
 
 URI = "mongodb://ada:hunter2@db.example.com/"
 SECRET = "a secret of our own"
+
+
+def load(flags: Sequence[str]) -> Settings:
+    return load_settings(Settings, flags)
 
 
 class ConfigTest(TestCase):
@@ -27,7 +34,7 @@ class ConfigTest(TestCase):
         environment = patch.dict(os.environ)
         environment.start()
         self.addCleanup(environment.stop)
-        os.environ.pop("INDICO_MONGODB_DATABASE")
+        os.environ.pop(env_name(Settings, "mongodb_database"), None)
 
     def refusal(self, *argv: str) -> str:
         with self.assertRaises(SettingsError) as raised:
@@ -43,12 +50,11 @@ class LoadTest(ConfigTest):
         self.assertFalse(settings.debug)
         for name, field in Settings.model_fields.items():
             self.assertEqual(getattr(settings, name), field.default)
-        self.assertTrue(settings.serves_public_address_book)
 
     def test_order(self) -> None:
         self.file.write_text("port: 1\nhost: file\nmongodb_database: file\n")
-        os.environ["INDICO_PORT"] = "2"
-        os.environ["INDICO_HOST"] = "environment"
+        os.environ["SAMPLE_PORT"] = "2"
+        os.environ["SAMPLE_HOST"] = "environment"
         settings = load(["--config", str(self.file), "--port", "3"])
         self.assertEqual(settings.port, 3)
         self.assertEqual(settings.host, "environment")
@@ -59,12 +65,12 @@ class LoadTest(ConfigTest):
         self.assertTrue(settings.debug)
         self.assertEqual(settings.log_format, "json")
         self.assertEqual(settings.mongodb_timeout_seconds, 2.5)
-        os.environ["INDICO_DEBUG"] = "true"
+        os.environ["SAMPLE_DEBUG"] = "true"
         self.assertTrue(load([]).debug)
         self.assertFalse(load(["--no-debug"]).debug)
 
     def test_empty_is_unset(self) -> None:
-        os.environ["INDICO_MONGODB_URI"] = ""
+        os.environ["SAMPLE_MONGODB_URI"] = ""
         self.file.write_text("")
         self.assertIsNone(load(["--config", str(self.file)]).mongodb_uri)
 
@@ -82,12 +88,12 @@ class LoadTest(ConfigTest):
         }
         for name, (value, allowed) in wrong.items():
             with self.subTest(name=name):
-                os.environ[env_name(name)] = value
+                os.environ[env_name(Settings, name)] = value
                 line = self.refusal()
                 self.assertTrue(line.startswith(f"{name}: '{value}' is not allowed: "), line)
                 self.assertIn(allowed, line)
                 self.assertNotIn("\n", line)
-                del os.environ[env_name(name)]
+                del os.environ[env_name(Settings, name)]
 
     def test_several_wrong_values(self) -> None:
         lines = self.refusal("--port", "x", "--log-format", "y").splitlines()
@@ -143,9 +149,8 @@ class LoadTest(ConfigTest):
         for name, field in Settings.model_fields.items():
             default = shown_default(field)
             self.assertIn(f"--{name.replace('_', '-')}", text)
-            self.assertIn(
-                f"{field.description} (default: {default}; environment: {env_name(name)})", text
-            )
+            shown = f"(default: {default}; environment: {env_name(Settings, name)})"
+            self.assertIn(f"{field.description} {shown}", text)
 
     def test_unknown_flag(self) -> None:
         err = io.StringIO()
@@ -162,8 +167,6 @@ class ProductionTest(ConfigTest):
         flags = ["--environment", "production", "--mongodb-uri", URI, "--secret-key", SECRET]
         settings = load(flags)
         self.assertEqual(settings.environment, "production")
-        self.assertFalse(settings.serves_public_address_book)
-        self.assertTrue(load([*flags, "--public-address-book"]).serves_public_address_book)
 
     def test_refused(self) -> None:
         lines = self.refusal("--environment", "production", "--debug").splitlines()
@@ -180,3 +183,25 @@ class ProductionTest(ConfigTest):
             WithSecret(**own)
         WithSecret(**own, a_key=SecretStr("my own"))
         WithSecret()
+
+
+class NameTest(TestCase):
+    """The project's name, which the prefix of its environment variables tells."""
+
+    def test_defaults(self) -> None:
+        class Shop(ServerSettings, env_prefix="SHOP_"):
+            pass
+
+        class CornerShop(Shop):
+            pass
+
+        for kind in (Shop, CornerShop):
+            settings = kind()
+            self.assertEqual((settings.service_name, settings.mongodb_database), ("shop", "shop"))
+        self.assertEqual(Settings().service_name, "sample")
+        self.assertEqual(env_name(CornerShop, "port"), "SHOP_PORT")
+
+    def test_a_setting_of_ones_own(self) -> None:
+        with patch.dict(os.environ, {env_name(Settings, "greeting"): "good day"}):
+            self.assertEqual(load([]).greeting, "good day")
+            self.assertEqual(load(["--greeting", "hi"]).greeting, "hi")

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from indico.config import Settings
 from indico.engine import settings as config
 from indico.engine.tests.server_process import ROOT, ProcessTest
 from indico.tests.deploy.nginx import Nginx, needs_nginx
@@ -63,7 +64,7 @@ class DockerfileTest(unittest.TestCase):
         fields = re.findall(r"INDICO_(\w+)=(\S+)", DOCKERFILE)
         flags = [f"--{name.lower().replace('_', '-')}={value}" for name, value in fields]
         secret = ["--secret-key", "0123456789abcdef", "--mongodb-uri", "mongodb://a"]
-        loaded = config.load([*flags, *secret])
+        loaded = config.load(Settings, [*flags, *secret])
         self.assertEqual((loaded.environment, loaded.host), ("production", "0.0.0.0"))
         self.assertIn(f"EXPOSE {loaded.port}\n", DOCKERFILE)
 
@@ -152,7 +153,7 @@ class ComposeTest(unittest.TestCase):
             made = [self.make_secrets(script) for _ in range(2)]
             settings = Path(folder, "secrets/settings.yaml")
             flags = ["--config", str(settings), "--environment", "production"]
-            uri = config.load(flags).uri
+            uri = config.load(Settings, flags).uri
         self.assertEqual(made[0], made[1])
         self.assertIn(f":{made[0]['mongodb-password']}@", uri)
         self.assertEqual(len(set(made[0].values())), 3)

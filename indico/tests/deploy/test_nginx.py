@@ -18,12 +18,13 @@ from tornado.web import RequestHandler
 from tornado.websocket import websocket_connect
 
 from indico.config import Settings
+from indico.engine.error import error_for_status
 from indico.engine.process import serving
 from indico.engine.tests.http.http_servers import HTTPServerTest, get, our_server, post_head
 from indico.engine.tests.http.test_tls import certificate
 from indico.engine.tests.http.test_websocket import EchoHandler
 from indico.engine.tests.server_test import read_answer
-from indico.error import IndicoError, error_for_status
+from indico.error import IndicoError
 from indico.tests.deploy.nginx import Nginx, free_ports, needs_nginx
 from indico.tests.deploy.programs import DEPLOY
 

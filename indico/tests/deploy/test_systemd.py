@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from indico.engine import settings as config
+from indico.config import Settings
 from indico.engine.tests.server_process import ROOT, ProcessTest
 from indico.engine.tests.server_test import mongodb_uri, test_database
 from indico.tests.deploy.programs import DEPLOY, needs, program, read_by
@@ -104,7 +104,7 @@ class ServiceTest(ProcessTest):
 
     def test_time_to_stop(self) -> None:
         (seconds,) = re.findall(r"TimeoutStopSec=(\d+)", SERVICE)
-        self.assertGreater(int(seconds), config.Settings().drain_seconds + 5)
+        self.assertGreater(int(seconds), Settings().drain_seconds + 5)
 
 
 @needs(ANALYZE, "systemd-analyze, of apt install systemd")

@@ -120,14 +120,13 @@ REASONS: dict[str, list[str]] = {
         "expect-two-lengths",
         "expect-length-and-encoding",
     ],
-    "What follows the body is refused at its first byte that begins no method.": [
-        "half-body-but-one-byte",
+    "RFC 9110, 10.1.1: an HTTP/1.0 client is sent no interim answer.": [
+        "expect-in-http-1.0",
     ],
-    "It is refused once it can be no request; Tornado waits for the end of a head.": [
-        "rubbish-text-without-end",
+    "Bytes that begin no request line are refused at once; Tornado waits for the end of a head.": [
+        "http-0.9-half-close",
         "rubbish-half-close-zeros",
         "rubbish-half-close-all-bytes",
-        "rubbish-half-close-text-without-end",
         "rubbish-half-close-tls",
         "rubbish-half-close-ssh",
     ],

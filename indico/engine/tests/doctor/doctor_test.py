@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...doctor.finding import Check, Finding
+from ..environment import PREFIX
 from ..sample.app import Settings
-from ..server_process import ROOT, ProcessTest
+from ..server_process import DOCTOR, ROOT, ProcessTest
 
 NOBODY = 65534
 
@@ -39,9 +40,9 @@ class DoctorTest(ProcessTest):
     def examine(self, *flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """The whole doctor, with its embedded MongoDB's data in our folder."""
         return subprocess.run(
-            [sys.executable, "-m", "indico.doctor", "--data-dir", f"{self.folder}/data", *flags],
+            [sys.executable, "-m", DOCTOR, "--data-dir", f"{self.folder}/data", *flags],
             cwd=ROOT,
-            env={**os.environ, "INDICO_PORT": "0", **environment},
+            env={**os.environ, f"{PREFIX}PORT": "0", **environment},
             capture_output=True,
             text=True,
             check=False,

@@ -14,60 +14,65 @@ import psutil
 
 from ...doctor.machine import certificate, disk_space, file_limit, folders, port
 from ..http import test_tls
-from ..server_process import ENGINE, until
+from ..sample.server import PROGRAM
+from ..server_process import DOCTOR, ENGINE, until
 from ..server_test import mongodb_uri
 from .doctor_test import DoctorTest, without_rights
 
 UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 Usage = namedtuple("Usage", "free")
 
+SERVER = PROGRAM.server
+
 
 class PortTest(DoctorTest):
     def test_free(self) -> None:
         until(self.is_free)  # another program may take it first
-        self.assertIn("a free one is taken", self.one(port, self.settings(port=0)))
+        self.assertIn("a free one is taken", self.one(port, self.settings(port=0), SERVER))
 
     def is_free(self) -> bool:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             number = taken.getsockname()[1]
-        line = self.one(port, self.settings(port=number))
+        line = self.one(port, self.settings(port=number), SERVER)
         return line == f"ok: 127.0.0.1:{number} is free. "
 
     def test_taken(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             number = taken.getsockname()[1]
             by = f"by {psutil.Process().name()} (process {os.getpid()})"
-            line = self.one(port, self.settings(port=number))
+            line = self.one(port, self.settings(port=number), SERVER)
             self.assertIn(f"fault: 127.0.0.1:{number} is taken {by}.", line)
             with patch("psutil.net_connections", side_effect=psutil.AccessDenied):
-                line = self.one(port, self.settings(port=number))
+                line = self.one(port, self.settings(port=number), SERVER)
             self.assertIn(f"127.0.0.1:{number} is taken.", line)
             with patch("psutil.net_connections", return_value=[]):
-                self.assertEqual(self.one(port, self.settings(port=number)), line)
-            found = self.found(port, self.settings(port=0, metrics_port=number))
+                self.assertEqual(self.one(port, self.settings(port=number), SERVER), line)
+            found = self.found(port, self.settings(port=0, metrics_port=number), SERVER)
             self.assertEqual(found, ["ok", "fault"])
 
-    def test_by_an_indico_server(self) -> None:
+    def test_by_a_server_of_the_project(self) -> None:
         server = self.serve("--mongodb-uri", mongodb_uri())
-        line = self.one(port, self.settings(port=server.port))
-        self.assertIn(f"warning: An indico server listens on 127.0.0.1:{server.port} already", line)
+        line = self.one(port, self.settings(port=server.port), SERVER)
+        self.assertIn(
+            f"warning: A server of this project listens on 127.0.0.1:{server.port} already", line
+        )
         self.assertIn(f"(process {server.process.pid})", line)
 
     def test_rights(self) -> None:
         with patch(f"{ENGINE}.doctor.machine.bind_sockets", side_effect=PermissionError(13, "")):
-            self.assertIn("CAP_NET_BIND_SERVICE", self.one(port, self.settings(port=80)))
+            self.assertIn("CAP_NET_BIND_SERVICE", self.one(port, self.settings(port=80), SERVER))
 
     @skipUnless(
         UNPRIVILEGED.exists() and int(UNPRIVILEGED.read_text()) > 80, "any user may listen on 80"
     )
     def test_a_privileged_one(self) -> None:
         with without_rights():
-            line = self.one(port, self.settings(port=80))
+            line = self.one(port, self.settings(port=80), SERVER)
         self.assertIn("fault: 127.0.0.1:80 needs rights that this user has not.", line)
 
     def test_host(self) -> None:
         for host in ("192.0.2.1", "a" * 70):
-            line = self.one(port, self.settings(port=0, host=host))
+            line = self.one(port, self.settings(port=0, host=host), SERVER)
             self.assertIn(f"fault: {host}:0 is no address of this machine.", line)
 
 
@@ -88,7 +93,7 @@ class FileLimitTest(DoctorTest):
 
     def test_a_process_with_few(self) -> None:
         lower = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (512, 512))"
-        run = "import runpy; runpy.run_module('indico.doctor', run_name='__main__')"
+        run = f"import runpy; runpy.run_module('{DOCTOR}', run_name='__main__')"
         done = subprocess.run(
             [sys.executable, "-c", f"{lower}\n{run}", "--data-dir", self.folder / "data"],
             capture_output=True,
@@ -138,7 +143,7 @@ class FoldersTest(DoctorTest):
         locked = self.folder / "locked"
         locked.mkdir()
         locked.chmod(0o555)
-        log = self.folder / "indico.log"
+        log = self.folder / "server.log"
         log.write_text("")
         log.chmod(0o444)
         with without_rights():
@@ -155,10 +160,10 @@ class FoldersTest(DoctorTest):
 
     def test_files(self) -> None:
         settings = self.settings(
-            pid_file=self.folder / "run/indico-%(port)s.pid", log_file=self.folder / "indico.log"
+            pid_file=self.folder / "run/server-%(port)s.pid", log_file=self.folder / "server.log"
         )
         self.assertEqual(self.found(folders, settings), ["ok", "ok", "ok"])
-        (self.folder / "indico.log").write_text("")
+        (self.folder / "server.log").write_text("")
         self.assertEqual(self.found(folders, settings), ["ok", "ok", "ok"])
 
 

@@ -11,12 +11,13 @@ import subprocess
 import sys
 import threading
 import venv
-from pathlib import Path
 
-from ...doctor.__main__ import main
+from ...doctor.command import main
 from ...doctor.finding import examine, ok
 from ...settings import env_name
-from ..server_process import ROOT
+from ..sample.app import Settings
+from ..sample.server import PROGRAM
+from ..server_process import DOCTOR, ENGINE, ROOT
 from ..server_test import mongodb_uri
 from .doctor_test import DoctorTest
 
@@ -44,12 +45,12 @@ class ProcessesTest(DoctorTest):
         self.assertEqual(list(self.folder.iterdir()), [])
 
     def test_with_mongodb(self) -> None:
-        uri = {env_name("mongodb_uri"): mongodb_uri()}
+        uri = {env_name(Settings, "mongodb_uri"): mongodb_uri()}
         states = self.states(0, "--mongodb-driver", "pymongo", **uri)
         self.assertEqual(set(states), ALWAYS - {"disk space", "folders"} | OF_MONGODB)
 
     def test_no_mongodb(self) -> None:
-        uri = {env_name("mongodb_uri"): "mongodb://ada:hunter2@127.0.0.1:1/"}
+        uri = {env_name(Settings, "mongodb_uri"): "mongodb://ada:hunter2@127.0.0.1:1/"}
         timeout = ("--mongodb-timeout-seconds", "0.2")
         states = self.states(1, *timeout, **uri)
         self.assertEqual(states["mongodb"], "fault")
@@ -74,8 +75,8 @@ class ProcessesTest(DoctorTest):
     def test_wrong_flags(self) -> None:
         done = self.examine("--prot", "1")
         self.assertEqual((done.returncode, done.stdout), (2, ""))
-        self.assertIn("indico.doctor: error: there is no such flag: --prot\n", done.stderr)
-        self.assertIn("[the flags of python -m indico.server]", self.examine("--help").stdout)
+        self.assertIn(f"{DOCTOR}: error: there is no such flag: --prot\n", done.stderr)
+        self.assertIn(f"[the flags of python -m {PROGRAM.server}]", self.examine("--help").stdout)
 
     def test_colour_in_a_terminal_only(self) -> None:
         self.assertIn("\x1b[32mok\x1b[0m       python", self.in_terminal())
@@ -85,7 +86,7 @@ class ProcessesTest(DoctorTest):
         ours, theirs = pty.openpty()
         with open(ours, closefd=True) as terminal:
             code = subprocess.call(
-                [sys.executable, "-m", "indico.doctor", "--port", "x"],
+                [sys.executable, "-m", DOCTOR, "--port", "x"],
                 cwd=ROOT,
                 stdout=theirs,
                 env={**os.environ, **environment},
@@ -102,7 +103,7 @@ class BareTest(DoctorTest):
     def test_nothing_installed(self) -> None:
         venv.create(self.folder / "bare", symlinks=True)
         done = subprocess.run(
-            [self.folder / "bare/bin/python", "-m", "indico.doctor"],
+            [self.folder / "bare/bin/python", "-m", DOCTOR],
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -110,27 +111,28 @@ class BareTest(DoctorTest):
         )
         self.assertEqual((done.returncode, done.stderr), (1, ""), done.stdout)
         self.assertRegex(done.stdout, r"fault    packages +packaging is not installed")
-        self.assertRegex(done.stdout, r"fault    the rest +indico can't be imported")
+        self.assertRegex(done.stdout, rf"fault    the rest +{PROGRAM.package} can't be")
 
     def test_a_package_is_missing(self) -> None:
         code = (
             "import runpy, sys\n"
             "sys.modules['tornado'] = None\n"
             "sys.argv[1:] = ['--json']\n"
-            "runpy.run_module('indico.doctor', run_name='__main__')"
+            f"runpy.run_module('{DOCTOR}', run_name='__main__')"
         )
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
         )
         self.assertEqual((done.returncode, done.stderr), (1, ""))
-        self.assertIn("indico can't be imported (ModuleNotFoundError", done.stdout)
+        self.assertIn("can't be imported (ModuleNotFoundError", done.stdout)
 
     def test_an_old_python_can_read_it(self) -> None:
-        for name in ("__init__", "__main__", "finding", "python"):
-            text = Path(ROOT, "indico/doctor", f"{name}.py").read_text()
-            for node in ast.parse(text, feature_version=(3, 8)).body:
-                if isinstance(node, ast.ImportFrom) and str(node.module).startswith("indico"):
-                    self.assertIn(node.module, ("indico.doctor.finding", "indico.doctor.python"))
+        engine = ROOT / ENGINE.replace(".", "/")
+        checked = ("__init__", "command", "finding", "python")
+        for file in (engine / "program.py", *(engine / f"doctor/{n}.py" for n in checked)):
+            for node in ast.parse(file.read_text(), feature_version=(3, 8)).body:
+                if isinstance(node, ast.ImportFrom) and node.level:
+                    self.assertIn(node.module, ("finding", "python", "program"))
                 elif isinstance(node, ast.Import | ast.ImportFrom):
                     names = [node.module] if isinstance(node, ast.ImportFrom) else node.names
                     for named in names:
@@ -142,7 +144,7 @@ class ExamineTest(DoctorTest):
     def test_main(self) -> None:
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
-            self.assertEqual(main(["--port", "x"]), 1)
+            self.assertEqual(main(PROGRAM, ["--port", "x"]), 1)
         self.assertRegex(out.getvalue(), "fault    settings +port: 'x' is not allowed")
 
     def test_a_crash_is_a_fault_of_its_own(self) -> None:

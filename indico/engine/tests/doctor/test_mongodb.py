@@ -154,10 +154,10 @@ class ReplicaSetTest(MongoDBTest):
         facts = self.facts()
         production = {"environment": "production"}
         line = self.of(doctor.replica_set, facts, **production)
-        self.assertIn("warning: indico has 1 members with data", line)
+        self.assertIn("warning: embedded has 1 members with data", line)
         three = {**facts.hello, "hosts": ["a:1", "b:1", "c:1"]}
         facts = dataclasses.replace(facts, hello=three)
-        self.assertIn("ok: indico, of 3.", self.of(doctor.replica_set, facts, **production))
+        self.assertIn("ok: embedded, of 3.", self.of(doctor.replica_set, facts, **production))
         facts = dataclasses.replace(facts, hello={"msg": "isdbgrid"})
         self.assertIn("ok: A sharded", self.of(doctor.replica_set, facts))
 
@@ -185,7 +185,7 @@ class EmbeddedTest(MongoDBTest):
     def test_it_is_used_and_left_as_it_is(self) -> None:
         before = sorted(self.folder.rglob("mongod.*"))
         facts = self.reached(self.settings_of_all)
-        self.assertEqual(facts.hello["setName"], "indico")
+        self.assertEqual(facts.hello["setName"], "embedded")
         self.assertEqual(sorted(self.folder.rglob("mongod.*")), before)
         self.assertEqual(len(self.mongods()), 1)
         self.embedded.stop()
@@ -208,7 +208,7 @@ class EmbeddedTest(MongoDBTest):
     def test_no_primary(self) -> None:
         self.client().admin.command("replSetStepDown", 60, force=True)
         line = self.of(doctor.replica_set, self.facts())
-        self.assertIn("fault: A member of indico that takes no writes.", line)
+        self.assertIn("fault: A member of embedded that takes no writes.", line)
 
 
 class StandaloneTest(MongoDBTest):

@@ -6,7 +6,7 @@ import sys
 from unittest.mock import patch
 
 from ...doctor.python import packages, python, virtual_environment
-from ..server_process import ROOT
+from ..server_process import ENGINE, ROOT
 from .doctor_test import DoctorTest
 
 PSUTIL = importlib.metadata.version("psutil")
@@ -28,7 +28,8 @@ class PythonTest(DoctorTest):
     def test_the_system_s_own(self) -> None:
         """Really without a virtual environment; no package of ours is there."""
         code = (
-            "import indico.doctor.python as p; print(*[f.state for f in p.virtual_environment()])"
+            f"import {ENGINE}.doctor.python as p; "
+            "print(*[f.state for f in p.virtual_environment()])"
         )
         python = f"{sys.base_prefix}/bin/python3"
         printed = subprocess.check_output([python, "-c", code], cwd=ROOT, text=True)

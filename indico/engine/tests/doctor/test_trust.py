@@ -4,6 +4,7 @@ from typing import Any
 
 from ...doctor.trust import proxies, secrets
 from ...settings import load
+from ..sample.app import Settings
 from .doctor_test import DoctorTest
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -57,7 +58,7 @@ class SecretsTest(DoctorTest):
             file.write_text(text)
             for mode, readable in ((0o600, False), (0o640, False), (0o644, True)):
                 file.chmod(mode)
-                load(("--config", str(file)))
+                load(Settings, ("--config", str(file)))
                 self.assertEqual(len(self.of("--config", str(file))), secret and readable)
 
 

@@ -1,9 +1,9 @@
-"""The HTTP servers that indico runs on, and `HTTPServerTest`: a test that runs on each."""
+"""The HTTP servers, and `HTTPServerTest`: a test that runs on each."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
+import os
 from collections.abc import Callable
 from ssl import SSLContext
 from typing import Any, ClassVar, Protocol, cast
@@ -15,7 +15,7 @@ from tornado.testing import AsyncHTTPTestCase
 from ...http.application import Application
 from ...process.serving import make_server
 from ..sample.app import Settings
-from ..server_test import exchange
+from ..server_test import CHOSEN, exchange
 
 
 class MakeServer(Protocol):
@@ -39,26 +39,26 @@ def our_server(
     return cast(HTTPServer, make_server(app, settings, ssl_options))
 
 
-class HTTPServerTest(AsyncHTTPTestCase):
-    """Runs `routes` on Tornado's server; each subclass gets twins that run them on ours.
+# What `run.py test --matrix` varies; uvloop's transports are not those of asyncio.
+MAKE: dict[str, MakeServer] = {"fast": our_server, "tornado": tornado_server}
+POLICIES: dict[str, type[asyncio.AbstractEventLoopPolicy]] = {
+    "uvloop": uvloop.EventLoopPolicy,
+    "asyncio": asyncio.DefaultEventLoopPolicy,
+}
 
-    One of them with uvloop, whose transports are not those of asyncio.
-    """
+
+class HTTPServerTest(AsyncHTTPTestCase):
+    """Runs `routes` on our server; `TEST_HTTP_SERVER` and `TEST_LOOP` choose others."""
 
     integration = True
     _app: Application
-    ours: ClassVar[Any] = staticmethod(our_server)
-    make: ClassVar[MakeServer] = staticmethod(tornado_server)
-    policy: ClassVar[type[asyncio.AbstractEventLoopPolicy]] = asyncio.DefaultEventLoopPolicy
+    on_tornado = CHOSEN["http_server"] == "tornado"
+    make: ClassVar[MakeServer] = staticmethod(MAKE[CHOSEN["http_server"]])
+    policy: ClassVar[type[asyncio.AbstractEventLoopPolicy]] = POLICIES[
+        os.environ.get("TEST_LOOP", "uvloop")
+    ]
     routes: ClassVar[list[Any]] = []
     settings: ClassVar[dict[str, Any]] = {}
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "make" not in vars(cls):
-            ours = {"make": staticmethod(our_server), "__module__": cls.__module__}
-            add_twin(cls, "OnOurs", ours)
-            add_twin(cls, "OnOursWithUvloop", {**ours, "policy": uvloop.EventLoopPolicy})
 
     def setUp(self) -> None:
         asyncio.set_event_loop_policy(self.policy())
@@ -94,12 +94,6 @@ class HTTPServerTest(AsyncHTTPTestCase):
         """Somebody else, on a connection of their own, is answered."""
         status, _, _ = await exchange(self.get_http_port(), get(path))
         self.assertEqual(status, 200)
-
-
-def add_twin(test: type, suffix: str, body: dict[str, Any]) -> None:
-    """A subclass of `test`, in the same module."""
-    twin = type(test.__name__ + suffix, (test,), body)
-    setattr(sys.modules[test.__module__], twin.__name__, twin)
 
 
 def get(path: bytes = b"/", *fields: bytes, version: bytes = b"1.1") -> bytes:

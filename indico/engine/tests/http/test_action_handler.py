@@ -20,6 +20,7 @@ from ...http.application import Application
 from ...http.decorators import type_check, unpack
 from ...http.json_handler import JSONHandler
 from ...log import LOGGER, JSONFormatter
+from ..sample.app import SampleHandler
 from ..server_process import ENGINE
 from ..server_test import ServerTest, exchange
 
@@ -203,7 +204,7 @@ class ActionNameTest(ThingTest):
     """What is refused when the class is made."""
 
     def make(self, name: str, action: Any) -> None:
-        type("MadeHandler", (ActionHandler,), {name: action})
+        type("MadeHandler", (SampleHandler,), {name: action})
 
     def test_valid(self) -> None:
         async def action(self: Any) -> None: ...
@@ -215,16 +216,7 @@ class ActionNameTest(ThingTest):
         async def action(self: Any) -> None: ...
 
         names = ["finish", "prepare", "settings", "clear_all_cookies", "post", "request"]
-        for name in [
-            *names,
-            "respond",
-            "body",
-            "config",
-            "user_id",
-            "session",
-            "ui",
-            "application",
-        ]:
+        for name in [*names, "respond", "body", "config", "user_id", "token", "ui", "application"]:
             with self.subTest(name=name), self.assertRaisesRegex(TypeError, f"MadeHandler.{name} "):
                 self.make(name, action)
 

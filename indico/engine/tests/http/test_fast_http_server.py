@@ -18,9 +18,10 @@ from tornado.testing import gen_test
 from tornado.web import RequestHandler, stream_request_body
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, websocket_connect
 
-from ...http.server import _Pump, _tunnel
+from ...http import tunnel
+from ...http.tunnel import Pump
 from ..server_test import read_answer
-from .http_servers import HTTPServerTest, get, post_head, until
+from .http_servers import HTTPServerTest, get, our_server, post_head, until
 from .test_tls import certificate, server_context
 
 MEBIBYTE = 1 << 20
@@ -131,7 +132,7 @@ class StreamTest(HTTPServerTest):
 
 
 class BegunAnswerTest(HTTPServerTest):
-    make = HTTPServerTest.ours  # Tornado's writes its 400 into the middle of the answer
+    make = staticmethod(our_server)  # Tornado's writes its 400 into the middle of the answer
     routes = [(r"/stream", StreamHandler)]  # noqa: RUF012
 
     @gen_test(timeout=60)
@@ -146,7 +147,7 @@ class BegunAnswerTest(HTTPServerTest):
 class TakesNothingTest(HTTPServerTest):
     """Tornado's has no such limit."""
 
-    make = HTTPServerTest.ours
+    make = staticmethod(our_server)
     settings = {"idle_timeout_seconds": 0.3}  # noqa: RUF012
     routes = [(r"/large", LargeHandler)]  # noqa: RUF012
 
@@ -220,7 +221,7 @@ class EarlyFrameTest(HTTPServerTest):
 class TunnelTest(HTTPServerTest):
     """What joins a client with the socket that stands for it, when one of them is gone."""
 
-    make = HTTPServerTest.ours
+    make = staticmethod(our_server)
     policy = uvloop.EventLoopPolicy  # its transports mind what is done to them once they are closed
 
     async def transport(self, end: socket.socket) -> asyncio.Transport:
@@ -234,7 +235,7 @@ class TunnelTest(HTTPServerTest):
         client = await self.transport(near)
         client.close()
         ours, theirs = socket.socketpair()
-        await _tunnel(client, ours, b"first")
+        await tunnel.connect(client, ours, b"first")
         reader, writer = await asyncio.open_connection(sock=theirs)
         self.assertEqual(await reader.read(), b"")
         writer.close()
@@ -246,7 +247,7 @@ class TunnelTest(HTTPServerTest):
         transport = await self.transport(near)
         transport.close()
         await asyncio.sleep(0)
-        _Pump(transport).resume_writing()
+        Pump(transport).resume_writing()
         far.close()
 
 
@@ -275,7 +276,7 @@ class PongHandler(RequestHandler):
 
 
 class StopTest(HTTPServerTest):
-    make = HTTPServerTest.ours  # Tornado's resets who waits to be accepted
+    make = staticmethod(our_server)  # Tornado's resets who waits to be accepted
     routes = [(r"/", PongHandler)]  # noqa: RUF012
 
     @gen_test
@@ -291,5 +292,5 @@ class StopTest(HTTPServerTest):
 
 
 class StopWithUvloopTest(StopTest):
-    make = HTTPServerTest.ours
+    make = staticmethod(our_server)
     policy = uvloop.EventLoopPolicy

@@ -4,11 +4,15 @@ import asyncio
 import gzip
 import json
 from unittest import TestCase
+from unittest.mock import Mock
+
+from tornado.httputil import HTTPServerRequest
 
 from ...error import Conflict
 from ...http.application import Application
 from ...http.application import metrics_app as make_metrics_app
 from ...http.json_handler import JSONHandler
+from ...http.route_names import RouteNames
 from ...mongo import connection as db
 from ...mongo.collection import Collection
 from ...mongo.driver import mongodb
@@ -72,12 +76,12 @@ class MetricsTest(ServerTest):
 
     def test_wrong_method(self) -> None:
         self.added("/user/get", "GET", status=405, resource="user", action="unknown")
-        self.added("/items", "PUT", status=405, resource="addresses", action="unknown")
+        self.added("/items", "PUT", status=405, resource="items", action="unknown")
 
     def test_rest(self) -> None:
-        self.added("/items", "GET", resource="addresses", action="GET")
+        self.added("/items", "GET", resource="items", action="GET")
         path = "/items/0123456789abcdef01234567"
-        self.added(path, "GET", status=404, resource="addresses", action="GET")
+        self.added(path, "GET", status=404, resource="items", action="GET")
         self.added("/healthz", "HEAD", resource="healthz", action="HEAD")
 
     def test_no_label_is_what_a_client_made_up(self) -> None:
@@ -223,9 +227,12 @@ class ResourceTest(TestCase):
         patterns = (r".*", r"/", r"/([^/]+)", r"/a", nested, r"/e/.*")
         kinds = {pattern: type("Handler", (JSONHandler,), {}) for pattern in patterns}
         app = Application(list(kinds.items()), Settings())
-        named = [app._resources[kind] for kind in kinds.values()]
+        names = RouteNames(app.wildcard_router.rules)
+        request = HTTPServerRequest("GET", "/", connection=Mock())
+        made = {pattern: kind(app, request) for pattern, kind in kinds.items()}
+        named = [names.resource(handler) for handler in made.values()]
         self.assertEqual(named, [".*", "", "{}", "a", "b", "e"])
-        self.assertEqual(app._templates[kinds[nested]], "/b/{}/{}")
+        self.assertEqual(names.route(made[nested]), "/b/{}/{}")
 
 
 class PortOfItsOwnTest(ServerTest):

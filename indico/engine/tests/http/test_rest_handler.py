@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 from tornado.iostream import StreamClosedError
 from tornado.testing import gen_test
@@ -11,12 +11,16 @@ from tornado.testing import gen_test
 from ...error import Conflict
 from ...http.application import Application
 from ...http.rest_handler import RestHandler
+from ...log import LOGGER
+from ...mongo.driver import ObjectId
 from ..sample.accounts import auth
-from ..sample.app import make_app
+from ..sample.app import Settings, make_app
 from ..server_test import ServerTest, exchange
 
 
 class ThingHandler(RestHandler):
+    user_id: ObjectId
+
     async def get(self, name: str) -> Any:
         return {"name": name}
 
@@ -57,7 +61,7 @@ class StreamHandler(RestHandler):
 class RestTest(ServerTest):
     def get_app(self) -> Application:
         super().get_app()
-        app = make_app(self.config)
+        app = make_app(cast(Settings, self.config))
         app.add_handlers(
             ".*",
             [
@@ -113,7 +117,7 @@ class RestTest(ServerTest):
     @gen_test
     async def test_a_client_that_left_before_we_are_told(self) -> None:
         request = b"GET /stream?size=99999&gone=1 HTTP/1.1\r\nHost: a\r\n\r\n"
-        with self.assertLogs("indico", "INFO") as logs:
+        with self.assertLogs(LOGGER, "INFO") as logs:
             await exchange(self.get_http_port(), request)
         self.assertEqual(len(logs.output), 1)
         self.assertIn(" 499 ", logs.output[0])

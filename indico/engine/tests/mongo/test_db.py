@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
 from unittest import IsolatedAsyncioTestCase
 
 from ...error import StartError, Unavailable
 from ...mongo.collection import Collection, IndexModel
 from ...mongo.connection import connect, disconnect, ping
 from ...mongo.driver import Driver, mongodb
-from ..server_test import ServerTest, mongodb_uri
+from ..server_test import CHOSEN, ServerTest, mongodb_uri
 
 NOBODY = "mongodb://127.0.0.1:1/?directConnection=true"
+
+DRIVER: Any = CHOSEN["mongodb_driver"]
 
 
 class ConnectTest(IsolatedAsyncioTestCase):
@@ -22,23 +25,22 @@ class ConnectTest(IsolatedAsyncioTestCase):
 
     async def refusal(self, uri: str, timeout_seconds: float = 0.3) -> str:
         with self.assertRaises(StartError) as raised:
-            await connect(uri, "test_connect", self.config.mongodb_driver, timeout_seconds)
+            await connect(uri, "test_connect", DRIVER, timeout_seconds)
         with self.assertRaisesRegex(Unavailable, "not open"):
             mongodb["users"]
         return str(raised.exception)
 
     async def test_valid(self) -> None:
-        await connect(mongodb_uri(), "test_connect", self.config.mongodb_driver)
-        self.assertIs(indico.mongodb, mongodb)
+        await connect(mongodb_uri(), "test_connect", DRIVER)
         self.assertEqual(mongodb.users.name, "users")
         self.assertEqual(mongodb["users"].full_name, "test_connect.users")
         self.assertTrue(await ping())
         await mongodb.client.drop_database("test_connect")
 
     async def test_driver(self) -> None:
-        await connect(mongodb_uri(), "test_connect", self.config.mongodb_driver)
+        await connect(mongodb_uri(), "test_connect", DRIVER)
         module = type(mongodb.client).__module__
-        self.assertEqual(module.split(".")[0], self.config.mongodb_driver)
+        self.assertEqual(module.split(".")[0], DRIVER)
         await mongodb.client.drop_database("test_connect")
 
     async def test_not_open(self) -> None:
@@ -80,7 +82,7 @@ class ConnectTest(IsolatedAsyncioTestCase):
         self.assertNotIn("hunter2", text)
 
     async def test_an_index_that_is_there_already_with_other_options(self) -> None:
-        await connect(mongodb_uri(), "test_connect", self.config.mongodb_driver)
+        await connect(mongodb_uri(), "test_connect", DRIVER)
         await mongodb["clashes"].create_index("a", unique=True)
         await disconnect()
         clash = Collection("clashes", IndexModel("a"))
@@ -90,11 +92,11 @@ class ConnectTest(IsolatedAsyncioTestCase):
             self.assertLess(len(text), 600)
         finally:
             Collection.declared.remove(clash)
-        await connect(mongodb_uri(), "test_connect", self.config.mongodb_driver)
+        await connect(mongodb_uri(), "test_connect", DRIVER)
         await mongodb.client.drop_database("test_connect")
 
     async def test_ping(self) -> None:
-        mongodb.open(NOBODY, "test_connect", self.config.mongodb_driver, 5)
+        mongodb.open(NOBODY, "test_connect", DRIVER, 5)
         self.assertFalse(await ping(0.1))
 
 

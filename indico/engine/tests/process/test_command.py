@@ -42,7 +42,7 @@ class StartTest(ProcessTest):
         server = self.serve()
         lines = server.printed().splitlines()
         self.assertRegex(lines[0], "^Starting MongoDB .* \\.\\.\\.$")
-        self.assertRegex(lines[1], r"^indico listens on http://127\.0\.0\.1:\d+ ")
+        self.assertRegex(lines[1], r"^sample listens on http://127\.0\.0\.1:\d+ ")
         self.assertIn(f"embedded, data in {self.folder}, database test_process", lines[2])
         self.assertIn("development", lines[3])
         self.assertIn("README.md", lines[4])

@@ -141,7 +141,7 @@ class SystemdTest(ProcessTest):
         code = (
             "import os, sys; os.environ['LISTEN_PID'] = str(os.getpid());"
             f"os.dup2({self.listening.fileno()}, 3);"
-            "os.execv(sys.executable, [sys.executable, '-m', 'indico.server', *sys.argv[1:]])"
+            "os.execv(sys.executable, [sys.executable, '-m', '{PROGRAM.server}', *sys.argv[1:]])"
         )
         surroundings = {"LISTEN_FDS": "1", "NOTIFY_SOCKET": str(self.folder / "notify")}
         return subprocess.Popen(
@@ -181,7 +181,7 @@ class SystemdTest(ProcessTest):
 
 class NotifyTest(TestCase):
     def test_in_the_abstract_namespace(self) -> None:
-        name = f"indico-test-{os.getpid()}"
+        name = f"server-test-{os.getpid()}"
         with (
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
             patch.dict(os.environ, {"NOTIFY_SOCKET": f"@{name}"}),

@@ -19,7 +19,8 @@ from ...mongo.embedded import find_binary
 from ...process.worker import main
 from ..http.test_tls import certificate
 from ..load import Load, Request
-from ..server_process import ROOT, ProcessTest, ServerProcess, until
+from ..sample.server import PROGRAM
+from ..server_process import ENGINE, ROOT, ProcessTest, ServerProcess, until
 from ..server_test import PASSWORD, mongodb_uri
 
 HELD = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{"
@@ -34,7 +35,7 @@ class WorkersTest(ProcessTest):
         return [
             child
             for child in psutil.Process(server.process.pid).children()
-            if "indico.process.worker" in child.cmdline()
+            if f"{ENGINE}.process.worker" in child.cmdline()
         ]
 
     def hold(self, server: ServerProcess, worker: psutil.Process | None = None) -> socket.socket:
@@ -207,7 +208,7 @@ class SignalTest(WorkersTest):
 
     def test_the_terminal_is_closed_before_it_serves(self) -> None:
         ours, theirs = pty.openpty()
-        command = [sys.executable, "-m", "SERVER", "--port", "0", "--processes", "1"]
+        command = [sys.executable, "-m", PROGRAM.server, "--port", "0", "--processes", "1"]
         with open(ours, "rb", buffering=0) as terminal, open(theirs) as end:
             server = subprocess.Popen(
                 ["setsid", "--ctty", *command, "--data-dir", str(self.folder)],
@@ -308,7 +309,7 @@ class StopTest(WorkersTest):
     def test_the_terminal_is_closed(self) -> None:
         for flags in (("--processes", "2"), ()):
             ours, theirs = pty.openpty()
-            command = [sys.executable, "-m", "SERVER", "--port", "0", *flags]
+            command = [sys.executable, "-m", PROGRAM.server, "--port", "0", *flags]
             with open(ours, "rb", buffering=0) as terminal, open(theirs) as end:
                 server = subprocess.Popen(
                     ["setsid", "--ctty", *command, "--mongodb-uri", mongodb_uri()],

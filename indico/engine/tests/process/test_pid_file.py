@@ -18,6 +18,7 @@ import psutil
 
 from ...error import StartError
 from ...process.pid_file import PIDFile, end, running
+from ..sample.server import PROGRAM
 from ..server_process import ENGINE, ROOT, ProcessTest, until
 from ..server_test import mongodb_uri
 
@@ -27,8 +28,8 @@ class DaemonTest(ProcessTest):
 
     def setUp(self) -> None:
         super().setUp()
-        self.pid_file = self.folder / "indico-%(port)s.pid"
-        self.log_file = self.folder / "indico.log"
+        self.pid_file = self.folder / "server-%(port)s.pid"
+        self.log_file = self.folder / "server.log"
         self.addCleanup(self.end_daemons)
         self.port = 0
 
@@ -43,7 +44,7 @@ class DaemonTest(ProcessTest):
         settings = ("--port", str(self.port), "--mongodb-uri", mongodb_uri())
         files = ("--pid-file", str(self.pid_file), "--log-file", str(self.log_file))
         done = subprocess.run(
-            [sys.executable, "-m", "SERVER", *settings, *files, *flags],
+            [sys.executable, "-m", PROGRAM.server, *settings, *files, *flags],
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -81,7 +82,7 @@ class LifeTest(DaemonTest):
         self.assertEqual(process.cwd(), str(ROOT))
         self.assertIn(b"200 OK", self.ask())
         self.assertEqual(self.file().read_text(), f"{pid}\n")
-        self.assertEqual(self.run_server("--status"), f"indico: process {pid} runs\n")
+        self.assertEqual(self.run_server("--status"), f"sample: process {pid} runs\n")
         self.assertIn(f"process {pid} has ended", self.run_server("--stop"))
         until(lambda: not process.is_running())  # until then it is a zombie at most
         self.assertFalse(self.file().exists())
@@ -93,7 +94,7 @@ class LifeTest(DaemonTest):
     def test_its_streams_are_closed(self) -> None:
         """As some that start it by themselves leave them."""
         self.pid_file = self.folder / "a.pid"
-        command = f"{sys.executable} -m indico.server --pid-file {self.pid_file} --port 0"
+        command = f"{sys.executable} -m {PROGRAM.server} --pid-file {self.pid_file} --port 0"
         command += f" --mongodb-uri '{mongodb_uri()}' --log-file {self.log_file}"
         for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
             start = f"{command} --daemon {closed}"
@@ -115,7 +116,7 @@ class LifeTest(DaemonTest):
     def test_without_a_log_file_its_log_goes_nowhere(self) -> None:
         flags = ["--port", "0", "--mongodb-uri", mongodb_uri(), "--daemon"]
         flags += ["--pid-file", str(self.folder / "a.pid")]
-        command = [sys.executable, "-m", "SERVER", *flags]
+        command = [sys.executable, "-m", PROGRAM.server, *flags]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         (process,) = filter(None, [running(self.folder / "a.pid")])
@@ -141,7 +142,7 @@ class LifeTest(DaemonTest):
         self.assertIn("log_file: ", self.run_server("--daemon", code=1))
 
     def test_a_command_needs_the_file(self) -> None:
-        command = [sys.executable, "-m", "SERVER", "--stop"]
+        command = [sys.executable, "-m", PROGRAM.server, "--stop"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("--stop needs --pid-file", done.stderr)
@@ -151,7 +152,7 @@ class LifeTest(DaemonTest):
         with socket.create_connection(("127.0.0.1", self.port)) as held:
             held.sendall(b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{")
             until(lambda: b"200 OK" in self.ask())
-            stop_seconds = "indico.server._STOP_SECONDS"
+            stop_seconds = "_STOP_SECONDS"
             code = f"import indico.server as s; s.{stop_seconds.rpartition('.')[2]} = 0; "
             code += "import sys; sys.exit(s.main())"
             flags = ["--port", str(self.port), "--pid-file", str(self.pid_file)]
@@ -171,7 +172,7 @@ class WaitTest(DaemonTest):
     def test_who_waits_for_it_goes(self) -> None:
         self.pid_file = self.folder / "a.pid"
         for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            command = [sys.executable, "-m", "SERVER", "--daemon", "--port", "0"]
+            command = [sys.executable, "-m", PROGRAM.server, "--daemon", "--port", "0"]
             command += ["--data-dir", str(self.folder), "--pid-file", str(self.pid_file)]
             with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as waits:
                 until(lambda: running(self.pid_file))
@@ -190,7 +191,7 @@ class ReloadTest(DaemonTest):
         (old,) = psutil.Process(pid).children()
         for _ in range(2):
             text = self.run_server("--reload")
-            self.assertEqual(text, f"indico: process {pid} has new workers\n")
+            self.assertEqual(text, f"sample: process {pid} has new workers\n")
             self.assertIn(b"200 OK", self.ask())
         until(lambda: not old.is_running())
         for _ in range(2):
@@ -206,7 +207,7 @@ class ReloadTest(DaemonTest):
     def test_it_dies_meanwhile(self) -> None:
         pid = self.start_daemon()
         os.kill(pid, signal.SIGSTOP)
-        command = [sys.executable, "-m", "SERVER", "--pid-file", str(self.file())]
+        command = [sys.executable, "-m", PROGRAM.server, "--pid-file", str(self.file())]
         with subprocess.Popen([*command, "--reload"], cwd=ROOT, stdout=subprocess.PIPE) as reload:
             until(lambda: _pending(pid) & 1 << (signal.SIGHUP - 1))
             os.kill(pid, signal.SIGKILL)
@@ -409,7 +410,7 @@ class LogFileTest(DaemonTest):
         pid = self.begin(flags)
         self.ask()
         until(lambda: "GET /healthz 200" in self.log_file.read_text())
-        moved = self.log_file.rename(self.folder / "indico.log.1")
+        moved = self.log_file.rename(self.folder / "server.log.1")
         os.kill(pid, signal.SIGUSR1)
         until(self.log_file.exists)
         until(lambda: self.logs_a_request(moved.read_text()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from ...process.command import main
 from ...program import Program
 
 PROGRAM = Program(
@@ -15,4 +14,6 @@ PROGRAM = Program(
 )
 
 if __name__ == "__main__":
+    from ...process.command import main  # the doctor reads PROGRAM without packages
+
     sys.exit(main(PROGRAM, sys.argv[1:]))

@@ -21,6 +21,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from ...mongo import connection as db
 from ...telemetry import tracing
+from ..sample.server import PROGRAM
 from ..server_process import ROOT, ProcessTest, ServerProcess
 from ..server_test import PASSWORD, ServerTest, mongodb_uri
 from .collector import Collector, attributes
@@ -227,7 +228,7 @@ class ExportTest(ProcessTest):
         self.assertEqual(operation.parent_span_id, login.span_id)
         self.assertEqual(attributes(login)["http.response.status_code"], 401)
         resource = collector.resources[0]
-        self.assertEqual(resource["service.name"], "indico")
+        self.assertEqual(resource["service.name"], "sample")
         self.assertEqual(resource["process.pid"], server.process.pid)
 
     def ping(self, server: ServerProcess) -> tuple[int, str]:
@@ -271,6 +272,6 @@ class ExportTest(ProcessTest):
             self.assertEqual(plain.call("/system/ping")[0], 200)
 
     def test_off_imports_nothing_of_it(self) -> None:
-        code = "import sys, indico.server; sys.exit('opentelemetry' in sys.modules)"
+        code = f"import sys, {PROGRAM.server}; sys.exit('opentelemetry' in sys.modules)"
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
         self.assertEqual(done.returncode, 0)

@@ -1,0 +1,158 @@
+"""One request and its answer, as the application sees them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, cast
+
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPInputError,
+    HTTPMessageDelegate,
+    HTTPOutputError,
+    RequestStartLine,
+    ResponseStartLine,
+)
+from tornado.iostream import IOStream, StreamClosedError
+
+from .framing import Framing, serialize_head
+from .request_reader import Head
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+_NO_DELEGATE = HTTPMessageDelegate()
+
+
+class Exchange(HTTPConnection):
+    """Tornado's interface to a request that a `Connection` has read the head of."""
+
+    def __init__(self, connection: Connection, head: Head) -> None:
+        server = connection.server
+        self.context = connection.context
+        self.body_timeout = server.body_timeout
+        self.read_finished = False
+        self.written = False  # whether any byte of the answer is
+        self._connection = connection
+        self._head = head
+        self._keep_alive = head.keep_alive
+        self._max_body_size = server.max_body_size
+        self._body_size = 0
+        self._write_finished = False
+        self._close_callback: Callable[[], None] | None = None
+        self._framing: Framing | None = None
+        self._switch = b""  # the head of an answer that changes the protocol
+        self._delegate = server.app.start_request(connection, self)
+
+    # What the connection calls.
+
+    def begin(self) -> Awaitable[None] | None:
+        start_line, headers, _ = self._head
+        if int(headers.get("Content-Length", 0)) > self._max_body_size:
+            raise HTTPInputError("The body is too long")
+        taken = self._delegate.headers_received(start_line, headers)
+        # RFC 9110, section 10.1.1: an HTTP/1.0 client knows no interim answers.
+        expects = headers.get_list("Expect") == ["100-continue"]
+        if expects and start_line.version == "HTTP/1.1" and not self._write_finished:
+            self._connection.transport.write(b"HTTP/1.1 100 (Continue)\r\n\r\n")
+        return taken
+
+    def take(self, piece: bytes) -> Awaitable[None] | None:
+        self._body_size += len(piece)
+        if self._body_size > self._max_body_size:
+            raise HTTPInputError("The body is too long")
+        return self._delegate.data_received(piece)
+
+    def end(self) -> None:
+        self.read_finished = True
+        # The delegate is not kept, because a call may be held open for long.
+        delegate, self._delegate = self._delegate, _NO_DELEGATE
+        delegate.finish()
+
+    def connection_closed(self) -> None:
+        callback, self._close_callback = self._close_callback, None
+        if not self.read_finished:
+            self._delegate.on_connection_close()
+        elif callback:
+            callback()
+
+    # What the application calls.
+
+    def set_close_callback(self, callback: Callable[[], None] | None) -> None:
+        self._close_callback = callback
+
+    def set_body_timeout(self, timeout: float) -> None:
+        self.body_timeout = timeout
+        self._connection.restart_body_timeout()
+
+    def set_max_body_size(self, max_body_size: int) -> None:
+        self._max_body_size = max_body_size
+
+    def detach(self) -> IOStream:
+        self._close_callback = None
+        stream = self._connection.detach()
+        if self._switch:
+            stream.write(self._switch)
+        return stream
+
+    def write_headers(
+        self,
+        start_line: RequestStartLine | ResponseStartLine,
+        headers: HTTPHeaders,
+        chunk: bytes | None = None,
+    ) -> asyncio.Future[None]:
+        answer = cast(ResponseStartLine, start_line)
+        request = self._head.start_line
+        framing = self._framing = Framing(request, answer.code, headers)
+        if framing.chunked:
+            headers["Transfer-Encoding"] = "chunked"
+        if request.version == "HTTP/1.1" and not self._keep_alive:
+            headers["Connection"] = "close"
+        elif request.version == "HTTP/1.0" and self._keep_alive:
+            headers["Connection"] = "Keep-Alive"
+        head = serialize_head(answer, headers)
+        self.written = True
+        if answer.code == 101:
+            # The stream writes it, because the transport may send later than the stream.
+            self._switch = head
+            return self._connection.writable
+        return self._write(head + self._frame(chunk) if chunk else head)
+
+    def write(self, chunk: bytes) -> asyncio.Future[None]:
+        return self._write(self._frame(chunk))
+
+    def finish(self) -> None:
+        if self._framing:
+            try:
+                ending = self._framing.end()
+            except HTTPOutputError:
+                self._connection.close()
+                raise
+            if ending:
+                self._write(ending)
+        self._write_finished = True
+        if self._switch:  # the next bytes are for `detach`
+            return
+        # Only a closed connection keeps an unread body from being taken for a request.
+        self._connection.answered(self._keep_alive and self.read_finished)
+
+    def _frame(self, chunk: bytes) -> bytes:
+        if self._framing is None:
+            return chunk
+        try:
+            return self._framing.frame(chunk)
+        except HTTPOutputError:
+            self._connection.close()
+            raise
+
+    def _write(self, data: bytes) -> asyncio.Future[None]:
+        """Write `data`; the future is done once there is room for more."""
+        if self._connection.transport.is_closing():
+            failed: asyncio.Future[None] = asyncio.Future()
+            failed.set_exception(StreamClosedError())
+            failed.exception()  # nobody has to look at it
+            return failed
+        self._connection.transport.write(data)
+        return self._connection.writable

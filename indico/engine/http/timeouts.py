@@ -1,0 +1,90 @@
+"""Timeouts: many items with one timer, and those of one connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class TimeoutQueue(Generic[T]):
+    """Items that time out after the same number of seconds.
+
+    One timer of the event loop serves all items, because a timer for each takes more memory.
+    `timed_out` is called with each item whose time is up.
+    """
+
+    def __init__(self, seconds: float, timed_out: Callable[[T], object]) -> None:
+        self._seconds = seconds
+        self._timed_out = timed_out
+        self._ends: dict[T, float] = {}  # in the order of the times
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def start(self, item: T) -> float:
+        """Start the time of `item`, or start it anew; return its end on the loop's clock."""
+        loop = asyncio.get_running_loop()
+        self._ends.pop(item, None)  # a new key is the last
+        end = self._ends[item] = loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = loop.call_at(end, self._look, loop)
+        return end
+
+    def stop(self, item: T) -> None:
+        self._ends.pop(item, None)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        while self._ends:
+            item, end = next(iter(self._ends.items()))
+            if end > loop.time():
+                self._timer = loop.call_at(end, self._look, loop)
+                return
+            del self._ends[item]
+            self._timed_out(item)
+
+
+class BodyTimeout:
+    """The time that a client has to send a body."""
+
+    def __init__(self, timed_out: Callable[[], object]) -> None:
+        self._timed_out = timed_out
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, seconds: float) -> None:
+        """Start the time unless it runs already."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._timed_out)
+
+    def stop(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+
+class WriteTimeout:
+    """Closes a connection whose client takes no byte of its answer for `seconds`."""
+
+    def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
+        self._transport = transport
+        self._seconds = seconds
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        before = self._transport.get_write_buffer_size()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._seconds, self._look, before)
+
+    def stop(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+
+    def _look(self, before: int) -> None:
+        if self._transport.get_write_buffer_size() >= before:
+            self._transport.abort()
+        else:
+            self.start()

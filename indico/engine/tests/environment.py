@@ -1,0 +1,14 @@
+"""Environment of the tests: without the settings of the person who runs them."""
+
+from __future__ import annotations
+
+import os
+
+from .sample.app import Settings
+
+PREFIX = str(Settings.model_config["env_prefix"])
+for _name in [name for name in os.environ if name.startswith(PREFIX)]:
+    del os.environ[_name]
+
+# A server that a test starts as a process opens no database but a test's.
+os.environ[f"{PREFIX}MONGODB_DATABASE"] = "test_process"
