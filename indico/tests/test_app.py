@@ -13,7 +13,7 @@ import indico
 from indico.app import PUBLIC_ADDRESS_BOOK, ROUTES
 from indico.config import Settings
 from indico.engine import error
-from indico.engine.http.action import facts
+from indico.engine.http.action import record_of
 from indico.engine.http.rest_handler import RestHandler
 from indico.engine.settings import shown_default
 from indico.engine.tests.server_process import ROOT
@@ -47,7 +47,7 @@ class MapTest(ServerTest):
             self.assertIs(getattr(module, f"{noun}Route")[1], handler)
 
     def test_every_action_needs_a_token_or_is_public(self) -> None:
-        public = {path for path, action in ACTIONS.items() if not facts(action).token}
+        public = {path for path, action in ACTIONS.items() if not record_of(action).look_up}
         self.assertEqual(
             public - PUBLIC, set(), "these need @auth, or a place in PUBLIC in this file"
         )
@@ -133,7 +133,7 @@ class DocumentationTest(ServerTest):
         )
         documented = {path: token == "yes" for path, token in rows}
         ours = {
-            p: facts(a).token
+            p: record_of(a).look_up
             for p, a in ACTIONS.items()
             if p.split("/")[1] in ("auth", "user", "address", "system", "text")
         }

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ..error import RouteNotFound
-from .action import Action, facts
+from .action import Action, record_of
 from .json_handler import JSONHandler
 from .route_names import UNKNOWN
 
@@ -57,8 +57,10 @@ class ActionHandler(JSONHandler):
         method = self.actions.get(action or "")
         if method is None:
             raise RouteNotFound
-        body = self.body
-        data = await (method(self, body) if facts(method).whole_body else method(self))
+        record = record_of(method)
+        if record.look_up:
+            await self.authenticate(record.look_up)
+        data = await method(self, *record.arguments(self))
         if not self._finished:
             self.respond(data)
 
@@ -75,14 +77,15 @@ def _action(cls: type[ActionHandler], name: str, action: Action) -> Action:
         )
     if not _ACTION_NAME.fullmatch(name):
         raise TypeError(f"{where} can't be an action: a name has letters and _ only.")
-    if facts(action).fields is None:
+    record = record_of(action)
+    if record.fields is None:
         arguments = len(inspect.signature(action).parameters) - 1
         if arguments > 1:
             raise TypeError(
                 f"{where} takes {arguments} arguments: name their fields with @unpack, or take "
                 "one, the whole body."
             )
-        if facts(action).types and (arguments, len(facts(action).types)) != (1, 1):
+        if record.types and (arguments, len(record.types)) != (1, 1):
             raise TypeError(f"{where}: @type_check without @unpack is for one argument, the body.")
-        facts(action).whole_body = arguments == 1
+        record.whole_body = arguments == 1
     return action

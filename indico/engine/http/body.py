@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 import zlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from typing import Any
 
 import orjson
@@ -23,12 +23,12 @@ from ..error import (
     APIError,
     InvalidArgument,
     InvalidJSON,
-    Overloaded,
     TooLarge,
     UnsupportedMediaType,
     WrongFieldType,
     short,
 )
+from .overload import Overload
 
 MAX_DEPTH = 64
 # An attribute of the request. Its `__dict__` would be half a kilobyte of each call that is held.
@@ -41,8 +41,8 @@ class LimitedBody(HTTPMessageDelegate):
 
     Such a body is read to its end and thrown away as it comes, so that the client, which sends
     before it listens, gets its answer. What was wrong with it is `request.body_error`, which
-    the handler raises. Nor does a request come to it that `take_on` doesn't take, which is asked
-    as the body ends; `leave` is told if nobody will answer.
+    the handler raises. `overload` is asked as the body ends, and answers a request that it does not
+    admit.
     """
 
     def __init__(
@@ -50,15 +50,13 @@ class LimitedBody(HTTPMessageDelegate):
         handler: HTTPMessageDelegate,
         request: HTTPServerRequest,
         max_bytes: int,
-        take_on: Callable[[HTTPServerRequest], bool],
-        leave: Callable[[HTTPServerRequest], None],
+        overload: Overload,
     ) -> None:
         self._handler = handler
         self._request = request
         self._max_bytes = max_bytes
         self._size = 0
-        self._take_on = take_on
-        self._leave = leave
+        self._overload = overload
         self._gzip: Any = None
 
     def headers_received(
@@ -97,16 +95,16 @@ class LimitedBody(HTTPMessageDelegate):
         if body_error(self._request) is None and self._gzip and not self._gzip.eof:
             self._refuse(InvalidJSON("The gzip body ends too early."))
         # The handler begins in the loop's next turn, after all that has come in this one.
-        if body_error(self._request) is None and not self._take_on(self._request):
-            self._refuse(Overloaded())
+        if body_error(self._request) is None and not self._overload.admit(self._request):
+            return
         try:
             self._handler.finish()
         except BaseException:
-            self._leave(self._request)
+            self._overload.admission.release(self._request)
             raise
 
     def on_connection_close(self) -> None:
-        self._leave(self._request)
+        self._overload.admission.release(self._request)
         self._handler.on_connection_close()
 
     def _refuse(self, error: APIError) -> None:

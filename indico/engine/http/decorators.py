@@ -1,25 +1,24 @@
-"""`unpack` takes fields out of the body, `type_check` says what may be in them."""
+"""The decorators of an action: `unpack` names its fields, `type_check` says what may be in them.
+
+A decorator records what it says and returns the function itself: dispatch reads the record.
+"""
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import orjson
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from ..error import InvalidArgument, InvalidJSON, MissingField
-from ..validation import problems_of
-from .action import REQUIRED, Action, Caller, facts
+from .action import REQUIRED, Action, record_of
 
 
 def unpack(*required: str, **optional: Any) -> Callable[[Action], Action]:
-    """Calls the action with these fields of the body, in this order.
+    """Call the action with these fields of the body, in this order.
 
     A keyword gives a field that may be missing, and its default. Other fields of the body are
-    left alone. A required one that is missing: 400 `invalid_argument`.
+    ignored. A required field that is missing is answered 400 `invalid_argument`.
 
         @unpack("title", limit=20)
         async def search(self, title, limit): ...
@@ -32,71 +31,41 @@ def unpack(*required: str, **optional: Any) -> Callable[[Action], Action]:
             raise TypeError(f"@unpack: all calls would share the default of {name}; take None.")
 
     def decorate(action: Action) -> Action:
-        known = facts(action)
-        if known.token:
+        record = record_of(action)
+        if record.look_up:
             raise TypeError(f"{action.__name__}: @auth goes above @unpack.")
-        if known.types and len(known.types) != len(fields):
+        if record.types and len(record.types) != len(fields):
             raise TypeError(
                 f"{action.__name__}: @unpack names {len(fields)} fields, "
-                f"@type_check {len(known.types)} types."
+                f"@type_check {len(record.types)} types."
             )
         _check_arguments(action, fields)
-        known.fields = fields
-
-        @functools.wraps(action)
-        async def unpacked(self: Caller) -> Any:
-            body = self.body
-            if not known.types and (missing := [n for n in required if n not in body]):
-                raise _refusal(self, [MissingField(name) for name in missing])
-            return await action(self, *(body.get(name, fields[name]) for name in fields))
-
-        return unpacked
+        record.fields = fields
+        return action
 
     return decorate
 
 
 def type_check(*types: Any) -> Callable[[Action], Action]:
-    """Calls the action with its values once they are what `types` say, in the same order.
+    """Call the action with its values once they are what `types` say, in the same order.
 
     A type is whatever pydantic can validate: a Python type, an `Annotated` one, a model. JSON's
-    types are not converted into each other (`"1"` and `true` are no int).
-    The action gets the validated value: an instance of the model, a `datetime`, ... A default
-    of `unpack` is passed on as it is. Every problem is told in one 400 `invalid_argument`.
+    types are not converted into each other (`"1"` and `true` are no int). The action gets the
+    validated value: an instance of the model, a `datetime`, ... A default of `unpack` is passed on
+    as it is. One answer, 400 `invalid_argument`, tells every problem.
 
         @unpack("title", limit=20)
         @type_check(str, Annotated[int, Field(ge=1, le=100)])
         async def search(self, title, limit): ...
     """
-    adapters = [TypeAdapter(kind) for kind in types]
+    adapters = tuple(TypeAdapter(kind) for kind in types)
 
     def decorate(action: Action) -> Action:
-        known = facts(action)
-        if known.fields is not None or known.token:
+        record = record_of(action)
+        if record.fields is not None or record.look_up:
             raise TypeError(f"{action.__name__}: @type_check goes below @auth and @unpack.")
-        known.types = types
-
-        @functools.wraps(action)
-        async def checked(self: Caller, *values: Any) -> Any:
-            fields = known.fields if known.fields is not None else {"": REQUIRED}
-            problems: list[InvalidArgument] = []
-            valid = []
-            for (name, default), adapter, value in zip(
-                fields.items(), adapters, values, strict=True
-            ):
-                if value is default:
-                    if default is REQUIRED:
-                        problems.append(MissingField(name))
-                    valid.append(default)
-                    continue
-                try:
-                    valid.append(adapter.validate_json(orjson.dumps(value), strict=True))
-                except ValidationError as error:
-                    problems += problems_of(error, name)
-            if problems:
-                raise _refusal(self, problems)
-            return await action(self, *valid)
-
-        return checked
+        record.types, record.adapters = types, adapters
+        return action
 
     return decorate
 
@@ -107,9 +76,3 @@ def _check_arguments(action: Action, fields: dict[str, Any]) -> None:
     except TypeError as error:
         names = ", ".join(fields)
         raise TypeError(f"{action.__name__}: @unpack passes self and {names}: {error}.") from None
-
-
-def _refusal(handler: Caller, problems: Sequence[InvalidArgument]) -> Exception:
-    if not handler.has_body:
-        return InvalidJSON("The body is empty: this action needs a JSON object with its fields.")
-    return InvalidArgument.join(problems)

@@ -1,9 +1,8 @@
-"""What every route is made of: a request id, JSON, the one place that renders an error."""
+"""What every route is made of: a request id, JSON answers, errors, the end of an action."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 import traceback
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -11,25 +10,19 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from pydantic import BaseModel
 from tornado.concurrent import Future, future_add_done_callback
-from tornado.httputil import HTTPHeaders
-from tornado.web import HTTPError, RequestHandler
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.web import RequestHandler
 
-from .. import log
-from ..error import (
-    APIError,
-    DeadlineExceeded,
-    MethodNotAllowed,
-    Overloaded,
-    error_for_status,
-)
+from ..error import APIError, AuthError, DeadlineExceeded
 from ..log import LOGGER
 from ..mongo.driver import ObjectId
-from ..mongo.operation import DEADLINE, Deadline
 from ..settings import ServerSettings
-from ..telemetry import tracing
+from .action import LookUp
 from .body import body_error, parse_object
+from .errors import as_api_error, render_error
 from .headers import date, request_id
 from .route_names import UNKNOWN
+from .scope import RequestScope
 
 if TYPE_CHECKING:
     from .application import Application
@@ -38,17 +31,22 @@ _CLIENT_CLOSED_REQUEST = 499  # nginx's number for it; only ever in the log
 
 
 class JSONHandler(RequestHandler):
-    """What all routes share: a request id, JSON answers in the envelope, errors, the log."""
+    """What all routes share.
+
+    `session` is what the look-up of `@auth` has found, and `user_id` is the session's.
+    """
 
     application: Application
+    session: Any
+    user_id: Any
     client_gone = False
-    leaves_when_sent = True
-    span: Any = None  # OpenTelemetry's, with the setting `tracing`
     _request_id: str | None = None
     _body: dict[str, Any] | None = None
     _task: asyncio.Task[Any] | None = None
-    _begun = False
-    _deadline = Deadline()
+
+    def __init__(self, application: Any, request: HTTPServerRequest, **kwargs: Any) -> None:
+        self.scope = RequestScope()
+        super().__init__(application, request, **kwargs)
 
     @property
     def config(self) -> ServerSettings:
@@ -80,14 +78,14 @@ class JSONHandler(RequestHandler):
         return bool(self.request.body)
 
     def clear(self) -> None:
-        """As Tornado's, with the date made once a second, and no headers to be taken back."""
+        """Clear as Tornado does, with the date made once a second, and the headers at once."""
         self._headers = HTTPHeaders()
         self.set_default_headers()
         self._write_buffer = []
         self.set_status(200)
 
     def set_default_headers(self) -> None:
-        headers = self._headers  # `set_header` checks each of them anew
+        headers = self._headers  # `set_header` would check each of them anew
         headers["Date"] = date()
         headers["Content-Type"] = "application/json"
         headers["Cache-Control"] = "no-store"
@@ -98,54 +96,45 @@ class JSONHandler(RequestHandler):
 
     def prepare(self) -> None:
         self._task = asyncio.current_task()
-        self.begin()
+        self._enter_scope()
         if error := body_error(self.request):
             raise error
-        # What the action asks of the database ends with that time too.
-        self._deadline = Deadline(self.application.bound(self))
-        DEADLINE.set(self._deadline)
+        self.scope.set_deadline(self.application.deadlines.start(self))
 
-    def begin(self) -> None:
-        """What this task logs, and does on the database, belongs to this request from now on."""
-        self._begun = True
-        about = {"request_id": self.request_id}
-        request = self.request
-        if tracing.tracer is not None:
-            self.span = tracing.tracer.request(
-                request.method or "",
-                request.path,
-                self.application.route(self),
-                request.headers,
-                request._start_time,
-            )
-            self.span.set_attribute(f"{self.config.project()}.request_id", self.request_id)
-            about["trace_id"] = tracing.trace_id(self.span)
-        elif sent := request.headers.get_list("Traceparent"):  # `in` takes an exception
-            trace_id = tracing.sent_trace_id(sent[0])
-            about |= {"trace_id": trace_id} if trace_id else {}
-        log.REQUEST.set(about)
+    def _enter_scope(self) -> None:
+        route = self.application.names.route(self)
+        self.scope.enter(self.request, self.request_id, route, self.config.project())
+
+    async def authenticate(self, look_up: LookUp) -> None:
+        """Set `session` and `user_id`. Raises `AuthError` if the request has no session."""
+        session = await look_up(self.request.headers)
+        if session is None:
+            raise AuthError
+        self.session, self.user_id = session, session.user_id
 
     def time_out(self) -> None:
-        """Ends the action where it waits, unless its answer has begun: then its client decides."""
+        """End the action where it waits, unless its answer has begun: then its client decides."""
         if self._task is not None and not (self._headers_written or self._finished):
             self._task.cancel()
             self.send_error(504, exc_info=(None, DeadlineExceeded(), None))
 
-    def _unbound(self) -> None:
-        """What the action has left to other tasks may take its time."""
-        self.application.unbound(self)
-        self._deadline.at = math.inf
+    def _stop_time(self) -> None:
+        self.application.deadlines.stop(self)
+        self.scope.lift_deadline()
 
     def respond(self, data: Any = None, code: int = 200) -> None:
-        """Ends the request with `data` in the envelope; `code` is the HTTP status."""
+        """End the request with `data` in the envelope; `code` is the HTTP status."""
         self.set_status(code)
         self.finish(dumps({"status": code, "data": data}))
 
     def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None]:
-        self._unbound()
+        self._stop_time()
         sent = super().finish(chunk)
-        future_add_done_callback(sent, lambda _: self.application.leave(self.request))
+        future_add_done_callback(sent, lambda _: self._release())
         return sent
+
+    def _release(self) -> None:
+        self.application.admission.release(self.request)
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         if self.client_gone and self._headers_written:
@@ -154,36 +143,28 @@ class JSONHandler(RequestHandler):
             super().send_error(status_code, **kwargs)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        if not self._begun:  # refused by Tornado itself, before `prepare`
-            self.begin()
+        if not self.scope.entered:  # refused by Tornado itself, before `prepare`
+            self._enter_scope()
         _, raised, _ = kwargs.get("exc_info", (None, None, None))
-        error = self._as_api_error(status_code, raised)
+        error = self.as_error(status_code, raised)
         self.set_status(error.status)
         for name, value in error.headers.items():
             self.set_header(name, value)
         trace = traceback.format_exception(raised) if self.config.debug and raised else []
         self.finish(dumps(self.error_body(error, trace)))
 
+    def as_error(self, status: int, raised: BaseException | None) -> APIError:
+        return as_api_error(status, raised, self.SUPPORTED_METHODS)
+
     def error_body(self, error: APIError, trace: list[str]) -> dict[str, Any]:
-        """What the answer to a request that failed holds; `trace` has lines with `debug` only."""
-        about = self.about_error(error)
-        if error.status == 500 and trace:
-            about["trace"] = trace
-        return {"status": error.status, "data": self.error_message(error), "error": about}
-
-    def about_error(self, error: APIError) -> dict[str, Any]:
-        """For a program."""
-        return {"code": error.code, "request_id": self.request_id, "details": error.details}
-
-    def error_message(self, error: APIError) -> str:
-        """For a person, who is told nothing of the inside."""
-        return APIError.default_message if error.status == 500 else error.message
+        """Return the body of the answer to a request that failed."""
+        return render_error(error, self.request_id, trace)
 
     def cut_off(self) -> None:
-        """Ends an answer that can't be completed, so that the client notices."""
+        """Close the connection under an answer that can't be completed, so that this shows."""
         self.detach().close()
         self._log()
-        self.application.leave(self.request)
+        self._release()
 
     def log_exception(
         self,
@@ -191,9 +172,7 @@ class JSONHandler(RequestHandler):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        if isinstance(value, Overloaded):
-            return  # the line of the request says it
-        if self._as_api_error(500, value).status >= 500 and value is not None:
+        if self.as_error(500, value).status >= 500 and value is not None:
             LOGGER.error(
                 "%s %s failed id=%s",
                 self.request.method,
@@ -204,10 +183,10 @@ class JSONHandler(RequestHandler):
             )
 
     def on_connection_close(self) -> None:
-        """The client went away: the action ends where it waits."""
+        """End the action where it waits, because its client went away."""
         self.client_gone = True
-        self.application.leave(self.request)
-        self._unbound()
+        self._release()
+        self._stop_time()
         if self._task is not None:
             self._task.cancel()
 
@@ -217,21 +196,13 @@ class JSONHandler(RequestHandler):
     def compute_etag(self) -> str | None:
         return None
 
-    def _as_api_error(self, status: int, raised: BaseException | None) -> APIError:
-        """Tornado raises `HTTPError` for what it refuses itself."""
-        if isinstance(raised, APIError):
-            return raised
-        status = raised.status_code if isinstance(raised, HTTPError) else status
-        if status == 405:
-            return MethodNotAllowed(self.SUPPORTED_METHODS)
-        return error_for_status(status)
-
 
 def dumps(value: Any) -> bytes:
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
+    """Return JSON; ObjectIds, times and pydantic models are allowed in `value`."""
+    return orjson.dumps(value, default=_encodable, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
 
 
-def _plain(value: Any) -> Any:
+def _encodable(value: Any) -> Any:
     if isinstance(value, ObjectId):
         return str(value)
     if isinstance(value, BaseModel):

@@ -11,6 +11,8 @@ from tornado.iostream import StreamClosedError
 from tornado.web import GZipContentEncoding, RequestHandler
 
 from ..error import APIError, InvalidJSON, PreconditionFailed, RouteNotFound
+from .action import record_of
+from .errors import render_for_both, render_rest_error
 from .json_handler import JSONHandler, dumps
 from .route_names import UNKNOWN
 
@@ -148,15 +150,12 @@ class RestHandler(JSONHandler):
         return RequestHandler.compute_etag(self)
 
     def error_body(self, error: APIError, trace: list[str]) -> dict[str, Any]:
-        about, message, reason = self.about_error(error), self.error_message(error), None
-        if isinstance(error, InvalidJSON):
-            about["details"] = [{"path": "", "reason": error.code, "message": message}]
-            message = reason = "Invalid JSON body"
-        elif isinstance(error, RouteNotFound):
-            message = reason = "Unknown Endpoint"
+        request = self.request
+        reason, body = render_rest_error(
+            error, self.request_id, request.method or "", request.uri or "", trace
+        )
         self.set_status(error.status, reason)
-        body = {"method": self.request.method, "uri": self.request.uri, "code": error.status}
-        return {**body, "message": message, "error": about, **({"trace": trace} if trace else {})}
+        return body
 
 
 class NotFoundHandler(RestHandler):
@@ -168,19 +167,25 @@ class NotFoundHandler(RestHandler):
     def prepare(self) -> NoReturn:
         raise RouteNotFound
 
-    def _as_api_error(self, status: int, raised: BaseException | None) -> APIError:
+    def as_error(self, status: int, raised: BaseException | None) -> APIError:
         return RouteNotFound()  # whatever its method
 
     def error_body(self, error: APIError, trace: list[str]) -> dict[str, Any]:
-        return JSONHandler.error_body(self, error, []) | super().error_body(error, trace)
+        super().error_body(error, [])  # sets the reason phrase
+        request = self.request
+        return render_for_both(error, self.request_id, request.method or "", request.uri or "")
 
 
 def _answering(
     method: Callable[..., Coroutine[Any, Any, Any]],
 ) -> Callable[..., Coroutine[Any, Any, None]]:
+    record = record_of(method)
+
     @functools.wraps(method)
     async def answering(self: RestHandler, *path: str) -> None:
-        data = await method(self, *path)
+        if record.look_up:
+            await self.authenticate(record.look_up)
+        data = await method(self, *path, *record.arguments(self))
         if not self._finished:
             self.respond(data)
 

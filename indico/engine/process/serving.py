@@ -103,7 +103,7 @@ async def _serve(
     operating = metrics_app(settings)
     metrics_server = make_server(operating, settings)
     metrics_server.add_sockets(sockets.metrics)
-    watch = asyncio.create_task(metrics.watch(lambda: app.in_flight))
+    watch = asyncio.create_task(metrics.watch(lambda: app.admission.in_flight))
     ready()
     # What is there by now stays: a full collection need not look at it, which took 20 ms.
     gc.collect()
@@ -147,7 +147,7 @@ async def _drain(app: Application, server: Server, seconds: float, stop: Stop) -
         min(seconds, _LINGER_SECONDS) if stop.hurry else seconds
     ):
         await asyncio.sleep(_LOOK_SECONDS)
-    if left := await app.drained(began + seconds - time.monotonic()):
+    if left := await app.admission.drained(began + seconds - time.monotonic()):
         LOGGER.warning("%s requests did not finish within %s s and are cut off", left, seconds)
     await server.close_all_connections()
 

@@ -368,7 +368,7 @@ class WholeBookTest(AddressesTest):
             answer = await reader.read()
         self.assertTrue(answer.startswith(b"HTTP/1.1 200 OK\r\n"))
         self.assertFalse(answer.endswith(b"0\r\n\r\n"))
-        self.assertEqual(await self._app.drained(5), 0)
+        self.assertEqual(await self._app.admission.drained(5), 0)
         writer.close()
 
     @gen_test(timeout=60)
@@ -379,7 +379,7 @@ class WholeBookTest(AddressesTest):
                 reader, writer = await self.ask()
                 await reader.readuntil(b"\r\n\r\n")
                 writer.close()
-            self.assertEqual(await self._app.drained(5), 0)
+            self.assertEqual(await self._app.admission.drained(5), 0)
             await asyncio.sleep(0.1)
 
     def test_database_away_from_the_start(self) -> None:

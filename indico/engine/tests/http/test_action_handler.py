@@ -216,7 +216,16 @@ class ActionNameTest(ThingTest):
         async def action(self: Any) -> None: ...
 
         names = ["finish", "prepare", "settings", "clear_all_cookies", "post", "request"]
-        for name in [*names, "respond", "body", "config", "user_id", "token", "ui", "application"]:
+        for name in [
+            *names,
+            "respond",
+            "body",
+            "config",
+            "user_id",
+            "session",
+            "ui",
+            "application",
+        ]:
             with self.subTest(name=name), self.assertRaisesRegex(TypeError, f"MadeHandler.{name} "):
                 self.make(name, action)
 
@@ -383,7 +392,7 @@ class ClientGoneTest(ThingTest):
         self.assertEqual([record.levelname for record in logs.records], ["INFO"])
         self.assertIn("/thing/waits 499", logs.output[0])
         fault.assert_not_called()
-        self.assertEqual(await self._app.drained(1), 0)
+        self.assertEqual(await self._app.admission.drained(1), 0)
 
     @gen_test
     async def test_before_there_is_an_action_to_end(self) -> None:
@@ -394,7 +403,7 @@ class ClientGoneTest(ThingTest):
             await asyncio.wait_for(EarlyHandler.started.wait(), 5)
             writer.close()
             await asyncio.wait_for(EarlyHandler.ended.wait(), 5)
-        self.assertEqual(await self._app.drained(1), 0)
+        self.assertEqual(await self._app.admission.drained(1), 0)
 
     @gen_test
     async def test_in_the_middle_of_its_body(self) -> None:
@@ -402,9 +411,9 @@ class ClientGoneTest(ThingTest):
             _, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
             writer.write(b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
             await asyncio.sleep(0.05)
-            self.assertEqual(await self._app.drained(0.01), 1)
+            self.assertEqual(await self._app.admission.drained(0.01), 1)
             writer.close()
-            self.assertEqual(await self._app.drained(1), 0)
+            self.assertEqual(await self._app.admission.drained(1), 0)
         port = self.get_http_port()
         status, _, _ = await exchange(port, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
         self.assertEqual(status, 200)

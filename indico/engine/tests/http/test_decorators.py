@@ -7,12 +7,12 @@ from unittest import TestCase
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...error import MAX_DETAILS
-from ...http.action import REQUIRED, facts
+from ...http.action import REQUIRED, record_of
 from ...http.action_handler import ActionHandler
 from ...http.application import Application
 from ...http.decorators import type_check, unpack
 from ...mongo.driver import Id, ObjectId
-from ..sample.accounts import auth
+from ..sample.accounts import auth, find_session
 from ..server_test import ServerTest
 
 
@@ -185,19 +185,19 @@ class TypeCheckTest(FieldsTest):
 class DecoratorsTest(TestCase):
     """What is refused when a module is imported, and what documentation can read."""
 
-    def test_facts(self) -> None:
+    def test_record(self) -> None:
         @auth
         @unpack("a", limit=20)
         @type_check(int, str)
         async def action(self: Any, a: int, limit: str) -> None:
             """What it does."""
 
-        known = facts(action)
+        record = record_of(action)
         self.assertEqual(action.__name__, "action")
         self.assertEqual(action.__doc__, "What it does.")
-        self.assertTrue(known.token)
-        self.assertEqual(known.fields, {"a": REQUIRED, "limit": 20})
-        self.assertEqual(known.types, (int, str))
+        self.assertIs(record.look_up, find_session)
+        self.assertEqual(record.fields, {"a": REQUIRED, "limit": 20})
+        self.assertEqual(record.types, (int, str))
         self.assertEqual(repr(REQUIRED), "REQUIRED")
 
     def test_wrong_order(self) -> None:

@@ -132,7 +132,7 @@ class AnswerTest(HTTPServerTest):
             status, headers, body = await read_answer(reader)
             self.assertEqual((status, body), (200, b"plain"))
             self.assertNotIn("connection", headers)
-        self.assertEqual(await self._app.drained(5), 0)
+        self.assertEqual(await self._app.admission.drained(5), 0)
 
 
 class RequestTest(HTTPServerTest):

@@ -246,7 +246,7 @@ class InFlightTest(WorkTest):
 
     @gen_test
     async def test_requests_one_after_the_other(self) -> None:
-        self._app._max_in_flight = 1
+        self._app.admission._limit = 1
         reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
         ping = b"POST /system/ping HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
         for count in (20, 1, 20):
@@ -264,7 +264,7 @@ class InFlightTest(WorkTest):
             await asyncio.sleep(0.05)
             writer.close()
         await self.end(calls)
-        self.assertEqual(await self._app.drained(5), 0)
+        self.assertEqual(await self._app.admission.drained(5), 0)
 
 
 class TimeoutTest(WorkTest):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unittest import TestCase
 
-from ...http.overload import answer, plain
+from ...http.overload import _HEAD, Refused, _render, parse_simple
 
 PLAIN = (
     b"GET / HTTP/1.1\r\n\r\n",
@@ -44,17 +44,21 @@ OTHERS = (
 )
 
 
+def render_refusal(request: Refused) -> bytes:
+    return _HEAD + b"".join(_render(request))
+
+
 class PlainTest(TestCase):
     def test_valid(self) -> None:
         for data in PLAIN:
-            request = plain(data)
+            request = parse_simple(data)
             assert request is not None, data
             method, target, _ = data.split(b"\r\n")[0].decode().split()
             self.assertEqual((request.method, request.uri), (method, target))
 
     def test_all_others_are_parsed(self) -> None:
         for data in OTHERS:
-            self.assertIsNone(plain(data), data)
+            self.assertIsNone(parse_simple(data), data)
 
     def test_id(self) -> None:
         head = b"GET / HTTP/1.1\r\nHost: a\r\n"
@@ -66,13 +70,15 @@ class PlainTest(TestCase):
             (b"X-Request-Id:\r\n", False),
             (b"Not-X-Request-Id: the-id\r\n", False),
         ):
-            request = plain(head + lines + b"\r\n")
+            request = parse_simple(head + lines + b"\r\n")
             assert request is not None
             self.assertEqual(request.request_id == "the-id", kept, lines)
-            self.assertIn(f"X-Request-Id: {request.request_id}\r\n".encode(), answer(request))
+            self.assertIn(
+                f"X-Request-Id: {request.request_id}\r\n".encode(), render_refusal(request)
+            )
 
     def test_the_answer_to_head_has_no_body(self) -> None:
         for method, empty in (b"HEAD", True), (b"GET", False):
-            request = plain(method + b" / HTTP/1.1\r\n\r\n")
+            request = parse_simple(method + b" / HTTP/1.1\r\n\r\n")
             assert request is not None
-            self.assertEqual(answer(request).endswith(b"\r\n\r\n"), empty)
+            self.assertEqual(render_refusal(request).endswith(b"\r\n\r\n"), empty)

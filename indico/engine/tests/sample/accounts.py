@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
+from tornado.httputil import HTTPHeaders
+
 from ...error import AuthError
-from ...http.action import Action, facts
+from ...http.action import Action, record_of
 from ...mongo.collection import Collection, IndexModel
 from ...mongo.driver import Document, ObjectId
 
@@ -51,20 +53,22 @@ async def logout(token: str) -> int:
     return await SESSIONS.delete({"_id": _digest(token)})
 
 
+@dataclass(frozen=True)
+class Session:
+    token: str
+    user_id: ObjectId
+
+
 def auth(action: Action) -> Action:
-    """Call the action only with a valid token; `self.user_id` then says whose it is."""
-    facts(action).token = True
+    """Call the action only with a valid token; `self.session` then says whose token it is."""
+    record_of(action).look_up = find_session
+    return action
 
-    @functools.wraps(action)
-    async def authenticated(self: Any, *values: Any) -> Any:
-        self.token = self.request.headers.get("Authorization", "").removeprefix("Bearer ")
-        session = await SESSIONS.find_by_id(_digest(self.token))
-        if session is None:
-            raise AuthError
-        self.user_id = session["user_id"]
-        return await action(self, *values)
 
-    return authenticated
+async def find_session(headers: HTTPHeaders) -> Session | None:
+    token = headers.get("Authorization", "").removeprefix("Bearer ")
+    session = await SESSIONS.find_by_id(_digest(token)) if token else None
+    return Session(token, session["user_id"]) if session else None
 
 
 async def _log_in(user_id: Any, email: str) -> Document:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, StringConstraints
 
+from ...error import NotFound
 from ...http.action_handler import ActionHandler
 from ...http.application import Application, operating_routes
 from ...http.decorators import type_check, unpack
@@ -34,10 +35,10 @@ class UserUpdate(BaseModel):
 
 
 class SampleHandler(ActionHandler):
-    """`token` and `user_id` are there once `auth` has let the call in."""
+    """`session` and `user_id` are there once `auth` has let the call in."""
 
     config: Settings
-    token: str
+    session: accounts.Session
     user_id: ObjectId
 
 
@@ -62,7 +63,7 @@ class AuthHandler(SampleHandler):
     @auth
     async def logout(self) -> Any:
         """Revoke the token of this call."""
-        return {"revoked": await accounts.logout(self.token)}
+        return {"revoked": await accounts.logout(self.session.token)}
 
 
 class UserHandler(SampleHandler):
@@ -127,7 +128,9 @@ class ItemHandler(RestHandler):
     async def get(self, item_id: str) -> Any:
         """Return an item."""
         item = await ITEMS.find_by_id(ObjectId(item_id))
-        return item and item["item"]
+        if item is None:
+            raise NotFound
+        return item["item"]
 
 
 ROUTES = [

@@ -1,0 +1,61 @@
+"""Errors as answers: which error stands for what was raised, and what its body holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tornado.web import HTTPError
+
+from ..error import APIError, InvalidJSON, MethodNotAllowed, RouteNotFound, error_for_status
+
+Body = dict[str, Any]
+
+
+def as_api_error(status: int, raised: BaseException | None, methods: Sequence[str]) -> APIError:
+    """Return the error that the client is told, for what was raised or refused by Tornado.
+
+    `methods` are those that the path answers.
+    """
+    if isinstance(raised, APIError):
+        return raised
+    status = raised.status_code if isinstance(raised, HTTPError) else status
+    return MethodNotAllowed(methods) if status == 405 else error_for_status(status)
+
+
+def render_error(error: APIError, request_id: str, trace: Sequence[str] = ()) -> Body:
+    """Return the envelope of an error; `trace` has lines with `debug` only."""
+    about = _about(error, request_id)
+    if error.status == 500 and trace:
+        about["trace"] = list(trace)
+    return {"status": error.status, "data": _message(error), "error": about}
+
+
+def render_rest_error(
+    error: APIError, request_id: str, method: str, uri: str, trace: Sequence[str] = ()
+) -> tuple[str | None, Body]:
+    """Return the reason phrase, None for the usual one, and the body that REST clients expect."""
+    about, message, reason = _about(error, request_id), _message(error), None
+    if isinstance(error, InvalidJSON):
+        about["details"] = [{"path": "", "reason": error.code, "message": message}]
+        message = reason = "Invalid JSON body"
+    elif isinstance(error, RouteNotFound):
+        message = reason = "Unknown Endpoint"
+    body = {"method": method, "uri": uri, "code": error.status, "message": message, "error": about}
+    return reason, {**body, **({"trace": list(trace)} if trace else {})}
+
+
+def render_for_both(error: APIError, request_id: str, method: str, uri: str) -> Body:
+    """Return the body for a client of which nothing is known: it looks for one or the other."""
+    _, body = render_rest_error(error, request_id, method, uri)
+    return render_error(error, request_id) | body
+
+
+def _about(error: APIError, request_id: str) -> Body:
+    """Return what a program reads."""
+    return {"code": error.code, "request_id": request_id, "details": error.details}
+
+
+def _message(error: APIError) -> str:
+    """Return what a person reads, without anything from inside the server."""
+    return APIError.default_message if error.status == 500 else error.message
