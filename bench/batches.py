@@ -18,10 +18,10 @@ import uvloop
 from bench import machine
 from bench.data import TEXT, TITLE
 from bench.mongodb import embedded
-from indico import db
 from indico.db import ObjectId
+from indico.engine.mongo import connection as db
 from indico.engine.mongo.collection import Collection
-from indico.engine.mongo.driver import Driver
+from indico.engine.mongo.driver import Driver, mongodb
 from indico.engine.tests.mongo.proxy import Proxy
 
 DATABASE = "bench_batches"
@@ -90,8 +90,8 @@ async def _measure(uri: str, driver: Driver, seconds: float, delay: int) -> None
     }
     for in_flight in IN_FLIGHT:
         await db.connect(uri, DATABASE, driver, 30, in_flight)
-        await db.mongodb.client.drop_database(DATABASE)
-        await db.mongodb.notes.insert_many(
+        await mongodb.client.drop_database(DATABASE)
+        await mongodb.notes.insert_many(
             [{"_id": note_id, "title": "", "text": TEXT} for note_id in ids]
         )
         for name, operation in operations.items():

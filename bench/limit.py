@@ -18,9 +18,10 @@ from bench import load, machine
 from bench.data import TEXT, TITLE, WORKLOADS, Data
 from bench.mongodb import MongoDB, embedded
 from bench.servers import OURS, Peer, running
-from indico import db
 from indico.db import ObjectId
+from indico.engine.mongo import connection as db
 from indico.engine.mongo.collection import Collection
+from indico.engine.mongo.driver import mongodb
 
 DATABASE = "bench_limit"
 CONNECTIONS = 32
@@ -66,7 +67,7 @@ async def _operate(uri: str, seconds: int) -> None:
     await db.connect(uri, DATABASE)
     notes = Collection("notes")
     Collection.declared.remove(notes)
-    straight = db.mongodb.notes
+    straight = mongodb.notes
     ids = [note["_id"] for note in await straight.find({}, {"_id": 1}).to_list(None)]
 
     def some() -> list[ObjectId]:

@@ -6,8 +6,7 @@ import sys
 
 from bench.ours.note import NoteRoute
 from bench.ours.wait import WaitRoute
-from indico import app
-from indico.engine.process import command as server
+from indico import app, server
 
 app.ROUTES[:0] = [NoteRoute, WaitRoute]
 sys.exit(server.main())

@@ -3,5 +3,15 @@
 from indico.engine.mongo.clock import now
 from indico.engine.mongo.collection import Collection, IndexModel
 from indico.engine.mongo.driver import Document, Id, ObjectId, mongodb
+from indico.engine.mongo.transactions import transaction
 
-__all__ = ["Collection", "Document", "Id", "IndexModel", "ObjectId", "mongodb", "now"]
+__all__ = [
+    "Collection",
+    "Document",
+    "Id",
+    "IndexModel",
+    "ObjectId",
+    "mongodb",
+    "now",
+    "transaction",
+]

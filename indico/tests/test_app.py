@@ -16,9 +16,9 @@ from indico.engine import error
 from indico.engine.http.action import record_of
 from indico.engine.http.rest_handler import RestHandler
 from indico.engine.settings import shown_default
-from indico.engine.tests.server_process import ROOT
 from indico.error import IndicoError
 from indico.routes.handler import IndicoHandler
+from indico.tests.server_process import ROOT
 from indico.tests.server_test import ServerTest
 
 # Every other action needs a token. Whoever adds one here has thought about it.

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 from bench import dashboard, panels, promql
 from indico.engine.mongo import connection as db
-from indico.engine.tests.server_process import ROOT
 from indico.engine.tests.telemetry.scrape import Figures
+from indico.tests.server_process import ROOT
 from indico.tests.server_test import PASSWORD, ServerTest
 
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy/grafana/dashboard.json").read_text())

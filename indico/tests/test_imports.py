@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from unittest import TestCase
 
-from indico.engine.tests.server_process import ROOT
+from indico.tests.server_process import ROOT
 
 PACKAGE = ROOT / "indico"
 

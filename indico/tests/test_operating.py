@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from indico.engine.process.pid_file import running
-from indico.engine.tests.server_process import ROOT, ProcessTest, ServerProcess, call, until
+from indico.tests.server_process import ROOT, ProcessTest, ServerProcess, call, until
 from indico.tests.server_test import PASSWORD
 
 PAGE = (ROOT / "docs" / "operating.md").read_text()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import indico.routes.user
-from indico.engine.tests.server_process import ROOT, ProcessTest, ServerProcess
+from indico.tests.server_process import ROOT, ProcessTest, ServerProcess
 from indico.tests.server_test import mongodb_uri
 
 README = (ROOT / "README.md").read_text()

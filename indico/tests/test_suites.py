@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-from indico.engine.tests.server_process import ROOT, ProcessTest
+from indico.tests.server_process import ROOT, ProcessTest
 
 # What would start a MongoDB, in the copy that is made here.
 NO_MONGODB = """

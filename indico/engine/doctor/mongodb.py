@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..error import StartError
-from ..mongo.embedded import Embedded, find_binary
+from ..mongo.embedded import Embedded
 from ..mongo.inspection import Facts, inspect
+from ..mongo.mongod_binary import find_binary
 from ..settings import ServerSettings
 from .finding import Check, Finding, fault, ok, told, warning
 

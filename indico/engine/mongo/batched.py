@@ -1,4 +1,4 @@
-"""The operations of one collection that share round trips with others of their kind."""
+"""The operations of one collection that go out in batches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import bson
 from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
-from pymongo import DeleteOne, InsertOne, ReturnDocument, UpdateOne
+from pymongo import InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import (
     BulkWriteError,
     DuplicateKeyError,
@@ -23,10 +23,10 @@ from ..error import Unavailable
 from .batches import MAX_BYTES, Batches, deadline
 from .driver import Document, Key, ObjectId, mongodb
 
-__all__ = ["ALONE", "Shared", "decode", "documents_of", "encode", "is_key"]
+__all__ = ["UNBATCHED", "Batched", "decode", "documents_of", "encode", "is_key"]
 
-# An answer: only the plain operation can tell.
-ALONE: Any = object()
+# An answer: the operation has to be made unbatched.
+UNBATCHED: Any = object()
 # An answer to an update: it was made, and the document is still to be read.
 _MATCHED: Any = object()
 
@@ -35,7 +35,7 @@ _DUPLICATE_KEY_CODES = {11000, 11001, 12582}
 _WRITE_CONCERN_TIMEOUT = 64
 
 
-class Shared:
+class Batched:
     """The batches of the collection `name` in the database that is open.
 
     Keys are such as `is_key` takes, documents such as `encode` made.
@@ -46,11 +46,10 @@ class Shared:
         self._finds: dict[str, Batches[Key]] = {}
         self._inserts = Batches(self._insert)
         self._updates = Batches(self._update)
-        self._deletes = Batches(self._delete)
         self._document_bytes = 1000  # about: the mean of the batch that was found last
 
     async def find(self, field: str, key: Key, until: float | None = None) -> Document | None:
-        """The document whose `field`, which is unique, is `key`; may be `ALONE`."""
+        """The document whose `field`, which is unique, is `key`; may be `UNBATCHED`."""
         finds = self._finds.get(field)
         if finds is None:
             finds = self._finds[field] = Batches(partial(self._find, field))
@@ -62,14 +61,10 @@ class Shared:
         await self._inserts.call(document, len(document), deadline())
 
     async def update(self, id: Key, changes: bytes) -> Document | None:
-        """The document after `changes`, as a read right after them finds it; may be `ALONE`."""
+        """The document after `changes`, as a read right after them finds it; may be `UNBATCHED`."""
         until = deadline()
         updated: Document | None = await self._updates.call((id, changes), len(changes), until)
         return await self.find("_id", id, until) if updated is _MATCHED else updated
-
-    async def delete(self, id: Key) -> bool:
-        deleted: bool = await self._deletes.call(id, 0, deadline())
-        return deleted
 
     async def _find(self, field: str, keys: list[Key]) -> Sequence[Document | None]:
         if len(keys) == 1:
@@ -83,13 +78,13 @@ class Shared:
             try:
                 document = decode(raw)
             except Exception:  # a date beyond the year 9999, say
-                missing = ALONE
+                missing = UNBATCHED
                 continue
             key = document.get(field)
             if is_key(key) and key in wanted:
                 found.setdefault(key, (raw, document))
             else:  # the same to MongoDB, not to Python: 1.0 for 1, or an array that holds it
-                missing = ALONE
+                missing = UNBATCHED
         if found:
             self._document_bytes = sum(map(len, replies)) // len(found)
         if len(wanted) == len(keys):
@@ -131,32 +126,6 @@ class Shared:
         answers = iter(documents)
         return [error or next(answers) for error in errors]
 
-    async def _delete(self, keys: list[Key]) -> Sequence[Any]:
-        if len(keys) == 1:
-            return [await self._delete_one(keys[0])]
-        try:
-            # MongoDB says only how many it deleted: so it stays undone unless that tells all.
-            deleted = await mongodb.in_transaction(partial(self._delete_all_or_none, keys))
-        except _Undecided:
-            pass
-        except OperationFailure as error:
-            if error.has_error_label("UnknownTransactionCommitResult"):
-                raise
-        else:
-            return [deleted] * len(keys)
-        return await asyncio.gather(*map(self._delete_one, keys), return_exceptions=True)
-
-    async def _delete_all_or_none(self, keys: list[Key], session: Any) -> bool:
-        deletes = [DeleteOne({"_id": key}) for key in keys]
-        result = await self._collection.bulk_write(deletes, ordered=False, session=session)
-        if 0 < result.deleted_count < len(keys):
-            raise _Undecided
-        return bool(result.deleted_count)
-
-    async def _delete_one(self, id: Key) -> bool:
-        result = await self._collection.delete_one({"_id": id})
-        return bool(result.deleted_count)
-
     async def _write(self, operations: list[Any]) -> tuple[int, list[Exception | None]]:
         """How many updates found their document, and the error of each operation."""
         errors: list[Exception | None] = [None] * len(operations)
@@ -173,13 +142,9 @@ class Shared:
 
     def _holds(self, document: Document | None, changes: bytes) -> bool:
         """Whether `document` is as it would be right after `changes`, or is none."""
-        if document is None or document is ALONE:
+        if document is None or document is UNBATCHED:
             return document is None
         return all(document.get(name) == value for name, value in decode(changes).items())
-
-
-class _Undecided(Exception):
-    """Some of the documents were there to be deleted, and nobody knows which."""
 
 
 def is_key(value: Any) -> bool:

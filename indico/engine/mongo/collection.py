@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pymongo import IndexModel, ReturnDocument
 
-from .batched import ALONE, Shared, decode, documents_of, encode, is_key
+from .batched import UNBATCHED, Batched, decode, documents_of, encode, is_key
 from .driver import Database, Document, Key, ObjectId, mongodb
 from .operation import guard, observed
 
@@ -55,11 +55,11 @@ class Collection:
         return await self._find_one(query)
 
     async def _find_one(self, query: Mapping[str, Any]) -> Document | None:
-        if len(query) == 1 and (shared := self._shared()):
+        if len(query) == 1 and (batched := self._batched()):
             ((field, value),) = query.items()
             if field in self._unique and is_key(value):
-                found = await shared.find(field, value)
-                if found is not ALONE:
+                found = await batched.find(field, value)
+                if found is not UNBATCHED:
                     return found
         document: Document | None = await guard(lambda: mongodb[self.name].find_one(query))
         return document
@@ -123,9 +123,9 @@ class Collection:
     async def insert(self, document: Document) -> DocumentId:
         """The id of `document`, which gets an ObjectId as its `_id` if it has none."""
         document.setdefault("_id", ObjectId())
-        shared = self._shared()
-        if shared and (encoded := encode(document)):
-            await shared.insert(encoded)
+        batched = self._batched()
+        if batched and (encoded := encode(document)):
+            await batched.insert(encoded)
         else:
             await guard(lambda: mongodb[self.name].insert_one(document))
         inserted_id: DocumentId = document["_id"]
@@ -134,10 +134,10 @@ class Collection:
     @observed
     async def update_by_id(self, id: DocumentId, changes: Mapping[str, Any]) -> Document | None:
         """Sets the fields in `changes`; the document after it, None if there is none."""
-        shared = self._shared()
-        if shared and is_key(id) and (encoded := encode(changes)):
-            document = await shared.update(id, encoded)
-            return await self._find_one({"_id": id}) if document is ALONE else document
+        batched = self._batched()
+        if batched and is_key(id) and (encoded := encode(changes)):
+            document = await batched.update(id, encoded)
+            return await self._find_one({"_id": id}) if document is UNBATCHED else document
         return await self._update_one({"_id": id}, changes)
 
     @observed
@@ -163,28 +163,23 @@ class Collection:
 
     @observed
     async def delete_by_id(self, id: DocumentId) -> bool:
-        """True if there was such a document; of several that delete it, one gets True."""
-        shared = self._shared()
-        if shared and is_key(id):
-            return await shared.delete(id)
-        return await self._delete({"_id": id}) == 1
+        """Return whether there was such a document; of several callers, one gets True."""
+        result = await guard(lambda: mongodb[self.name].delete_one({"_id": id}))
+        return bool(result.deleted_count)
 
     @observed
     async def delete(self, query: Mapping[str, Any]) -> int:
-        """Deletes all documents that match; how many they were."""
-        return await self._delete(query)
-
-    async def _delete(self, query: Mapping[str, Any]) -> int:
+        """Delete all documents that match, and return their number."""
         result = await guard(lambda: mongodb[self.name].delete_many(query))
         count: int = result.deleted_count
         return count
 
-    def _shared(self) -> Shared | None:
+    def _batched(self) -> Batched | None:
         """None where each operation is to go out alone."""
-        shared = mongodb.shared.get(self.name)
-        if shared is None and mongodb.max_batches_in_flight:
-            shared = mongodb.shared[self.name] = Shared(self.name)
-        return shared
+        batched = mongodb.batched.get(self.name)
+        if batched is None and mongodb.max_batches_in_flight:
+            batched = mongodb.batched[self.name] = Batched(self.name)
+        return batched
 
 
 def _unique_field(index: IndexModel) -> set[str]:

@@ -6,9 +6,8 @@ import asyncio
 import inspect
 import os
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 from bson import ObjectId
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -16,7 +15,6 @@ from pydantic import GetPydanticSchema
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import no_info_after_validator_function, str_schema
 from pymongo import AsyncMongoClient
-from pymongo.errors import PyMongoError
 
 from ..error import Unavailable
 from ..log import LOGGER
@@ -26,7 +24,6 @@ from .pool_metrics import PoolListener
 Driver = Literal["motor", "pymongo"]
 Document = dict[str, Any]
 Key = ObjectId | bytes | str | int
-T = TypeVar("T")
 
 __all__ = [
     "APPLICATION_NAME",
@@ -56,7 +53,7 @@ class Database:
         self.timeout_seconds = 0.0
         self.max_batches_in_flight = 0
         # What `Collection` keeps for as long as this database is open.
-        self.shared: dict[str, Any] = {}
+        self.batched: dict[str, Any] = {}
 
     def open(
         self,
@@ -89,14 +86,14 @@ class Database:
     async def become(self, other: Database) -> None:
         """Stands for what `other` has opened from now on, and closes what it stood for."""
         old = self._client
-        self._client, self._database, self.shared = other._client, other._database, {}
+        self._client, self._database, self.batched = other._client, other._database, {}
         self.timeout_seconds = other.timeout_seconds
         self.max_batches_in_flight = other.max_batches_in_flight
         await _close(old)
 
     async def close(self) -> None:
         """Closes every connection; harmless when nothing is open."""
-        client, self._client, self._database, self.shared = self._client, None, None, {}
+        client, self._client, self._database, self.batched = self._client, None, None, {}
         await _close(client)
 
     async def aggregate(
@@ -106,30 +103,6 @@ class Database:
         opened = await cursor if inspect.isawaitable(cursor) else cursor
         documents: list[Document] = await opened.to_list(None)
         return documents
-
-    async def in_transaction(self, work: Callable[[Any], Awaitable[T]]) -> T:
-        """What `work`, which gets the session, answers; what it raises undoes what it did."""
-        started = self._open_database().client.start_session()
-        async with await started if inspect.isawaitable(started) else started as session:
-            try:
-                done: T = await session.with_transaction(work)
-            except PyMongoError as error:
-                if error.has_error_label("UnknownTransactionCommitResult"):
-                    await self._end_transaction(session)
-                raise
-        return done
-
-    async def _end_transaction(self, session: Any) -> None:
-        """Begins another one, by which MongoDB takes the last one back if it was not kept.
-
-        Else that would hold on to its documents for a minute (`transactionLifetimeLimitSeconds`).
-        """
-        with suppress(PyMongoError):
-            begun = session.start_transaction()
-            if inspect.isawaitable(begun):
-                await begun
-            await self["nothing"].find_one({}, session=session)
-            await session.abort_transaction()
 
     def __getitem__(self, collection: str) -> Any:
         return self._open_database()[collection]

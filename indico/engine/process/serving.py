@@ -10,10 +10,8 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from ssl import SSLContext
 
-from tornado import autoreload
 from tornado.httpserver import HTTPServer
 
 from .. import offload
@@ -23,16 +21,16 @@ from ..http.server import FastHTTPServer
 from ..log import LOGGER
 from ..mongo.connection import connect, disconnect
 from ..mongo.embedded import Embedded
+from ..mongo.supervision import supervise
 from ..program import Program
 from ..settings import ServerSettings
 from ..telemetry import metrics, tracing
-from . import listening, signals
+from . import autoreload, listening, signals
 from .listening import Sockets
 from .signals import Stop
 
 Server = HTTPServer | FastHTTPServer
 
-_SUPERVISE_SECONDS = 1
 _LOOK_SECONDS = 0.02
 # A request in flight has about 60 of those that collections look at. At Python's 700 a thousand
 # requests in flight would be looked at several times each, a quarter of all the work.
@@ -46,7 +44,7 @@ def run(
     program: Program,
     settings: ServerSettings,
     sockets: Sockets,
-    mongodb: Embedded | str,
+    origin: Embedded | str,
     ready: Callable[[], None],
     parent: int | None = None,
 ) -> None:
@@ -57,7 +55,7 @@ def run(
     """
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(program, settings, sockets, mongodb, ready, parent))
+            runner.run(_serve(program, settings, sockets, origin, ready, parent))
     finally:
         signals.finish()
         offload.stop()
@@ -81,7 +79,7 @@ async def _serve(
     program: Program,
     settings: ServerSettings,
     sockets: Sockets,
-    mongodb: Embedded | str,
+    origin: Embedded | str,
     ready: Callable[[], None],
     parent: int | None,
 ) -> None:
@@ -93,10 +91,11 @@ async def _serve(
     certificate = listening.tls(settings)
     metrics.identify(program.version)
     _start_tracing(program, settings)
-    await _connect(settings, mongodb)
+    await _connect(settings, origin)
     supervisor = None
-    if isinstance(mongodb, Embedded):
-        supervisor = asyncio.create_task(_supervise(settings, mongodb))
+    if isinstance(origin, Embedded):
+        reconnect = partial(_connect, settings, origin)
+        supervisor = asyncio.create_task(supervise(origin, disconnect, reconnect))
     app = program.app(settings)
     server = make_server(app, settings, certificate)
     server.add_sockets(sockets.api)
@@ -110,9 +109,7 @@ async def _serve(
     gc.freeze()
     gc.set_threshold(_OBJECTS_PER_COLLECTION)
     if settings.debug and parent is None:  # a worker is replaced at SIGHUP
-        autoreload.add_reload_hook(offload.stop)
-        autoreload.add_reload_hook(partial(_wait_until_it_compiles, program.package))
-        autoreload.start()
+        autoreload.start(program.package)
     await stop.asked.wait()
     app.stopping = operating.stopping = stop.hurry
     await stop.unless_now(_drain(app, server, settings.drain_seconds, stop))
@@ -158,59 +155,14 @@ def _connections(server: Server) -> int:
     return len(server._connections)
 
 
-async def _connect(settings: ServerSettings, mongodb: Embedded | str) -> None:
+async def _connect(settings: ServerSettings, origin: Embedded | str) -> None:
     await connect(
-        mongodb.uri if isinstance(mongodb, Embedded) else mongodb,
+        origin.uri if isinstance(origin, Embedded) else origin,
         settings.mongodb_database,
         settings.mongodb_driver,
         settings.mongodb_timeout_seconds,
         settings.max_batches_in_flight,
     )
-
-
-async def _supervise(settings: ServerSettings, embedded: Embedded) -> None:
-    """Starts the embedded MongoDB again when it has ended, whoever ended it.
-
-    It may be on another port then, and its data may be gone: so this connects anew, and makes
-    the indexes again before anybody writes.
-    """
-    connected = True
-    while True:
-        await asyncio.sleep(_SUPERVISE_SECONDS)
-        if connected and embedded.running():
-            continue
-        LOGGER.error("the embedded MongoDB has ended; starting it again")
-        connected = False
-        await disconnect()
-        try:
-            await asyncio.to_thread(embedded.start)
-            await _connect(settings, embedded)
-            connected = True
-        except Exception as error:
-            LOGGER.error("%s", error)
-
-
-def _wait_until_it_compiles(package: str) -> None:
-    """Before a reload, which a syntax error in one of our modules would make the end."""
-    signals.leave()
-    told = ""
-    while error := _syntax_error(package):
-        if error != told:
-            LOGGER.error("not reloaded yet: %s", error)
-        told = error
-        time.sleep(0.2)
-
-
-def _syntax_error(package: str) -> str:
-    """The first one in the package's modules that are loaded, or nothing."""
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if name.split(".")[0] in ("__main__", package) and file:
-            try:
-                compile(Path(file).read_bytes(), file, "exec")
-            except (SyntaxError, ValueError) as error:
-                return str(error)
-    return ""
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -6,6 +6,11 @@ import os
 
 from .sample.app import Settings
 
+# What `run.py test --matrix` varies.
+CHOSEN = {
+    "mongodb_driver": os.environ.get("TEST_MONGODB_DRIVER", "motor"),
+    "http_server": os.environ.get("TEST_HTTP_SERVER", "fast"),
+}
 PREFIX = str(Settings.model_config["env_prefix"])
 for _name in [name for name in os.environ if name.startswith(PREFIX)]:
     del os.environ[_name]

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self
 
 import psutil
 
+from .environment import CHOSEN
 from .sample.server import PROGRAM
 
 DOCTOR = PROGRAM.server.replace(".server", ".doctor")
@@ -108,6 +109,7 @@ class ProcessTest(unittest.TestCase):
     """
 
     integration = True
+    server_class: ClassVar[type[ServerProcess]] = ServerProcess
     flags: ClassVar[tuple[str, ...]] = ()
 
     def setUp(self) -> None:
@@ -136,7 +138,9 @@ class ProcessTest(unittest.TestCase):
         return self.start(*flags).wait_until_it_listens()
 
     def start(self, *flags: str) -> ServerProcess:
-        server = ServerProcess("--data-dir", str(self.folder), *self.flags, *flags)
+        chosen = (f"--{name.replace('_', '-')}={value}" for name, value in CHOSEN.items())
+        folder = ("--data-dir", str(self.folder))
+        server = self.server_class(*chosen, *folder, *self.flags, *flags)
         self.addCleanup(server.__exit__)
         return server
 

@@ -6,7 +6,6 @@ import asyncio
 import atexit
 import functools
 import json
-import os
 import shutil
 import tempfile
 import unittest
@@ -27,14 +26,9 @@ from ..mongo.embedded import Embedded
 from ..process.serving import make_server
 from ..settings import ServerSettings
 from ..telemetry import metrics
-from . import environment  # noqa: F401 - forgets the settings of whoever runs the tests
+from .environment import CHOSEN
 from .sample import app
 
-# What `run.py test --matrix` varies.
-CHOSEN = {
-    "mongodb_driver": os.environ.get("TEST_MONGODB_DRIVER", "motor"),
-    "http_server": os.environ.get("TEST_HTTP_SERVER", "fast"),
-}
 T = TypeVar("T")
 PASSWORD = "correct horse battery"
 

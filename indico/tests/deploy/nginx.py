@@ -14,8 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-from indico.engine.tests.server_process import until
 from indico.tests.deploy.programs import DEPLOY, needs, program
+from indico.tests.server_process import until
 
 PROGRAM = program("nginx")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from indico.engine.tests.server_process import ROOT
+from indico.tests.server_process import ROOT
 
 DEPLOY = ROOT / "deploy"
 T = TypeVar("T", bound=type)

@@ -16,9 +16,9 @@ import yaml
 
 from indico.config import Settings
 from indico.engine import settings as config
-from indico.engine.tests.server_process import ROOT, ProcessTest
 from indico.tests.deploy.nginx import Nginx, needs_nginx
 from indico.tests.deploy.programs import DEPLOY, needs, program, read_by
+from indico.tests.server_process import ROOT, ProcessTest
 
 DOCKERFILE = DEPLOY.joinpath("Dockerfile").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(DEPLOY.joinpath("compose.yaml").read_text())

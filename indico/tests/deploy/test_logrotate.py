@@ -13,8 +13,8 @@ import unittest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from indico.engine.tests.server_process import until
 from indico.tests.deploy.programs import DEPLOY, needs, program, read_by
+from indico.tests.server_process import until
 
 LOGROTATE = program("logrotate")
 WAITS = """

@@ -11,9 +11,9 @@ from typing import ClassVar
 import pymongo
 
 from indico.engine.tests.load import Load, Request
-from indico.engine.tests.server_process import ProcessTest, ServerProcess
 from indico.engine.tests.server_test import PASSWORD, mongodb_uri, test_database
 from indico.tests.deploy.nginx import Nginx, free_ports, needs_nginx
+from indico.tests.server_process import ProcessTest, ServerProcess
 
 CLIENTS = 16
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from indico.config import Settings
-from indico.engine.tests.server_process import ROOT, ProcessTest
 from indico.engine.tests.server_test import mongodb_uri, test_database
 from indico.tests.deploy.programs import DEPLOY, needs, program, read_by
+from indico.tests.server_process import ROOT, ProcessTest
 
 # As systemd starts a service with MemoryDenyWriteExecute, whose socket it holds: the fd becomes 3.
 LAUNCHER = """

@@ -12,8 +12,9 @@ from pymongo import MongoClient
 
 from ...doctor import mongodb as doctor
 from ...doctor.mongodb import Reached, mongodb
-from ...mongo.embedded import Embedded, find_binary
+from ...mongo.embedded import Embedded
 from ...mongo.inspection import Facts, inspect
+from ...mongo.mongod_binary import find_binary
 from ..sample.app import Settings
 from ..server_process import ENGINE, until
 from ..server_test import mongodb_uri, test_database
@@ -46,7 +47,7 @@ class BinaryTest(DoctorTest):
         line = self.of(mongod_binary=self.folder / "nowhere")
         self.assertIn("nowhere is not a program that can be run.", line)
         with (
-            patch(f"{ENGINE}.mongo.embedded._in_wheel", return_value=None),
+            patch(f"{ENGINE}.mongo.mongod_binary._in_wheel", return_value=None),
             patch("shutil.which", return_value=None),
         ):
             self.assertIn("or set mongodb_uri to a MongoDB that runs elsewhere", self.of())

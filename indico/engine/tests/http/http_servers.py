@@ -14,8 +14,9 @@ from tornado.testing import AsyncHTTPTestCase
 
 from ...http.application import Application
 from ...process.serving import make_server
+from ..environment import CHOSEN
 from ..sample.app import Settings
-from ..server_test import CHOSEN, exchange
+from ..server_test import exchange
 
 
 class MakeServer(Protocol):

@@ -19,7 +19,9 @@ from pymongo.errors import AutoReconnect
 
 from ...error import StartError
 from ...mongo import embedded as module
-from ...mongo.embedded import Embedded, find_binary
+from ...mongo import mongod_process
+from ...mongo.embedded import Embedded
+from ...mongo.mongod_binary import find_binary
 from ..server_process import ProcessTest, until
 from ..server_test import PASSWORD
 
@@ -87,6 +89,25 @@ class StartTest(EmbeddedTest):
                 self.assertEqual(next(changes)["documentKey"], {"_id": 2})
         self.embedded.stop()
 
+    def test_a_folder_of_version_1_0(self) -> None:
+        """Its replica set has another name, which the port file does not tell."""
+        with patch.object(module, "_REPLICA_SET", "old"):
+            self.embedded.start()
+            self.write(self.embedded, 1)
+            self.embedded.stop()
+        port_file = self.folder / "mongod.port"
+        port_file.write_text(port_file.read_text().split()[0])
+        embedded = self.make()
+        embedded.start()
+        self.assertEqual(self.read(embedded), [1])
+        self.write(embedded, 2)
+        with connected(embedded) as client:
+            self.assertEqual(client.admin.command("hello")["setName"], module._REPLICA_SET)
+        embedded.stop()
+        embedded.start()
+        self.assertEqual(self.read(embedded), [1, 2])
+        embedded.stop()
+
     def test_another_program_has_taken_its_port(self) -> None:
         self.embedded.start()
         self.write(self.embedded, 1)
@@ -94,7 +115,7 @@ class StartTest(EmbeddedTest):
         old = self.embedded.uri
         with socket.socket() as taken:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            taken.bind(("127.0.0.1", int((self.folder / "mongod.port").read_text())))
+            taken.bind(("127.0.0.1", int((self.folder / "mongod.port").read_text().split()[0])))
             taken.listen()
             with patch.object(module, "CLIENT_SECONDS", 0.5):
                 self.embedded.start()
@@ -210,7 +231,7 @@ class StopTest(EmbeddedTest):
         (process,) = self.mongods()
         process.suspend()
         with (
-            patch.object(module, "STOP_SECONDS", 0.3),
+            patch.object(mongod_process, "STOP_SECONDS", 0.3),
             patch.object(module, "CLIENT_SECONDS", 0.3),
         ):
             self.embedded.stop()
@@ -333,7 +354,7 @@ class ServersTest(EmbeddedTest):
 
     def test_mongod_is_killed_and_comes_back_empty_and_elsewhere(self) -> None:
         server = self.serve()
-        port = int((self.folder / "mongod.port").read_text())
+        port = int((self.folder / "mongod.port").read_text().split()[0])
         (process,) = self.mongods()
         shutil.rmtree(self.folder / "mongodb")
         process.kill()

@@ -8,18 +8,16 @@ import shutil
 import signal
 import socket
 import stat
-import subprocess
 import sys
 import time
 import types
-import urllib.error
-import urllib.request
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
 from ...log import LOGGER
-from ...process import serving
+from ...process import autoreload
+from ..sample.server import PROGRAM
 from ..server_process import ENGINE, ROOT, ProcessTest, ServerProcess, until
 from ..server_test import PASSWORD, exchange, mongodb_uri, read_answer
 
@@ -213,42 +211,6 @@ class StopOnTornadoTest(StopTest):
     flags = ("--http-server", "tornado")
 
 
-class LogTest(ProcessTest):
-    def test_nothing_secret_is_logged(self) -> None:
-        server = self.serve("--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_log")
-        _, registered = server.call("/auth/register", REGISTER)
-        token = registered["token"]
-        changed = {"current_password": PASSWORD, "new_password": "another secret"}
-        self.assertEqual(server.call("/user/change_password", changed, token)[0], 200)
-        server.call("/auth/login", {**REGISTER, "password": "a wrong secret"})
-        server.call(f"/user/get?token={token}", token=token)
-        self.assertEqual(server.call("/user/delete", {"password": "another secret"}, token)[0], 200)
-        server.stop()
-        text = server.printed()
-        self.assertEqual(text.count("POST /"), 5, text)
-        for secret in (PASSWORD, "secret", token, "argon2"):
-            self.assertNotIn(secret, text)
-
-
-class AddressBookTest(ProcessTest):
-    """As the tutorial runs it."""
-
-    def test_the_settings_file(self) -> None:
-        flags = ("--config", "configs/addressbook-local.yaml", "--debug")
-        server = self.serve(
-            *flags, "--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_local"
-        )
-        self.assertIn("Address Book listens on", server.printed())
-        request = urllib.request.Request(f"http://127.0.0.1:{server.port}/items", b"{")
-        with self.assertRaises(urllib.error.HTTPError) as raised:
-            urllib.request.urlopen(request)
-        with raised.exception as answer:
-            body = json.load(answer)
-        self.assertEqual((body["code"], body["message"]), (400, "Invalid JSON body"))
-        self.assertTrue(body["trace"][0].startswith("Traceback"))
-        self.assertEqual(server.stop(), 0)
-
-
 class DebugTest(ProcessTest):
     def test_stops_as_well(self) -> None:
         server = self.serve("--debug", "--mongodb-uri", mongodb_uri())
@@ -256,12 +218,13 @@ class DebugTest(ProcessTest):
 
     def test_reloads_when_a_source_file_changes(self) -> None:
         root = self.folder / "copy"
-        shutil.copytree(ROOT / "indico", root / "indico")
+        package = ENGINE.partition(".")[0]
+        shutil.copytree(ROOT / package, root / package)
         server = ServerProcess("--debug", "--data-dir", str(self.folder), root=root)
         self.addCleanup(server.__exit__)
         server.wait_until_it_listens()
         (mongod,) = self.mongods()
-        source = root / "indico" / "routes" / "system.py"
+        source = root / f"{PROGRAM.package.replace('.', '/')}/app.py"
         good = source.read_text().replace('"pong"', '"changed"')
         source.write_text(good + "(")
 
@@ -293,88 +256,18 @@ class SyntaxTest(ProcessTest):
     def test_waits_until_it_compiles(self) -> None:
         file = self.folder / "module.py"
         file.write_text("(")
-        module = types.ModuleType("indico.broken")
+        module = types.ModuleType("broken.module")
         module.__file__ = str(file)
 
         def mend(seconds: float) -> None:
             file.write_text("()" if sleep.call_count == 2 else "(")
 
         with (
-            patch.dict(sys.modules, {"indico.broken": module}),
+            patch.dict(sys.modules, {"broken.module": module}),
             patch(f"{ENGINE}.process.signals.leave"),
             patch("time.sleep", side_effect=mend) as sleep,
             self.assertLogs(LOGGER) as logs,
         ):
-            serving._wait_until_it_compiles()
+            autoreload.wait_until_it_compiles("broken")
         self.assertEqual(len(logs.output), 1)
         self.assertIn("was never closed", logs.output[0])
-
-
-class RunTest(ProcessTest):
-    """`run.py` itself, in a folder of its own with nothing to install."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        shutil.copy(ROOT / "run.py", self.folder)
-        self.requirements = self.folder / "req.txt"
-        self.requirements.write_text("# nothing\n")
-        package = self.folder / "indico"
-        package.mkdir()
-        (package / "server.py").write_text(
-            "import signal, sys\n"
-            "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
-            "print('flags', sys.argv[1:], sys.prefix, flush=True)\n"
-            "if '--wait' in sys.argv: signal.pause()\n"
-        )
-
-    def run_task(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "run.py", *arguments],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def test_usage(self) -> None:
-        for arguments, code in (([], 0), (["--help"], 0), (["nosuch"], 2)):
-            done = self.run_task(*arguments)
-            self.assertEqual(done.returncode, code)
-            for task in ("serve", "doctor", "test", "lint", "typecheck", "check", "bench"):
-                self.assertIn(f"\n  {task} ", done.stdout)
-
-    def test_serve(self) -> None:
-        served = f"flags ['--port', '1'] {self.folder / '.venv'}\n"
-        doctor = self.folder / "indico/doctor.py"
-        doctor.write_text("import sys\nprint(sys.argv[1:], sys.prefix)\nsys.exit(1)\n")
-        self.examine(sys.prefix)  # it installs nothing
-        first = self.run_task("serve", "--port", "1")
-        self.assertEqual(first.stdout.splitlines()[0][:29], "Installing req.txt into .venv")
-        self.assertTrue(first.stdout.endswith(served), first.stdout + first.stderr)
-        self.assertEqual(self.run_task("serve", "--port", "1").stdout, served)
-        self.requirements.write_text("# nothing, changed\n")
-        self.assertIn("Installing", self.run_task("serve", "--port", "1").stdout)
-        self.examine(str(self.folder / ".venv"))
-        self.pass_a_signal_on()
-
-    def examine(self, prefix: str) -> None:
-        done = self.run_task("doctor", "--json")
-        self.assertEqual((done.stdout, done.returncode), (f"['--json'] {prefix}\n", 1))
-
-    def pass_a_signal_on(self) -> None:
-        process = subprocess.Popen(
-            [sys.executable, "run.py", "serve", "--wait"], cwd=self.folder, stdout=subprocess.PIPE
-        )
-        assert process.stdout
-        with process.stdout:
-            self.assertIn(b"--wait", process.stdout.readline())
-        process.terminate()
-        self.assertEqual(process.wait(10), 7)
-
-    def test_what_can_not_be_installed(self) -> None:
-        self.requirements.write_text("-r nowhere.txt\n")
-        for _ in range(2):
-            done = self.run_task("serve")
-            self.assertEqual(done.returncode, 1)
-            self.assertIn("pip could not install req.txt", done.stderr)
-            self.assertNotIn("flags", done.stdout)

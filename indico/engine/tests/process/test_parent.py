@@ -15,7 +15,7 @@ from functools import partial
 
 import psutil
 
-from ...mongo.embedded import find_binary
+from ...mongo.mongod_binary import find_binary
 from ...process.worker import main
 from ..http.test_tls import certificate
 from ..load import Load, Request

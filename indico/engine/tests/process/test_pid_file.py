@@ -17,7 +17,8 @@ from unittest.mock import patch
 import psutil
 
 from ...error import StartError
-from ...process.pid_file import PIDFile, end, running
+from ...process.control import end
+from ...process.pid_file import PIDFile, running
 from ..sample.server import PROGRAM
 from ..server_process import ENGINE, ROOT, ProcessTest, until
 from ..server_test import mongodb_uri
