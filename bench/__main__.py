@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from bench import batches, compare, dashboard, growth, held, limit, offload, overload
+from bench import batches, compare, growth, held, limit, offload, overload
 from bench.machine import UnfitError
 from indico.engine.error import StartError
 
@@ -17,7 +17,6 @@ MEASUREMENTS: dict[str, Callable[[list[str]], int]] = {
     "offload": offload.main,
     "limit": limit.main,
     "growth": growth.main,
-    "dashboard": dashboard.main,
     "overload": overload.main,
 }
 

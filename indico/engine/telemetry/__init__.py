@@ -1,1 +1,1 @@
-"""What the server tells of itself: figures for Prometheus, traces for OpenTelemetry."""
+"""What the server tells of itself: metrics for Prometheus, traces for OpenTelemetry."""

@@ -26,7 +26,7 @@ from prometheus_client.exposition import choose_encoder, gzip_accepted
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from .processes import figures, forget_process
+from .processes import forget_process, shared_registry
 
 __all__ = ["count_operation", "count_request", "forget_process", "page", "refresh", "watch"]
 
@@ -198,7 +198,7 @@ def page(prefix: str, accept: str, accept_encoding: str) -> tuple[bytes, dict[st
         encode, kind = choose_encoder(accept)
     except (TypeError, ValueError):  # it asks for what is no version
         encode, kind = choose_encoder("")
-    with figures(_REGISTRY) as registry:
+    with shared_registry(_REGISTRY) as registry:
         text = encode(_Prefixed(registry, prefix))
     headers = {"Content-Type": kind, "Vary": "Accept, Accept-Encoding"}
     if gzip_accepted(accept_encoding):

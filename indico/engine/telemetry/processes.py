@@ -21,7 +21,7 @@ _SUMS = ("counter", "histogram")
 
 
 @contextmanager
-def figures(own: CollectorRegistry) -> Iterator[CollectorRegistry]:
+def shared_registry(own: CollectorRegistry) -> Iterator[CollectorRegistry]:
     """Those of all processes that share our folder; without a folder, `own`."""
     if folder := os.environ.get(VARIABLE):
         registry = CollectorRegistry()

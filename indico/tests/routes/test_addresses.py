@@ -387,11 +387,6 @@ class WholeBookTest(AddressesTest):
             self.refused(self.send("GET", "/addresses"), 503, "unavailable")
 
 
-class WholeBookOnTornadoTest(WholeBookTest):
-    driver = "pymongo"
-    below = "tornado"
-
-
 class DebugTest(AddressesTest):
     settings = {"debug": True}  # noqa: RUF012
 

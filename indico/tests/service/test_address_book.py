@@ -252,11 +252,3 @@ class ListTest(BookTest):
             self.assertIn("name_key: 1", query["planSummary"])
             self.assertLessEqual(query["keysExamined"], 9)
             self.assertFalse(query.get("hasSortStage"))
-
-
-class AddressBookOnPyMongoTest(AddressBookTest):
-    driver = "pymongo"
-
-
-class ListOnPyMongoTest(ListTest):
-    driver = "pymongo"

@@ -18,7 +18,7 @@ from ...mongo.collection import Collection
 from ...mongo.driver import mongodb
 from ..sample.app import Settings
 from ..server_test import ServerTest
-from ..telemetry.scrape import Figures
+from ..telemetry.scrape import Scraped
 
 REQUESTS = "sample_requests_total"
 SECONDS = "sample_request_duration_seconds_count"
@@ -30,21 +30,21 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 class MetricsTest(ServerTest):
     """All tests of a process count together, so it is what is added that counts."""
 
-    def figures(self) -> Figures:
+    def scraped(self) -> Scraped:
         response = self.fetch("/metrics")
         self.assertEqual(response.code, 200)
         self.assertEqual(
             response.headers["Content-Type"], "text/plain; version=0.0.4; charset=utf-8"
         )
-        return Figures(response.body.decode())
+        return Scraped(response.body.decode())
 
     def added(self, path: str, method: str = "POST", status: int = 200, **labels: str) -> None:
         """One request is counted, with these labels, and none besides."""
         labels["status"] = str(status)
-        before = self.figures()
+        before = self.scraped()
         response = self.fetch(path, method=method, body="{}" if method in ("POST", "PUT") else None)
         self.assertEqual(response.code, status, response.body)
-        after = self.figures()
+        after = self.scraped()
         others = [{"resource": "metrics"}, labels]
         for name in (REQUESTS, SECONDS):
             if name == SECONDS:
@@ -93,9 +93,9 @@ class MetricsTest(ServerTest):
     def test_server_error(self) -> None:
         self.run_async(db.disconnect())
         body = {"email": "ada@example.com", "password": "correct horse"}
-        before = self.figures()
+        before = self.scraped()
         self.error(self.post("/auth/login", body), 503, "unavailable")
-        after = self.figures()
+        after = self.scraped()
         found = {"resource": "auth", "action": "login", "status": "503"}
         self.assertEqual(after.sum(REQUESTS, **found) - before.sum(REQUESTS, **found), 1)
         failed = {"collection": "users", "operation": "find_one", "error": "unavailable"}
@@ -103,12 +103,12 @@ class MetricsTest(ServerTest):
         self.run_async(db.connect(self.uri(), self.database, self.config.mongodb_driver))
 
     def test_process(self) -> None:
-        figures = self.figures()
-        self.assertGreater(figures.sum("sample_process_resident_memory_bytes"), 1e6)
-        self.assertGreater(figures.sum("sample_process_cpu_seconds"), 0)
-        self.assertGreater(figures.sum("sample_process_open_fds"), 3)
-        self.assertGreater(figures.sum("sample_process_start_time_seconds"), 1e9)
-        (build,) = figures.labels("sample_build_info")
+        scraped = self.scraped()
+        self.assertGreater(scraped.sum("sample_process_resident_memory_bytes"), 1e6)
+        self.assertGreater(scraped.sum("sample_process_cpu_seconds"), 0)
+        self.assertGreater(scraped.sum("sample_process_open_fds"), 3)
+        self.assertGreater(scraped.sum("sample_process_start_time_seconds"), 1e9)
+        (build,) = scraped.labels("sample_build_info")
         self.assertEqual(set(build), {"version", "python"})
 
     def test_openmetrics(self) -> None:
@@ -139,11 +139,11 @@ class CollectionTest(ServerTest):
         self.addCleanup(Collection.declared.remove, self.notes)
 
     def counted(self, name: str = OPERATIONS) -> dict[str, float]:
-        figures = Figures(self.fetch("/metrics").body.decode())
+        scraped = Scraped(self.fetch("/metrics").body.decode())
         label = "operation" if name == OPERATIONS else "error"
-        found = [each[label] for each in figures.labels(name) if each["collection"] == "notes"]
+        found = [each[label] for each in scraped.labels(name) if each["collection"] == "notes"]
         return {
-            value: figures.sum(name, **{"collection": "notes", label: value}) for value in found
+            value: scraped.sum(name, **{"collection": "notes", label: value}) for value in found
         }
 
     @staticmethod
@@ -209,9 +209,9 @@ class CollectionTest(ServerTest):
         async def together() -> None:
             await asyncio.gather(*(self.notes.insert({}) for _ in range(20)))
 
-        before = Figures(self.fetch("/metrics").body.decode())
+        before = Scraped(self.fetch("/metrics").body.decode())
         self.run_async(together())
-        after = Figures(self.fetch("/metrics").body.decode())
+        after = Scraped(self.fetch("/metrics").body.decode())
         self.assertGreaterEqual(after.sum("sample_database_connections"), 1)
         self.assertEqual(after.sum("sample_database_connections_in_use"), 0)
         size = "sample_database_batch_size_operations"

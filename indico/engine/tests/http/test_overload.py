@@ -18,7 +18,7 @@ from ...log import LOGGER
 from ...mongo.collection import Collection
 from ...mongo.driver import mongodb
 from ..server_test import ServerTest, exchange, read_answer
-from ..telemetry.scrape import Figures
+from ..telemetry.scrape import Scraped
 
 THINGS = Collection("things")
 
@@ -118,7 +118,7 @@ class InFlightTest(WorkTest):
 
     async def refused(self) -> float:
         _, _, page = await self.ask("/metrics", "GET")
-        return Figures(page.decode()).sum("sample_requests_refused_total")
+        return Scraped(page.decode()).sum("sample_requests_refused_total")
 
     @gen_test
     async def test_one_too_many(self) -> None:

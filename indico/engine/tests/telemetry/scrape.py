@@ -1,4 +1,4 @@
-"""`Figures`: what a server's `/metrics` answers, as numbers."""
+"""`Scraped`: what a server's `/metrics` answers, as numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import urllib.request
 from prometheus_client.parser import text_string_to_metric_families
 
 
-class Figures:
+class Scraped:
     """The samples of one answer, by name and labels."""
 
     def __init__(self, text: str) -> None:
@@ -30,6 +30,6 @@ class Figures:
         return [sample.labels for sample in self.samples if sample.name == name]
 
 
-def scrape(port: int) -> Figures:
+def scrape(port: int) -> Scraped:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as response:
-        return Figures(response.read().decode())
+        return Scraped(response.read().decode())

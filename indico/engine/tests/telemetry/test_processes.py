@@ -1,4 +1,4 @@
-"""Figures of real server processes, one and several."""
+"""Scraped of real server processes, one and several."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from unittest.mock import patch
 from ...telemetry import metrics
 from ..server_process import ProcessTest, ServerProcess, until
 from ..server_test import mongodb_uri
-from .scrape import Figures, scrape
+from .scrape import Scraped, scrape
 
 REQUESTS = "sample_requests_total"
 PING = {"resource": "system", "action": "ping", "status": "200"}
 MEMORY = "sample_process_resident_memory_bytes"
 
 
-def pids(figures: Figures) -> set[str]:
-    return {labels["pid"] for labels in figures.labels(MEMORY)}
+def pids(scraped: Scraped) -> set[str]:
+    return {labels["pid"] for labels in scraped.labels(MEMORY)}
 
 
 class OneProcessTest(ProcessTest):
@@ -28,12 +28,12 @@ class OneProcessTest(ProcessTest):
         server = self.serve("--mongodb-uri", mongodb_uri())
         for path in ("/system/ping", "/system/ping", "/user/get", "/user/nosuch", "/nosuch"):
             server.call(path)
-        figures = scrape(server.port)
+        scraped = scrape(server.port)
         counted = {
-            (labels["resource"], labels["action"], labels["status"]): figures.sum(
+            (labels["resource"], labels["action"], labels["status"]): scraped.sum(
                 REQUESTS, **labels
             )
-            for labels in figures.labels(REQUESTS)
+            for labels in scraped.labels(REQUESTS)
         }
         self.assertEqual(
             counted,
@@ -44,7 +44,7 @@ class OneProcessTest(ProcessTest):
                 ("unknown", "unknown", "404"): 1,
             },
         )
-        self.assertEqual(pids(figures), {str(server.process.pid)})
+        self.assertEqual(pids(scraped), {str(server.process.pid)})
         until(lambda: scrape(server.port).sum("sample_event_loop_lag_seconds_count") > 2)
 
     def test_in_flight(self) -> None:
@@ -86,14 +86,14 @@ class SeveralProcessesTest(ProcessTest):
         self.pings(one, 3)
         self.pings(other, 2)
         for server in (one, other):
-            figures = scrape(server.port)
-            self.assertEqual(figures.sum(REQUESTS, **PING), 5)
+            scraped = scrape(server.port)
+            self.assertEqual(scraped.sum(REQUESTS, **PING), 5)
             seconds = "sample_request_duration_seconds"
             labels = {"resource": "system", "action": "ping"}
-            self.assertEqual(figures.sum(f"{seconds}_count", **labels), 5)
-            self.assertEqual(figures.sum(f"{seconds}_bucket", **labels, le="+Inf"), 5)
-            self.assertEqual(pids(figures), {str(one.process.pid), str(other.process.pid)})
-            self.assertEqual(len(figures.labels("sample_build_info")), 1)
+            self.assertEqual(scraped.sum(f"{seconds}_count", **labels), 5)
+            self.assertEqual(scraped.sum(f"{seconds}_bucket", **labels, le="+Inf"), 5)
+            self.assertEqual(pids(scraped), {str(one.process.pid), str(other.process.pid)})
+            self.assertEqual(len(scraped.labels("sample_build_info")), 1)
 
     def test_what_ended_processes_counted_stays(self) -> None:
         stays, ends = self.worker(), self.worker()
