@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
 import subprocess
@@ -34,8 +33,6 @@ class Environment:
         return "\n".join(t if self.checks else t.split("# What its checks")[0] for t in texts)
 
 
-# Tests that need more than their own process say `integration = True` on their class.
-SUITES = {"all": [], "unit": ["--attr=!integration"], "integration": ["--attr=integration"]}
 VENV = Environment(ROOT / ".venv", ("req.txt",))
 BENCH = Environment(ROOT / ".bench/venv", ("req.txt", "bench/requirements.txt"), checks=False)
 
@@ -52,15 +49,8 @@ def doctor(flags: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """run all tests, a --suite of them, or those of the files, modules or classes named"""
-    parser = argparse.ArgumentParser(prog="run.py test")
-    parser.add_argument("--suite", choices=SUITES, default="all", help="unit needs no MongoDB")
-    parser.add_argument(
-        "names", nargs="*", help="such as indico/tests/routes/test_user.py:UpdateTest"
-    )
-    chosen = parser.parse_args(arguments)
-    partial = ["--cover-min-percentage=0"] if arguments and arguments != ["--suite", "all"] else []
-    return run("-m", "nose", *partial, *SUITES[chosen.suite], *chosen.names)
+    """run all tests, a --suite of them, or those that are named (--help shows more)"""
+    return run("-m", "indico.engine.tests.runner", *arguments)
 
 
 def lint(paths: list[str]) -> int:

@@ -1,92 +1,90 @@
-"""Imports run one way."""
+"""Imports run one way, and the engine stands alone."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import TestCase
 
+import indico
 from indico.tests.server_process import ROOT
 
-PACKAGE = ROOT / "indico"
+NAME = indico.__name__
+PACKAGE = ROOT / NAME
+ENGINE = PACKAGE / "engine"
 
-# What each layer may import of the package, beside itself.
+# What each part of yours may import of the package, beside itself.
 ALLOWED = {
-    "server": {"config", "process", "service", "db", "error", "utils"},
-    "doctor": {"app", "config", "db", "error"},
-    "process": {
-        "app",
-        "config",
-        "http_server",
-        "routes",
-        "service",
-        "db",
-        "error",
-        "utils",
-        "telemetry",
-    },
-    "http_server": set(),
-    "app": {"config", "routes"},
-    "routes": {"config", "service", "db", "error", "utils", "telemetry"},
+    "server": {"__version__", "engine"},
+    "doctor": {"server", "engine"},
+    "app": {"config", "routes", "engine"},
+    "config": {"engine"},
+    "routes": {"config", "service", "db", "error", "utils"},
     "service": {"db", "error"},
-    "db": {"error", "telemetry"},
-    "utils": {"error", "db"},
-    "telemetry": {"__version__"},
+    "utils": {"db", "error"},
+    "db": {"error"},
     "error": set(),
-    "config": set(),
     "__init__": set(),
+}
+# The modules that show what the engine offers.
+FACES = {
+    *("db/__init__.py", "error/__init__.py", "routes/handler.py", "service/offload.py"),
+    *("utils/__init__.py", "utils/auth/auth_utils.py"),
 }
 DRIVERS = {"motor", "pymongo", "bson", "gridfs"}
 
 
-def modules() -> list[Path]:
-    return [path for path in PACKAGE.rglob("*.py") if "tests" not in path.parts]
+def yours() -> list[Path]:
+    files = [path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py")]
+    return [path for path in files if path.parts[0] not in ("engine", "tests")]
 
 
 def layer(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return path.parts[0].removesuffix(".py")
+
+
+def nodes(path: Path) -> Iterator[ast.Import | ast.ImportFrom]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
 
 
 def imported(path: Path) -> set[str]:
-    """The full names of the modules that `path` imports."""
+    """Return the full names of what `path` imports."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
+        else:
             assert node.level == 0, f"{path}: a relative import"
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 
-class ImportsTest(TestCase):
+class YoursTest(TestCase):
     def test_one_way(self) -> None:
-        for path in modules():
-            for name in imported(path):
+        for path in yours():
+            allowed = ALLOWED[layer(path)] | ({"engine"} if str(path) in FACES else set())
+            for name in imported(PACKAGE / path):
                 top, *rest = name.split(".")
-                if top == "indico" and rest[0] != layer(path):
-                    self.assertIn(rest[0], ALLOWED[layer(path)], f"{path} imports {name}")
+                if top == NAME and rest[0] != layer(path):
+                    self.assertIn(rest[0], allowed, f"{path} imports {name}")
 
-    def test_only_auth_of_utils_knows_the_database(self) -> None:
-        for path in (PACKAGE / "utils").rglob("*.py"):
-            if any(name.startswith("indico.db") for name in imported(path)):
-                self.assertEqual(path.name, "auth_utils.py")
+    def test_faces_list_what_they_offer(self) -> None:
+        for face in FACES - {"utils/auth/auth_utils.py"}:
+            self.assertIn("\n__all__ = [", (PACKAGE / face).read_text(), face)
 
-    def test_only_db_names_the_driver(self) -> None:
-        for path in modules():
-            named = {name.split(".")[0] for name in imported(path)} & DRIVERS
-            self.assertTrue(not named or layer(path) == "db", f"{path} imports {named}")
-
-    def test_only_one_module_knows_which_driver(self) -> None:
-        for path in modules():
-            if any(re.match("motor|pymongo.*Async", name) for name in imported(path)):
-                self.assertEqual(path.name, "driver.py")
+    def test_no_driver(self) -> None:
+        for path in yours():
+            named = {name.split(".")[0] for name in imported(PACKAGE / path)} & DRIVERS
+            self.assertFalse(named, f"{path} imports {named}")
 
     def test_service_and_db_know_nothing_of_http(self) -> None:
-        for path in modules():
+        for path in yours():
             if layer(path) in ("service", "db", "error"):
-                for name in imported(path):
+                for name in imported(PACKAGE / path):
                     self.assertFalse(name.startswith("tornado"), f"{path} imports {name}")
 
     def test_names_that_people_know(self) -> None:
@@ -101,3 +99,32 @@ import indico.db
 indico.db.mongodb
 """
         exec(compile(code, "example", "exec"), {})
+
+
+class EngineTest(TestCase):
+    """The folder has the same bytes in every project, tests included."""
+
+    def test_imports_nothing_outside_itself(self) -> None:
+        for path in ENGINE.rglob("*.py"):
+            depth = len(path.relative_to(ENGINE).parts)
+            for node in nodes(path):
+                if isinstance(node, ast.Import):
+                    named = {alias.name.split(".")[0] for alias in node.names}
+                elif node.level == 0:
+                    named = {str(node.module).split(".")[0]}
+                else:
+                    named = set()
+                    self.assertLessEqual(node.level, depth, f"{path} climbs out of the engine")
+                self.assertNotIn(NAME, named, path)
+
+    def test_never_spells_the_package_s_name(self) -> None:
+        for path in ENGINE.rglob("*"):
+            if path.is_file() and path.suffix != ".pyc":
+                self.assertNotIn(NAME, path.read_text().lower(), path)
+
+    def test_only_one_module_knows_which_driver(self) -> None:
+        for path in ENGINE.rglob("*.py"):
+            if "tests" not in path.parts:
+                text = path.read_text()
+                if re.search(r"^(from|import) motor|import AsyncMongoClient", text, re.M):
+                    self.assertEqual(path, ENGINE / "mongo/driver.py")

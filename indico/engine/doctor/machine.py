@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 from tornado.netutil import bind_sockets
 
-from ..settings import ServerSettings
+from ..settings import ServerSettings, env_name
 from .finding import Finding, fault, ok, warning
 
 MANY_FILES = 10_000
@@ -46,7 +46,8 @@ def _port(settings: ServerSettings, server: str, name: str, number: int) -> Find
                 f"Choose a {name} above 1023, or give the server CAP_NET_BIND_SERVICE.",
             )
         return fault(
-            f"{where} is no address of this machine.", "Choose another --host or INDICO_HOST."
+            f"{where} is no address of this machine.",
+            f"Choose another --host or {env_name(type(settings), 'host')}.",
         )
     return ok(f"{where} is free." if number else f"{name} is 0: a free one is taken.")
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tornado.netutil import bind_sockets
 
 from ..error import StartError
-from ..settings import ServerSettings
+from ..settings import ServerSettings, env_name
 from . import systemd
 
 
@@ -73,9 +73,9 @@ def _bind(settings: ServerSettings, name: str, port: int) -> list[socket.socket]
         if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise StartError(
                 f"{name}: can't listen on {where} ({error.strerror}). Stop what uses it, or choose "
-                f"another with --{name.replace('_', '-')} or INDICO_{name.upper()}."
+                f"another with --{name.replace('_', '-')} or {env_name(type(settings), name)}."
             ) from None
         raise StartError(
             f"host: can't listen on {where}, which is no address of this machine. Choose another "
-            "with --host or INDICO_HOST."
+            f"with --host or {env_name(type(settings), 'host')}."
         ) from None

@@ -351,7 +351,7 @@ class RequestIdTest(ThingTest):
         """What is logged as JSON while `path` is answered."""
         stream = io.StringIO()
         handler = logging.StreamHandler(stream)
-        handler.setFormatter(JSONFormatter("indico"))
+        handler.setFormatter(JSONFormatter("sample"))
         with self.assertLogs(LOGGER, logging.INFO):
             LOGGER.addHandler(handler)  # `assertLogs` has taken all handlers away
             self.post(path, **headers)

@@ -24,7 +24,7 @@ from .http_servers import HTTPServerTest, get, post_head
 @functools.cache
 def certificate() -> tuple[str, str]:
     """For `localhost`: the certificate and its key, in PEM."""
-    with tempfile.TemporaryDirectory(prefix="indico-tests-") as folder:
+    with tempfile.TemporaryDirectory(prefix="tests-") as folder:
         key, crt = Path(folder, "key.pem"), Path(folder, "crt.pem")
         subprocess.run(
             [
@@ -40,7 +40,7 @@ def certificate() -> tuple[str, str]:
 
 def server_context() -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    with tempfile.NamedTemporaryFile("w", prefix="indico-tests-") as file:
+    with tempfile.NamedTemporaryFile("w", prefix="tests-") as file:
         file.write("".join(certificate()))
         file.flush()
         context.load_cert_chain(file.name)

@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Callable
 from unittest import IsolatedAsyncioTestCase
 
-from indico.db import mongodb
-
 from ...mongo import connection as db
+from ...mongo.driver import mongodb
 from ..server_test import mongodb_uri
 from .proxy import Proxy
 

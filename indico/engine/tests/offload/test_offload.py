@@ -23,10 +23,10 @@ from ... import offload
 from ...error import Conflict, DeadlineExceeded, MissingField, ServerError, Unavailable
 from ...offload.child import NICENESS
 from ...offload.pool import Pool, _Call, cores
-from ..server_process import ROOT, until
+from ..server_process import ENGINE, ROOT, until
 from . import work
 
-WORKER = [sys.executable, "-m", "indico.service.offload.worker"]
+WORKER = [sys.executable, "-m", f"{ENGINE}.offload.child"]
 
 
 def gone(pid: int) -> bool:
@@ -61,7 +61,7 @@ class Marker:
 class FolderTest(TestCase):
     def setUp(self) -> None:
         super().setUp()
-        folder = tempfile.TemporaryDirectory(prefix="indico-test-")
+        folder = tempfile.TemporaryDirectory(prefix="test-")
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
 
@@ -340,7 +340,7 @@ class WorkerTest(FolderTest):
         """Its process ends at once, even one in which no other thread gets a turn."""
         marker = Marker(self.folder / "marker")
         code = (
-            "import asyncio, pathlib, sys; from indico.tests.service import work; "
+            f"import asyncio, pathlib, sys; from {ENGINE}.tests.offload import work; "
             "asyncio.run(work.never_let_go(pathlib.Path(sys.argv[1])))"
         )
         with subprocess.Popen([sys.executable, "-c", code, str(marker.path)], cwd=ROOT) as server:

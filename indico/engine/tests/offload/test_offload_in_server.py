@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import signal
 import threading
 from typing import Any
@@ -12,12 +11,8 @@ from typing import Any
 import psutil
 
 from ..server_process import ProcessTest, until
-from ..server_test import PASSWORD, mongodb_uri
+from ..server_test import mongodb_uri
 from .test_offload import gone
-
-# Some seconds of work for a processor.
-LETTERS = random.Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=60_000)
-TEXT = " ".join(map("".join, zip(LETTERS[::3], LETTERS[1::3], LETTERS[2::3], strict=True)))
 
 
 class PoolAtWorkTest(ProcessTest):
@@ -31,26 +26,24 @@ class PoolAtWorkTest(ProcessTest):
             *("--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_offload_in_server"),
             *("--offload-processes", "1", "--drain-seconds", str(self.drain_seconds)),
         )
-        email = f"{self.id().lower()}@example.com"
-        _, registered = self.server.call("/auth/register", {"email": email, "password": PASSWORD})
-        self.token = registered["token"]
         self.answer: Any = None
-        self.assertEqual(self.call("hello")[0], 200)
+        self.marker = self.folder / "marker"
+        joined = self.server.call("/system/join", {"parts": ["a", "b"]})
+        self.assertEqual(joined, (200, "ab"))
         (self.process,) = psutil.Process(self.server.process.pid).children()
-
-    def call(self, text: str) -> Any:
-        return self.server.call("/text/keywords", {"text": text}, self.token, timeout=60)
 
     def begin(self) -> None:
         def call() -> None:
             with contextlib.suppress(OSError):
-                self.answer = self.call(TEXT)
+                held = {"marker": str(self.marker)}
+                self.answer = self.server.call("/system/hold", held, timeout=60)
 
         self.client = threading.Thread(target=call)
         self.client.start()
         before = self.process.cpu_times().user
         until(lambda: self.process.cpu_times().user > before + 0.1)
         self.process.suspend()
+        self.marker.unlink()
 
     def finish(self) -> None:
         """The server stops with the call at work, which is answered."""

@@ -118,7 +118,7 @@ class MetricsPortTest(ProcessTest):
             server = self.start("--mongodb-uri", mongodb_uri(), "--metrics-port", port)
             self.assertEqual(server.wait(), 1)
         self.assertIn(f"metrics_port: can't listen on 127.0.0.1:{port}", server.printed())
-        self.assertIn("--metrics-port or INDICO_METRICS_PORT", server.printed())
+        self.assertIn("--metrics-port or SAMPLE_METRICS_PORT", server.printed())
 
 
 class SystemdTest(ProcessTest):

@@ -153,9 +153,11 @@ class LifeTest(DaemonTest):
         with socket.create_connection(("127.0.0.1", self.port)) as held:
             held.sendall(b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{")
             until(lambda: b"200 OK" in self.ask())
-            stop_seconds = "_STOP_SECONDS"
-            code = f"import indico.server as s; s.{stop_seconds.rpartition('.')[2]} = 0; "
-            code += "import sys; sys.exit(s.main())"
+            code = (
+                f"import sys; from {ENGINE}.process import command, control; "
+                f"from {PROGRAM.server} import PROGRAM; control.STOP_SECONDS = 0; "
+                "sys.exit(command.main(PROGRAM, sys.argv[1:]))"
+            )
             flags = ["--port", str(self.port), "--pid-file", str(self.pid_file)]
             done = subprocess.run(
                 [sys.executable, "-c", code, *flags, "--drain-seconds", "0.5", "--stop"],

@@ -16,7 +16,7 @@ from ...http.rest_handler import RestHandler
 from ...mongo.collection import Collection, IndexModel
 from ...mongo.driver import ObjectId
 from ...settings import ServerSettings
-from ..offload.work import hold
+from ..offload.work import hold, join
 from . import accounts
 from .accounts import auth
 
@@ -103,6 +103,12 @@ class SystemHandler(SampleHandler):
     async def wait(self, seconds: float) -> None:
         """Answer later."""
         await asyncio.sleep(seconds)
+
+    @unpack("parts")
+    @type_check(list[str])
+    async def join(self, parts: list[str]) -> str:
+        """Answer from another process."""
+        return await join(*parts)
 
     @unpack("marker")
     @type_check(str)

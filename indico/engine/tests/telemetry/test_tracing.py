@@ -41,7 +41,7 @@ class SpanTest(ServerTest):
     def setUp(self) -> None:
         super().setUp()
         self.exporter = InMemorySpanExporter()
-        tracing.trace_with("indico", "1.2.3", SimpleSpanProcessor(self.exporter))
+        tracing.trace_with("sample", "1.2.3", SimpleSpanProcessor(self.exporter))
         self.addCleanup(tracing.stop)
 
     def spans(self) -> list[ReadableSpan]:
