@@ -1,4 +1,4 @@
-"""What pydantic has to say against a value, as errors of ours."""
+"""What a value may be: the limits of every JSON value, and pydantic's verdict as errors."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ from pydantic import ValidationError
 
 from .error import InvalidArgument, MissingField, WrongFieldType, short
 
+MAX_DEPTH = 64  # objects and lists, each inside the other
+INT_TOO_LONG = ("an integer must fit in 64 bits", "int_too_long")  # a sentence's end, and a reason
+
+
+def fits_64_bits(number: int) -> bool:
+    """Return whether MongoDB can store `number` as an integer."""
+    return -(2**63) <= number < 2**63
+
 
 def problems_of(error: ValidationError, field: str = "") -> list[InvalidArgument]:
-    """One for each problem of the value that stands in `field`, or that is the whole body."""
+    """Return an error for each problem of the value in `field`; "" stands for the whole body."""
     problems: list[InvalidArgument] = []
     for entry in error.errors(include_url=False, include_input=False, include_context=False):
         path = ".".join(short(str(part)) for part in (field, *entry["loc"]) if part != "")

@@ -30,9 +30,11 @@ from indico.engine.error import (
     UnsupportedMediaType,
     WrongFieldType,
 )
-from indico.engine.validation import problems_of
+from indico.engine.validation import INT_TOO_LONG, MAX_DEPTH, fits_64_bits, problems_of
 
 __all__ = [
+    "INT_TOO_LONG",
+    "MAX_DEPTH",
     "AuthError",
     "Conflict",
     "DeadlineExceeded",
@@ -53,5 +55,6 @@ __all__ = [
     "Unavailable",
     "UnsupportedMediaType",
     "WrongFieldType",
+    "fits_64_bits",
     "problems_of",
 ]

@@ -19,10 +19,9 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from indico.error import InvalidArgument, problems_of
+from indico.error import INT_TOO_LONG, MAX_DEPTH, InvalidArgument, fits_64_bits, problems_of
 from indico.service.fields import Email
 
-MAX_DEPTH = 64
 MAX_BYTES = 1 << 20
 # Checking an email address takes 30 microseconds, and nobody has so many.
 MAX_ITEMS = 100
@@ -141,8 +140,7 @@ def _unfaithful(entry: dict[str, Any]) -> Iterator[tuple[_Trail, str, str]]:
 
 def _wrong_value(value: Any) -> tuple[str, str] | None:
     if isinstance(value, int):
-        fits = -(2**63) <= value < 2**63
-        return None if fits else ("an integer must fit in 64 bits", "int_too_long")
+        return None if fits_64_bits(value) else INT_TOO_LONG
     if isinstance(value, float) and math.isfinite(value):
         return None
     return "it is nothing that JSON has", "not_json"

@@ -1,17 +1,18 @@
-"""The record of an action: what its decorators say of it, and the arguments that follow from it."""
+"""The record of an action: its decorators write the record, and dispatch reads it."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 from tornado.httputil import HTTPHeaders
 
-from ..error import APIError, InvalidArgument, InvalidJSON, MissingField
+from ..error import InvalidArgument, InvalidJSON, MissingField
 from ..validation import problems_of
 
 Action = Callable[..., Coroutine[Any, Any, Any]]
@@ -26,24 +27,14 @@ class _Required:
 REQUIRED = _Required()
 
 
-class Caller(Protocol):
-    """The part of a handler that an action's arguments come from."""
-
-    @property
-    def body(self) -> Mapping[str, Any]: ...
-
-    @property
-    def has_body(self) -> bool: ...
-
-
 @dataclass
 class ActionRecord:
-    """One for each action; all of its decorators write to the same.
+    """The facts of one action; all of its decorators write to the same record.
 
     `look_up` finds the session of a request by its headers; None for an action without a token.
     `fields` has each field that `unpack` names, with its default or `REQUIRED`; None without
-    `unpack`. `whole_body` says whether the whole body is the only argument. `types` are those of
-    the fields, or the one of the whole body.
+    `unpack`. `whole_body` says whether the whole body is the only argument. `types` has a type
+    for each field, or one type for the whole body.
     """
 
     look_up: LookUp | None = None
@@ -52,26 +43,27 @@ class ActionRecord:
     types: tuple[Any, ...] = ()
     adapters: tuple[TypeAdapter[Any], ...] = ()
 
-    def arguments(self, caller: Caller) -> Sequence[Any]:
-        """Return the arguments of a call, from its body.
+    def arguments(self, body: Mapping[str, Any], sent: bool) -> Sequence[Any]:
+        """Return the arguments of a call from its body; `sent` is false for an empty body.
 
         Raises `InvalidJSON`, or one `InvalidArgument` with every problem.
         """
         if self.fields is not None:
-            body = caller.body
             fields = self.fields
             values = [body.get(name, default) for name, default in fields.items()]
         elif self.whole_body:
-            fields, values = {"": REQUIRED}, [caller.body]
+            fields, values = {"": REQUIRED}, [body]
         else:
             return ()
         problems = self._validate(fields, values) if self.adapters else _missing(fields, values)
+        if problems and not sent:
+            raise InvalidJSON("The body is empty: this action needs a JSON object with its fields.")
         if problems:
-            raise _refusal(caller, problems)
+            raise InvalidArgument.join(problems)
         return values
 
     def _validate(self, fields: dict[str, Any], values: list[Any]) -> list[InvalidArgument]:
-        """Replace each value by what its type makes of it, and return the problems."""
+        """Replace each value by the validated value, and return the problems."""
         problems: list[InvalidArgument] = []
         for place, (name, default) in enumerate(fields.items()):
             value = values[place]
@@ -88,21 +80,48 @@ class ActionRecord:
 
 
 def record_of(action: Action) -> ActionRecord:
-    """Return the record of `action`, which is made when its first decorator asks."""
+    """Return the record of `action`; the first call makes the record.
+
+    Raises `TypeError` for a function that is no coroutine, or that hides the record of another.
+    """
     found: ActionRecord | None = action.__dict__.get("record")
     if found is None:
         if not inspect.iscoroutinefunction(action):
             raise TypeError(f"{action.__qualname__} can't be an action: write it as async def.")
+        if _hides_record(action):
+            raise TypeError(
+                f"{action.__qualname__} hides the @auth, @unpack or @type_check of the function "
+                "that it calls: write its decorator with functools.wraps."
+            )
         found = action.__dict__["record"] = ActionRecord()
     return found
+
+
+def refuse_unread(kind: type, read: Callable[[str], bool]) -> None:
+    """Raise `TypeError` if `kind` has a record under a name for which `read` is false.
+
+    Dispatch reads no such record. An `@auth` there would let everybody in.
+    """
+    for name, value in vars(kind).items():
+        if inspect.isfunction(value) and "record" in vars(value) and not read(name):
+            raise TypeError(
+                f"{kind.__name__}.{name} is no action, so that its @auth, @unpack or @type_check "
+                "would do nothing: take the decorator away."
+            )
+
+
+def _hides_record(action: Action) -> bool:
+    """Return whether a function in a closure of `action` has a record."""
+    reached: list[Any] = [action]
+    for function in reached:
+        for cell in function.__closure__ or ():
+            with suppress(ValueError):  # `super()` has an empty cell until its class is made
+                inner = cell.cell_contents
+                if inspect.isfunction(inner) and inner not in reached:
+                    reached.append(inner)
+    return any("record" in vars(function) for function in reached)
 
 
 def _missing(fields: dict[str, Any], values: list[Any]) -> list[InvalidArgument]:
     named = zip(fields, values, strict=True)
     return [MissingField(name) for name, value in named if value is REQUIRED]
-
-
-def _refusal(caller: Caller, problems: Sequence[InvalidArgument]) -> APIError:
-    if not caller.has_body:
-        return InvalidJSON("The body is empty: this action needs a JSON object with its fields.")
-    return InvalidArgument.join(problems)

@@ -13,7 +13,7 @@ from .json_handler import JSONHandler
 from .route_names import UNKNOWN
 
 _ACTION_NAME = re.compile(r"[a-zA-Z][a-zA-Z_]*")
-# Set on each handler; all other names are attributes of its class.
+# Tornado sets these on each handler; all other names are attributes of its class.
 _INSTANCE_ATTRIBUTES = frozenset({"application", "request", "ui"})
 # An ActionHandler answers no other method than POST, so these can't be reached as methods.
 _FREE_NAMES = frozenset({"get", "head", "put", "patch", "delete", "options"})
@@ -23,8 +23,8 @@ class ActionHandler(JSONHandler):
     """A resource: each coroutine method in the class body is an action, `POST /<resource>/<name>`.
 
     A name that begins with `_` is no action. An action answers with `self.respond(data)`, or by
-    returning its data; with neither, `data` is null. Without `unpack` it gets the whole body if
-    it takes an argument.
+    returning its data; with neither, `data` is null. An action without `unpack` that takes an
+    argument gets the whole body.
 
         class NoteHandler(ActionHandler):
             @auth
@@ -45,8 +45,12 @@ class ActionHandler(JSONHandler):
         cls.actions = inherited | {
             name: _action(cls, name, value)
             for name, value in vars(cls).items()
-            if inspect.iscoroutinefunction(value) and not name.startswith("_")
+            if inspect.iscoroutinefunction(value) and cls.is_action_name(name)
         }
+
+    @staticmethod
+    def is_action_name(name: str) -> bool:
+        return not name.startswith("_")
 
     @property
     def action_name(self) -> str:
@@ -58,15 +62,19 @@ class ActionHandler(JSONHandler):
         if method is None:
             raise RouteNotFound
         record = record_of(method)
+        body = self.body  # a JSON object is asked of every call, also where no field is read
         if record.look_up:
             await self.authenticate(record.look_up)
-        data = await method(self, *record.arguments(self))
+        data = await method(self, *record.arguments(body, self.has_body))
         if not self._finished:
             self.respond(data)
 
 
 def _action(cls: type[ActionHandler], name: str, action: Action) -> Action:
-    """Checks when the class is made what would otherwise show in a request, or never."""
+    """Return `action`, and complete its record.
+
+    Raises `TypeError` when the class is made for what would otherwise show in a request, or never.
+    """
     where = f"{cls.__name__}.{name}"
     declared = (name in vars(base).get("__annotations__", {}) for base in cls.__mro__[1:])
     hides = hasattr(ActionHandler, name) or name in _INSTANCE_ATTRIBUTES or any(declared)

@@ -9,10 +9,12 @@ from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 
 from ..settings import ServerSettings
 from ..telemetry import metrics
+from .action import refuse_unread
 from .admission import Admission
 from .body import LimitedBody
 from .forwarded import Forwarded
 from .health import HealthRoute, ReadyRoute
+from .json_handler import JSONHandler
 from .metrics_handler import MetricsRoute
 from .overload import Overload
 from .request_log import log_answered
@@ -55,12 +57,14 @@ class Application(web.Application):
             config.request_timeout_seconds, lambda handler: handler.time_out()
         )
         self.names = RouteNames(self.wildcard_router.rules)
-        # What the HTTP server asks first: the answer to bytes that are one request too many.
+        for rule in self.wildcard_router.rules:
+            _refuse_decorators_of_foreign_classes(rule.target)
+        # The HTTP server asks `refuse` first, with bytes that it has not parsed.
         self._overload = Overload(self.admission)
         self.refuse = self._overload.refuse
         self._max_body_bytes = config.max_body_bytes
         self._forwarded = Forwarded(config.trusted_proxies) if config.trusted_proxies else None
-        # Where each host and path led: matching them is a tenth of a small request's work.
+        # The handler of each host and path, because matching takes a tenth of a small request.
         self._targets: dict[tuple[str, str], tuple[Any, Any, Any, Any]] = {}
 
     def find_handler(  # type: ignore[override]
@@ -91,7 +95,14 @@ class Application(web.Application):
             handler.request.request_time(),
         )
         scope = getattr(handler, "scope", None)
-        if scope is None:  # a handler of Tornado's, which does not say when its answer is sent
+        if scope is None:  # a handler of Tornado's, which does not tell when its answer is sent
             self.admission.release(handler.request)
         else:
             scope.answered(handler.get_status())
+
+
+def _refuse_decorators_of_foreign_classes(target: Any) -> None:
+    """Raise `TypeError` for a decorator in a class that is no `JSONHandler`, like a mixin."""
+    for kind in target.__mro__ if isinstance(target, type) else ():
+        if not issubclass(kind, JSONHandler):
+            refuse_unread(kind, lambda name: False)

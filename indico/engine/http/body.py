@@ -1,15 +1,11 @@
-"""A request's body: read up to a limit, decompressed, and parsed as one JSON object."""
+"""A request's body: read up to a limit, and decompressed."""
 
 from __future__ import annotations
 
-import itertools
-import json
-import re
 import zlib
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable
 from typing import Any
 
-import orjson
 from tornado.httputil import (
     HTTPHeaders,
     HTTPMessageDelegate,
@@ -18,31 +14,19 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
-from ..error import (
-    MAX_DETAILS,
-    APIError,
-    InvalidArgument,
-    InvalidJSON,
-    TooLarge,
-    UnsupportedMediaType,
-    WrongFieldType,
-    short,
-)
+from ..error import APIError, InvalidJSON, TooLarge, UnsupportedMediaType
 from .overload import Overload
 
-MAX_DEPTH = 64
-# An attribute of the request. Its `__dict__` would be half a kilobyte of each call that is held.
+# An attribute of the request. A `__dict__` here would take half a kilobyte of each call in flight.
 _BODY_ERROR = "body_error"
-_LONG_NUMBER = re.compile(rb"\d{19}")
 
 
 class LimitedBody(HTTPMessageDelegate):
-    """Stands before a handler and keeps a body that is too large, or not ours to read, from it.
+    """A delegate before the handler's, which never sees a body that is too large or unreadable.
 
-    Such a body is read to its end and thrown away as it comes, so that the client, which sends
-    before it listens, gets its answer. What was wrong with it is `request.body_error`, which
-    the handler raises. `overload` is asked as the body ends, and answers a request that it does not
-    admit.
+    Such a body is read to its end and discarded piece by piece, because a client that still sends
+    reads no answer. The handler raises the error that `body_error` returns. At the end of the body
+    `overload` admits the request, or answers it in the handler's place.
     """
 
     def __init__(
@@ -72,8 +56,8 @@ class LimitedBody(HTTPMessageDelegate):
             self._refuse(UnsupportedMediaType())
         if kind.startswith("multipart/"):
             self._refuse(UnsupportedMediaType())
-        # A body is JSON whatever its type says (curl -d says it is a form); Tornado would parse
-        # a form, and refuse one that is compressed.
+        # A body is JSON whatever its type (curl -d sends the type of a form). Tornado would parse
+        # a form, and refuse a compressed form.
         headers["Content-Type"] = "application/json"
         return self._handler.headers_received(start_line, headers)
 
@@ -92,11 +76,11 @@ class LimitedBody(HTTPMessageDelegate):
         return self._handler.data_received(chunk)
 
     def finish(self) -> None:
-        if body_error(self._request) is None and self._gzip and not self._gzip.eof:
-            self._refuse(InvalidJSON("The gzip body ends too early."))
-        # The handler begins in the loop's next turn, after all that has come in this one.
-        if body_error(self._request) is None and not self._overload.admit(self._request):
+        # The handler begins in the loop's next turn, after all requests that came in this turn.
+        if not self._overload.admit(self._request):
             return
+        if self._gzip and not self._gzip.eof and body_error(self._request) is None:
+            self._refuse(InvalidJSON("The gzip body ends too early."))
         try:
             self._handler.finish()
         except BaseException:
@@ -111,7 +95,7 @@ class LimitedBody(HTTPMessageDelegate):
         setattr(self._request, _BODY_ERROR, error)
 
     def _decompress(self, chunk: bytes) -> bytes:
-        """At most one byte over the limit comes out, however small the chunk that holds it."""
+        """Return at most one byte over the limit, however small the compressed chunk is."""
         parts = []
         room = self._max_bytes + 1 - self._size
         while chunk and room > 0:
@@ -124,74 +108,9 @@ class LimitedBody(HTTPMessageDelegate):
 
 
 def body_error(request: HTTPServerRequest) -> APIError | None:
-    """What is wrong with the body that `request` came with, as far as one can tell by its bytes."""
+    """Return the error in the body's bytes, whatever they mean; None for a readable body."""
     error: APIError | None = getattr(request, _BODY_ERROR, None)
     return error
-
-
-def parse_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`; an empty body is an empty object.
-
-    Raises `InvalidJSON`, and `WrongFieldType` for an integer beyond 64 bits, which neither
-    MongoDB nor most clients can hold.
-    """
-    try:
-        value = orjson.loads(body or b"{}")
-    except orjson.JSONDecodeError as error:
-        raise InvalidJSON(f"The body is not JSON: {error}.") from None
-    if not isinstance(value, dict):
-        raise InvalidJSON("The body must be a JSON object: {...}.")
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _too_deep(value):
-        raise InvalidJSON(f"The body is nested deeper than {MAX_DEPTH}.")
-    if _LONG_NUMBER.search(body):
-        _refuse_long_integers(body)
-    return value
-
-
-def _too_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            child
-            for parent in level
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-            if isinstance(child, dict | list)
-        ]
-    return bool(level)
-
-
-class _LongInteger:
-    """Stands for an integer that is beyond 64 bits."""
-
-
-def _refuse_long_integers(body: bytes) -> None:
-    # orjson makes a float of such an integer, without a word.
-    try:
-        value = json.loads(body, parse_int=_bounded_integer)
-    except RecursionError:  # orjson left out what is nested so deep: a later field has its name
-        raise InvalidJSON(f"The body is nested deeper than {MAX_DEPTH}.") from None
-    problems = [
-        WrongFieldType(path, "an integer must fit in 64 bits", "int_too_long")
-        for path in itertools.islice(_paths_of_long_integers(value, ""), MAX_DETAILS)
-    ]
-    if problems:
-        raise InvalidArgument.join(problems)
-
-
-def _bounded_integer(digits: str) -> int | _LongInteger:
-    if len(digits) > 20 or not -(2**63) <= int(digits) < 2**63:
-        return _LongInteger()
-    return int(digits)
-
-
-def _paths_of_long_integers(value: Any, path: str) -> Iterator[str]:
-    if isinstance(value, _LongInteger):
-        yield path
-    elif isinstance(value, dict | list):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, child in items:
-            inner = f"{path}.{key}" if path else str(key)
-            yield from _paths_of_long_integers(child, short(inner))
 
 
 def _gunzip() -> Any:

@@ -1,64 +1,46 @@
-"""What every route is made of: a request id, JSON answers, errors, the end of an action."""
+"""What every route is made of: JSON in, JSON out, and errors in the one shape."""
 
 from __future__ import annotations
 
-import asyncio
 import traceback
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from pydantic import BaseModel
-from tornado.concurrent import Future, future_add_done_callback
-from tornado.httputil import HTTPHeaders, HTTPServerRequest
-from tornado.web import RequestHandler
+from tornado.httputil import HTTPHeaders
 
-from ..error import APIError, AuthError, DeadlineExceeded
+from ..error import APIError, AuthError
 from ..log import LOGGER
 from ..mongo.driver import ObjectId
-from ..settings import ServerSettings
-from .action import LookUp
-from .body import body_error, parse_object
+from .action import LookUp, refuse_unread
+from .body import body_error
 from .errors import as_api_error, render_error
-from .headers import date, request_id
+from .headers import date
+from .json_body import parse_object
+from .lifecycle import LifecycleHandler
 from .route_names import UNKNOWN
-from .scope import RequestScope
-
-if TYPE_CHECKING:
-    from .application import Application
-
-_CLIENT_CLOSED_REQUEST = 499  # nginx's number for it; only ever in the log
 
 
-class JSONHandler(RequestHandler):
-    """What all routes share.
+class JSONHandler(LifecycleHandler):
+    """The base of all routes.
 
-    `session` is what the look-up of `@auth` has found, and `user_id` is the session's.
+    `@auth` sets `session` to the session that its look-up has found, and `user_id` to the
+    session's `user_id`.
     """
 
-    application: Application
     session: Any
     user_id: Any
-    client_gone = False
-    _request_id: str | None = None
     _body: dict[str, Any] | None = None
-    _task: asyncio.Task[Any] | None = None
 
-    def __init__(self, application: Any, request: HTTPServerRequest, **kwargs: Any) -> None:
-        self.scope = RequestScope()
-        super().__init__(application, request, **kwargs)
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        refuse_unread(cls, cls.is_action_name)
 
-    @property
-    def config(self) -> ServerSettings:
-        config: ServerSettings = self.settings["config"]
-        return config
-
-    @property
-    def request_id(self) -> str:
-        """The client's `X-Request-Id` if it is a sane one, else a new one."""
-        if self._request_id is None:
-            self._request_id = request_id(self.request.headers)
-        return self._request_id
+    @staticmethod
+    def is_action_name(name: str) -> bool:
+        """Return whether dispatch reads the record of a method with this name."""
+        return False
 
     @property
     def action_name(self) -> str:
@@ -85,7 +67,7 @@ class JSONHandler(RequestHandler):
         self.set_status(200)
 
     def set_default_headers(self) -> None:
-        headers = self._headers  # `set_header` would check each of them anew
+        headers = self._headers  # `set_header` would check each header anew
         headers["Date"] = date()
         headers["Content-Type"] = "application/json"
         headers["Cache-Control"] = "no-store"
@@ -95,15 +77,9 @@ class JSONHandler(RequestHandler):
             self.set_header("Connection", "close")
 
     def prepare(self) -> None:
-        self._task = asyncio.current_task()
-        self._enter_scope()
+        super().prepare()
         if error := body_error(self.request):
             raise error
-        self.scope.set_deadline(self.application.deadlines.start(self))
-
-    def _enter_scope(self) -> None:
-        route = self.application.names.route(self)
-        self.scope.enter(self.request, self.request_id, route, self.config.project())
 
     async def authenticate(self, look_up: LookUp) -> None:
         """Set `session` and `user_id`. Raises `AuthError` if the request has no session."""
@@ -112,39 +88,14 @@ class JSONHandler(RequestHandler):
             raise AuthError
         self.session, self.user_id = session, session.user_id
 
-    def time_out(self) -> None:
-        """End the action where it waits, unless its answer has begun: then its client decides."""
-        if self._task is not None and not (self._headers_written or self._finished):
-            self._task.cancel()
-            self.send_error(504, exc_info=(None, DeadlineExceeded(), None))
-
-    def _stop_time(self) -> None:
-        self.application.deadlines.stop(self)
-        self.scope.lift_deadline()
-
     def respond(self, data: Any = None, code: int = 200) -> None:
         """End the request with `data` in the envelope; `code` is the HTTP status."""
         self.set_status(code)
         self.finish(dumps({"status": code, "data": data}))
 
-    def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None]:
-        self._stop_time()
-        sent = super().finish(chunk)
-        future_add_done_callback(sent, lambda _: self._release())
-        return sent
-
-    def _release(self) -> None:
-        self.application.admission.release(self.request)
-
-    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
-        if self.client_gone and self._headers_written:
-            self.finish()  # nobody is told, and that is no error
-        else:
-            super().send_error(status_code, **kwargs)
-
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        if not self.scope.entered:  # refused by Tornado itself, before `prepare`
-            self._enter_scope()
+        if not self.scope.entered:  # Tornado itself refused the request, before `prepare`
+            self.enter_scope()
         _, raised, _ = kwargs.get("exc_info", (None, None, None))
         error = self.as_error(status_code, raised)
         self.set_status(error.status)
@@ -159,12 +110,6 @@ class JSONHandler(RequestHandler):
     def error_body(self, error: APIError, trace: list[str]) -> dict[str, Any]:
         """Return the body of the answer to a request that failed."""
         return render_error(error, self.request_id, trace)
-
-    def cut_off(self) -> None:
-        """Close the connection under an answer that can't be completed, so that this shows."""
-        self.detach().close()
-        self._log()
-        self._release()
 
     def log_exception(
         self,
@@ -181,17 +126,6 @@ class JSONHandler(RequestHandler):
                 exc_info=value,
                 extra={"fields": {"request_id": self.request_id}},
             )
-
-    def on_connection_close(self) -> None:
-        """End the action where it waits, because its client went away."""
-        self.client_gone = True
-        self._release()
-        self._stop_time()
-        if self._task is not None:
-            self._task.cancel()
-
-    def get_status(self) -> int:
-        return _CLIENT_CLOSED_REQUEST if self.client_gone else super().get_status()
 
     def compute_etag(self) -> str | None:
         return None

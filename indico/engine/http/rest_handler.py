@@ -17,19 +17,19 @@ from .json_handler import JSONHandler, dumps
 from .route_names import UNKNOWN
 
 _METHODS = ("get", "post", "put", "patch", "delete")
-# A weak tag counts as a strong one: a proxy that compresses makes them weak, and ours name a
-# version of the data, whatever its bytes.
+# A weak tag counts as a strong one, because a proxy that compresses weakens tags, and a tag here
+# names a version of the data, whatever its bytes.
 _TAG = re.compile(r'(?:W/)?"([^"]*)"')
 _NO_GZIP = re.compile(r"gzip\s*;\s*q\s*=\s*0(\.0*)?\s*(,|$)", re.IGNORECASE)
 _STREAM_BYTES = 1 << 16
 
 
 class RestHandler(JSONHandler):
-    """A resource: each of its coroutine methods `get`, `post`, `put`, `patch` and `delete`.
+    """A resource: each coroutine method `get`, `post`, `put`, `patch` and `delete` answers.
 
-    A method gets the parts of the path that its route has in parentheses. It answers with
-    `self.respond(data, code)`, or by returning its data, without the envelope; with neither the
-    answer is a 204. HEAD and OPTIONS come of themselves.
+    A method gets the groups of its route's pattern. It answers with `self.respond(data, code)`, or
+    by returning its data, without the envelope; with neither, the answer is a 204. `@auth` works
+    as on an action. The class itself answers HEAD and OPTIONS.
 
         class NoteHandler(RestHandler):
             async def get(self, note_id):
@@ -42,21 +42,26 @@ class RestHandler(JSONHandler):
         super().__init_subclass__(**kwargs)
         for name in _METHODS:
             if name in vars(cls):
-                setattr(cls, name, _answering(vars(cls)[name]))
+                setattr(cls, name, _answering(cls, name, vars(cls)[name]))
         if "SUPPORTED_METHODS" not in vars(cls):
             own = [n for n in _METHODS if getattr(cls, n) is not getattr(RequestHandler, n)]
             names = [*own, *(["head"] if "get" in own else []), "options"]
             cls.SUPPORTED_METHODS = tuple(map(str.upper, names))
 
+    @staticmethod
+    def is_action_name(name: str) -> bool:
+        return name in _METHODS
+
     @property
     def body(self) -> dict[str, Any]:
+        """The JSON object that was sent. Raises `InvalidJSON`, also for an empty body."""
         if not self.has_body:
             raise InvalidJSON("The body is empty: it must be a JSON object.")
         return super().body
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
-        self.set_header("Cache-Control", "no-cache")  # kept, but asked for with its ETag
+        self.set_header("Cache-Control", "no-cache")  # caches ask again, with the ETag
 
     def prepare(self) -> None:
         if not _NO_GZIP.search(self.request.headers.get("Accept-Encoding", "")):
@@ -71,7 +76,7 @@ class RestHandler(JSONHandler):
         self.respond()
 
     def respond(self, data: Any = None, code: int = 200) -> None:
-        """Ends the request with `data` as it is; without any the body is empty, and a 200 a 204."""
+        """End the request with `data` as its body; None is an empty body, and turns 200 to 204."""
         if data is None:
             self.set_status(204 if code == 200 else code)
             self.clear_header("Content-Type")
@@ -81,13 +86,13 @@ class RestHandler(JSONHandler):
             self.finish(dumps(data))
 
     async def stream(self, pieces: AsyncIterator[bytes]) -> None:
-        """Ends the request with `pieces`, as they come and no faster than the client takes them.
+        """End the request with `pieces`, no faster than the client reads them.
 
-        If one fails to come, the connection is cut: nobody is to take a part for the whole.
+        A failure closes the connection, so that no client takes a part for the whole.
         """
         size = 0
         if self.request.method == "HEAD":
-            await self.flush()  # else there would be a length, of 0
+            await self.flush()  # without this Tornado would send a Content-Length of 0
         else:
             try:
                 async for piece in pieces:
@@ -97,7 +102,7 @@ class RestHandler(JSONHandler):
                         await self.flush()
                         size = 0
             except StreamClosedError:
-                self.client_gone = True  # as we are about to be told
+                self.client_gone = True  # `on_connection_close` is still to come
             except Exception:
                 if self._headers_written:
                     self.cut_off()
@@ -105,13 +110,13 @@ class RestHandler(JSONHandler):
         self.finish()
 
     def set_tag(self, tag: str) -> None:
-        """What is answered, or was made, has this ETag."""
+        """Set the ETag of what the answer holds, or of what the request made."""
         self.set_header("ETag", f'"{tag}"')
 
     def not_modified(self, tag: str) -> bool:
-        """Gives the answer this ETag; True if the client has it, and was answered 304.
+        """Set the ETag; answer 304 and return True if the client has this version.
 
-        Raises `PreconditionFailed` where `If-Match` asks for another one.
+        Raises `PreconditionFailed` if `If-Match` asks for another version.
         """
         if self.versions is not None and tag not in self.versions:
             raise PreconditionFailed
@@ -128,25 +133,25 @@ class RestHandler(JSONHandler):
         return bool(tags and not tags.isdisjoint({own, "*"}))
 
     def tags(self, name: str) -> set[str] | None:
-        """What `If-Match` or `If-None-Match` lists, {"*"} for any; None if it was not sent."""
+        """Return the tags in `If-Match` or `If-None-Match`, {"*"} for any; None without header."""
         values = self.request.headers.get_list(name)
         if not values:
             return None
         return {"*"} if set(values) == {"*"} else set(_TAG.findall(",".join(values)))
 
     def refuse_match(self, tag: str) -> None:
-        """Raises `PreconditionFailed` if a change is not to be made of what has this ETag."""
+        """Raise `PreconditionFailed` if `If-None-Match` excludes a change of this version."""
         if not (self.tags("If-None-Match") or set()).isdisjoint({tag, "*"}):
             raise PreconditionFailed
 
     @property
     def versions(self) -> set[str] | None:
-        """The versions to one of which `If-Match` binds a change; None if any will do."""
+        """The versions that `If-Match` allows to be changed; None for any version."""
         tags = self.tags("If-Match")
         return None if tags == {"*"} else tags
 
     def compute_etag(self) -> str | None:
-        """That of an answer which has been given none: Tornado's, a digest of the body."""
+        """Return Tornado's digest of the body, for an answer without an ETag of its own."""
         return RequestHandler.compute_etag(self)
 
     def error_body(self, error: APIError, trace: list[str]) -> dict[str, Any]:
@@ -159,7 +164,7 @@ class RestHandler(JSONHandler):
 
 
 class NotFoundHandler(RestHandler):
-    """Answers every path that no route has, in the words of both kinds of clients."""
+    """The answer to a path that no route has, for clients of actions and of REST alike."""
 
     SUPPORTED_METHODS = RequestHandler.SUPPORTED_METHODS
     action_name = UNKNOWN
@@ -168,7 +173,7 @@ class NotFoundHandler(RestHandler):
         raise RouteNotFound
 
     def as_error(self, status: int, raised: BaseException | None) -> APIError:
-        return RouteNotFound()  # whatever its method
+        return RouteNotFound()  # also for a method that Tornado does not know
 
     def error_body(self, error: APIError, trace: list[str]) -> dict[str, Any]:
         super().error_body(error, [])  # sets the reason phrase
@@ -177,15 +182,20 @@ class NotFoundHandler(RestHandler):
 
 
 def _answering(
-    method: Callable[..., Coroutine[Any, Any, Any]],
+    cls: type[RestHandler], name: str, method: Callable[..., Coroutine[Any, Any, Any]]
 ) -> Callable[..., Coroutine[Any, Any, None]]:
+    """Return `method` with what its record asks for before, and the answer after."""
     record = record_of(method)
+    if record.types and record.fields is None:
+        raise TypeError(f"{cls.__name__}.{name}: @type_check needs @unpack above it.")
 
     @functools.wraps(method)
     async def answering(self: RestHandler, *path: str) -> None:
         if record.look_up:
             await self.authenticate(record.look_up)
-        data = await method(self, *path, *record.arguments(self))
+        takes_body = record.fields is not None
+        fields = record.arguments(self.body, self.has_body) if takes_body else ()
+        data = await method(self, *path, *fields)
         if not self._finished:
             self.respond(data)
 

@@ -8,8 +8,8 @@ from unittest import TestCase
 
 from pydantic import TypeAdapter, ValidationError
 
-from indico.engine.error import InvalidArgument
-from indico.service.address_entry import MAX_BYTES, MAX_DEPTH, MAX_PROBLEMS, Entry, check_entry
+from indico.error import MAX_DEPTH, InvalidArgument
+from indico.service.address_entry import MAX_BYTES, MAX_PROBLEMS, Entry, check_entry
 
 BILL = {
     "full_name": "Bill Gates",

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 from tornado.testing import gen_test
 
-from ...http.body import MAX_DEPTH
+from ...validation import MAX_DEPTH
 from ..server_test import PASSWORD, ServerTest, exchange, read_answer
 
 REGISTER = json.dumps({"email": "ada@example.com", "password": PASSWORD}).encode()

@@ -1,0 +1,97 @@
+"""The life of a request: its scope, its deadline, and a client that goes away."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from tornado.concurrent import Future, future_add_done_callback
+from tornado.httputil import HTTPServerRequest
+from tornado.web import RequestHandler
+
+from ..error import DeadlineExceeded
+from ..settings import ServerSettings
+from .headers import request_id
+from .scope import RequestScope
+
+if TYPE_CHECKING:
+    from .application import Application
+
+_CLIENT_CLOSED_REQUEST = 499  # nginx's number for this; only the log shows it
+
+
+class LifecycleHandler(RequestHandler):
+    """A handler whose action ends with its answer, its deadline or its client."""
+
+    application: Application
+    scope: RequestScope
+    client_gone = False
+    _request_id: str | None = None
+    _task: asyncio.Task[Any] | None = None
+
+    def __init__(self, application: Any, request: HTTPServerRequest, **kwargs: Any) -> None:
+        self.scope = RequestScope()
+        super().__init__(application, request, **kwargs)
+
+    @property
+    def config(self) -> ServerSettings:
+        config: ServerSettings = self.settings["config"]
+        return config
+
+    @property
+    def request_id(self) -> str:
+        """The client's `X-Request-Id` if it is a sane one, else a new one."""
+        if self._request_id is None:
+            self._request_id = request_id(self.request.headers)
+        return self._request_id
+
+    def prepare(self) -> None:
+        self._task = asyncio.current_task()
+        self.enter_scope()
+        self.scope.set_deadline(self.application.deadlines.start(self))
+
+    def enter_scope(self) -> None:
+        route = self.application.names.route(self)
+        self.scope.enter(self.request, self.request_id, route, self.config.project())
+
+    def time_out(self) -> None:
+        """End the action where it waits, unless its answer has begun: then its client decides."""
+        if self._task is not None and not (self._headers_written or self._finished):
+            self._task.cancel()
+            self.send_error(504, exc_info=(None, DeadlineExceeded(), None))
+
+    def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None]:
+        self._stop_time()
+        sent = super().finish(chunk)
+        future_add_done_callback(sent, lambda _: self._release())
+        return sent
+
+    def cut_off(self) -> None:
+        """Close the connection under an incomplete answer, so that its client notices."""
+        self.detach().close()
+        self._log()
+        self._release()
+
+    def on_connection_close(self) -> None:
+        """End the action where it waits, because its client went away."""
+        self.client_gone = True
+        self._release()
+        self._stop_time()
+        if self._task is not None:
+            self._task.cancel()
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        if self.client_gone and self._headers_written:
+            self.finish()  # no client reads the error, and a client that left is no fault
+        else:
+            super().send_error(status_code, **kwargs)
+
+    def get_status(self) -> int:
+        return _CLIENT_CLOSED_REQUEST if self.client_gone else super().get_status()
+
+    def _stop_time(self) -> None:
+        self.application.deadlines.stop(self)
+        self.scope.lift_deadline()
+
+    def _release(self) -> None:
+        self.application.admission.release(self.request)
