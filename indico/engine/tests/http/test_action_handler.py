@@ -223,6 +223,7 @@ class ActionNameTest(ThingTest):
             "config",
             "user_id",
             "session",
+            "scope",
             "ui",
             "application",
         ]:

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from unittest import TestCase
 
 from pydantic import BaseModel, ConfigDict, Field
+from tornado.web import RequestHandler
 
 from ...error import MAX_DETAILS
 from ...http.action import REQUIRED, record_of
 from ...http.action_handler import ActionHandler
 from ...http.application import Application
 from ...http.decorators import type_check, unpack
+from ...http.json_handler import JSONHandler
+from ...http.rest_handler import RestHandler
 from ...mongo.driver import Id, ObjectId
 from ..sample.accounts import auth, find_session
+from ..sample.app import Settings
 from ..server_test import ServerTest
 
 
@@ -74,6 +79,12 @@ class FieldsHandler(ActionHandler):
     async def optional(self, value: Any) -> Any:
         return value
 
+    @auth
+    @unpack("a")
+    @type_check(int)
+    async def with_a_token(self, a: int) -> Any:
+        return a
+
 
 class FieldsTest(ServerTest):
     def get_app(self) -> Application:
@@ -98,6 +109,26 @@ class UnpackTest(FieldsTest):
     def test_empty_body(self) -> None:
         self.error(self.call("unpacked", b""), 400, "malformed")
         self.assertIsNone(self.data(self.call("optional", b"")))
+
+
+class OrderTest(FieldsTest):
+    """The order of the checks: a JSON object, the token, the fields."""
+
+    def test_valid(self) -> None:
+        token = self.register()["token"]
+        self.assertEqual(self.data(self.post("/fields/with_a_token", {"a": 1}, token)), 1)
+
+    def test_malformed_comes_before_anonymous(self) -> None:
+        for body in (b"{", b"[]"):
+            self.error(self.call("with_a_token", body), 400, "malformed")
+            self.error(self.post("/auth/check", body), 400, "malformed")
+
+    def test_anonymous_comes_before_the_fields(self) -> None:
+        for body in (b"", {}, {"a": "1"}):
+            self.error(self.call("with_a_token", body), 401, "unauthenticated")
+
+    def test_an_action_without_fields_needs_an_object_too(self) -> None:
+        self.error(self.post("/system/ping", b"[1]"), 400, "malformed")
 
 
 class TypeCheckTest(FieldsTest):
@@ -239,3 +270,59 @@ class DecoratorsTest(TestCase):
 
         with self.assertRaisesRegex(TypeError, "passes self and a: missing a required argument"):
             unpack("a")(other)
+
+
+def without_wraps(action: Any) -> Callable[[Any], Awaitable[Any]]:
+    async def inner(self: Any) -> Any:
+        return await action(self)
+
+    return inner
+
+
+class UnreadTest(TestCase):
+    """A decorator that dispatch would not read: an action that needs a token would be public."""
+
+    def test_hidden_by_another_decorator(self) -> None:
+        @auth
+        async def action(self: Any) -> None: ...
+
+        for hidden in (without_wraps(action), without_wraps(without_wraps(action))):
+            for base in (ActionHandler, RestHandler):
+                with self.assertRaisesRegex(TypeError, r"inner hides the @auth.*functools.wraps"):
+                    type("MadeHandler", (base,), {"get": hidden})
+
+    def test_super_is_not_hidden(self) -> None:
+        class Base(ActionHandler):
+            async def search(self) -> None: ...
+
+        class Sub(Base):
+            @auth
+            async def search(self) -> None:
+                await super().search()
+
+        self.assertIs(record_of(Sub.actions["search"]).look_up, find_session)
+
+    def test_no_action(self) -> None:
+        @auth
+        async def method(self: Any) -> None: ...
+
+        for base, name in ((ActionHandler, "_find"), (RestHandler, "head"), (JSONHandler, "get")):
+            with self.assertRaisesRegex(TypeError, f"MadeHandler.{name} is no action"):
+                type("MadeHandler", (base,), {name: method})
+
+    def test_a_class_that_no_dispatch_of_ours_reads(self) -> None:
+        class Mixin:
+            @auth
+            async def get(self) -> None: ...
+
+        for base in (RequestHandler, RestHandler):
+            kind = cast(type[RequestHandler], type("MadeHandler", (Mixin, base), {}))
+            with self.assertRaisesRegex(TypeError, "Mixin.get is no action"):
+                Application([("/made", kind)], Settings())
+
+    def test_types_of_a_rest_method(self) -> None:
+        @type_check(int)
+        async def method(self: Any, name: str) -> None: ...
+
+        with self.assertRaisesRegex(TypeError, "MadeHandler.put: @type_check needs @unpack"):
+            type("MadeHandler", (RestHandler,), {"put": method})

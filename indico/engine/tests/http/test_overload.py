@@ -217,6 +217,17 @@ class InFlightTest(WorkTest):
         await self.end(calls)
 
     @gen_test
+    async def test_a_body_that_is_not_readable_is_one_too_many_too(self) -> None:
+        head = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+        for line in (b"Content-Type: multipart/mixed", b"Content-Encoding: gzip"):
+            request = head + line + b"\r\n\r\n1\r\n{\r\n0\r\n\r\n"
+            calls = await self.begin()
+            self.assertEqual((await exchange(self.get_http_port(), request))[0], 503)
+            await self.end(calls)
+            WorkHandler.at_work = 0
+            self.assertIn((await exchange(self.get_http_port(), request))[0], (400, 415))
+
+    @gen_test
     async def test_its_connection_is_kept(self) -> None:
         calls = await self.begin()
         reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())

@@ -10,6 +10,7 @@ from tornado.testing import gen_test
 
 from ...error import Conflict
 from ...http.application import Application
+from ...http.decorators import type_check, unpack
 from ...http.rest_handler import RestHandler
 from ...log import LOGGER
 from ...mongo.driver import ObjectId
@@ -34,6 +35,14 @@ class ThingHandler(RestHandler):
     async def delete(self, name: str) -> None:
         if name == "conflict":
             raise Conflict
+
+
+class BagHandler(RestHandler):
+    @auth
+    @unpack("size", color="red")
+    @type_check(int, str)
+    async def post(self, size: int, color: str) -> Any:
+        return [size, color]
 
 
 class SubHandler(ThingHandler):
@@ -68,6 +77,7 @@ class RestTest(ServerTest):
                 (r"/things/(\w+)", ThingHandler),
                 (r"/subs/(\w+)", SubHandler),
                 (r"/stream", StreamHandler),
+                (r"/bags", BagHandler),
             ],
         )
         return app
@@ -100,6 +110,20 @@ class RestTest(ServerTest):
         user = self.register()
         response = self.send("PUT", "/things/a", {}, Authorization=f"Bearer {user['token']}")
         self.assertEqual(json.loads(response.body), {"user": user["user"]["id"]})
+
+    def test_fields(self) -> None:
+        token = {"Authorization": f"Bearer {self.register()['token']}"}
+        self.assertEqual(self.send("POST", "/bags", {"size": 2}, **token).body, b'[2,"red"]')
+        for sent, headers, code in (
+            ({"size": "2", "color": 1}, token, "invalid_argument"),
+            (None, token, "malformed"),
+            ({"size": "2"}, {}, "unauthenticated"),
+        ):
+            error = json.loads(self.send("POST", "/bags", sent, **headers).body)["error"]
+            self.assertEqual(error["code"], code)
+            if code == "invalid_argument":
+                paths = [detail["path"] for detail in error["details"]]
+                self.assertEqual(paths, ["size", "color"])
 
     def test_errors(self) -> None:
         response = self.send("DELETE", "/things/conflict?a=b")
