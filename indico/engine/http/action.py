@@ -51,10 +51,12 @@ class ActionRecord:
         if self.fields is not None:
             fields = self.fields
             values = [body.get(name, default) for name, default in fields.items()]
-        elif self.whole_body:
-            fields, values = {"": REQUIRED}, [body]
-        else:
+        elif not self.whole_body:
             return ()
+        elif not self.adapters:
+            return (body,)
+        else:
+            fields, values = {"": REQUIRED}, [body]
         problems = self._validate(fields, values) if self.adapters else _missing(fields, values)
         if problems and not sent:
             raise InvalidJSON("The body is empty: this action needs a JSON object with its fields.")

@@ -37,7 +37,7 @@ class Admission:
 
     def admit(self, request: HTTPServerRequest) -> bool:
         """Admit `request` to its handler; False if it is one too many."""
-        if self.full and request.path not in ALWAYS_ADMITTED:
+        if len(self._admitted) >= self._limit and request.path not in ALWAYS_ADMITTED:
             return False
         self._admitted.add(request)
         return True

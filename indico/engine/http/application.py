@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from tornado import web
-from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
 
 from ..settings import ServerSettings
 from ..telemetry import metrics
@@ -50,7 +50,7 @@ class Application(web.Application):
 
     def __init__(self, routes: list[Any], config: ServerSettings, **settings: Any) -> None:
         settings.setdefault("default_handler_class", NotFoundHandler)
-        super().__init__(routes, config=config, log_function=log_answered, **settings)
+        super().__init__(routes, config=config, **settings)
         self.draining = self.stopping = False
         self.admission = Admission(config.max_in_flight)
         self.deadlines = TimeoutQueue[HasDeadline](
@@ -66,6 +66,14 @@ class Application(web.Application):
         self._forwarded = Forwarded(config.trusted_proxies) if config.trusted_proxies else None
         # The handler of each host and path, because matching takes a tenth of a small request.
         self._targets: dict[tuple[str, str], tuple[Any, Any, Any, Any]] = {}
+
+    def start_request(
+        self, server_conn: object, request_conn: HTTPConnection
+    ) -> HTTPMessageDelegate:
+        start = super().start_request
+        if self.admission.full:
+            return self._overload.discard(request_conn, lambda: start(server_conn, request_conn))
+        return start(server_conn, request_conn)
 
     def find_handler(  # type: ignore[override]
         self, request: HTTPServerRequest, **kwargs: Any
@@ -87,18 +95,14 @@ class Application(web.Application):
 
     def log_request(self, handler: web.RequestHandler) -> None:
         """Log, count and trace an answer, once its handler has finished."""
-        super().log_request(handler)
-        metrics.count_request(
-            self.names.resource(handler),
-            action_name(handler),
-            handler.get_status(),
-            handler.request.request_time(),
-        )
+        status, seconds = handler.get_status(), handler.request.request_time()
+        log_answered(handler, status, seconds)
+        metrics.count_request(self.names.resource(handler), action_name(handler), status, seconds)
         scope = getattr(handler, "scope", None)
         if scope is None:  # a handler of Tornado's, which does not tell when its answer is sent
             self.admission.release(handler.request)
         else:
-            scope.answered(handler.get_status())
+            scope.end_span(status)
 
 
 def _refuse_decorators_of_foreign_classes(target: Any) -> None:

@@ -11,6 +11,7 @@ from tornado.web import RequestHandler
 
 from ..error import DeadlineExceeded
 from ..settings import ServerSettings
+from ..telemetry import tracing
 from .headers import request_id
 from .scope import RequestScope
 
@@ -51,8 +52,10 @@ class LifecycleHandler(RequestHandler):
         self.scope.set_deadline(self.application.deadlines.start(self))
 
     def enter_scope(self) -> None:
-        route = self.application.names.route(self)
-        self.scope.enter(self.request, self.request_id, route, self.config.project())
+        if tracing.tracer is not None:
+            route, project = self.application.names.route(self), self.config.project()
+            self.scope.start_span(tracing.tracer, self.request, self.request_id, route, project)
+        self.scope.enter(self.request, self.request_id)
 
     def time_out(self) -> None:
         """End the action where it waits, unless its answer has begun: then its client decides."""

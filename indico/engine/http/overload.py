@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple, cast
 
 import orjson
-from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, ResponseStartLine
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerRequest,
+    RequestStartLine,
+    ResponseStartLine,
+)
 
 from ..error import Overloaded
 from ..telemetry import metrics
@@ -23,8 +31,16 @@ from .request_log import log_refused
 _ERROR = Overloaded()
 _START_LINE = ResponseStartLine("HTTP/1.1", _ERROR.status, "Service Unavailable")
 _HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", **_ERROR.headers}
-_FIELDS = "".join(f"{name}: {value}\r\n" for name, value in _HEADERS.items()).encode()
-_HEAD = f"HTTP/1.1 {_START_LINE.code} {_START_LINE.reason}\r\n".encode() + _FIELDS
+_VARYING = ("Date", "X-Request-Id", "Content-Length")
+_HEAD = "".join(
+    [
+        f"HTTP/1.1 {_START_LINE.code} {_START_LINE.reason}\r\n",
+        *(f"{name}: {value}\r\n" for name, value in _HEADERS.items()),
+        *(f"{name}: %s\r\n" for name in _VARYING),
+        "\r\n",
+    ]
+)
+_BODY = render_for_both(_ERROR, "", "", "")
 
 # A whole request of the simplest kind: its fields may say how long its body is, and that the
 # connection is kept, and nothing else about either. No part of the text is tried twice.
@@ -52,7 +68,11 @@ class Refused(NamedTuple):
 
 
 class Overload:
-    """Refuses requests while `admission` is full."""
+    """The refusal of requests while `admission` is full.
+
+    A request is refused as early as its form allows, always with the same answer: `refuse` before
+    it is parsed, `discard` after its head, `admit` if admission was not full until its body ended.
+    """
 
     def __init__(self, admission: Admission) -> None:
         self.admission = admission
@@ -61,26 +81,38 @@ class Overload:
     def refuse(self, data: bytes) -> bytes | None:
         """Return the answer to `data`, if that is one simple request, and one too many.
 
-        None leaves `data` to the parser; the request is refused when its body is complete.
+        None leaves `data` to the parser.
         """
         if not self.admission.full or (request := parse_simple(data)) is None:
             return None
         self._count(request)
-        return _HEAD + b"".join(_render(request))
+        return serialize(request)
+
+    def discard(
+        self, connection: HTTPConnection, start: Callable[[], HTTPMessageDelegate]
+    ) -> HTTPMessageDelegate:
+        """Return a delegate that refuses a request, and leaves `ALWAYS_ADMITTED` to `start()`."""
+        return _DiscardedRequest(self, connection, start)
 
     def admit(self, request: HTTPServerRequest) -> bool:
         """Admit a request whose body is complete to its handler, or answer and release it."""
         if self.admission.admit(request):
             return True
-        refused = Refused(request.method or "", request.uri or "", request_id(request.headers))
-        head, body = _render(refused)
-        headers = HTTPHeaders.parse((_FIELDS + head).decode("ascii"))
-        connection = cast(HTTPConnection, request.connection)
-        connection.write_headers(_START_LINE, headers, body)
-        connection.finish()
-        self._count(refused)
+        sent_id = request_id(request.headers)
+        refused = Refused(request.method or "", request.uri or "", sent_id)
+        self.answer(cast(HTTPConnection, request.connection), refused)
         self.admission.release(request)
         return False
+
+    def answer(self, connection: HTTPConnection, request: Refused) -> None:
+        """Write the same answer as `serialize`, through Tornado's interface."""
+        values, body = _render(request)
+        headers = HTTPHeaders(_HEADERS)
+        for name, value in zip(_VARYING, values, strict=True):
+            headers[name] = value
+        connection.write_headers(_START_LINE, headers, body)
+        connection.finish()
+        self._count(request)
 
     def _count(self, request: Refused) -> None:
         self._refused.append(request)
@@ -93,6 +125,44 @@ class Overload:
         for request in self._refused:
             log_refused(request.method, request.uri, _ERROR.status, request.request_id)
         self._refused.clear()
+
+
+class _DiscardedRequest(HTTPMessageDelegate):
+    """A request that came while admission was full: its body is discarded as it comes."""
+
+    def __init__(
+        self,
+        overload: Overload,
+        connection: HTTPConnection,
+        start: Callable[[], HTTPMessageDelegate],
+    ) -> None:
+        self._overload = overload
+        self._connection = connection
+        self._start = start
+        self._admitted: HTTPMessageDelegate | None = None
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        method, uri, _ = cast(RequestStartLine, start_line)
+        if uri.partition("?")[0] in ALWAYS_ADMITTED:
+            self._admitted = self._start()
+            return self._admitted.headers_received(start_line, headers)
+        self._request = Refused(method, uri, request_id(headers))
+        return None
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return self._admitted.data_received(chunk) if self._admitted else None
+
+    def finish(self) -> None:
+        if self._admitted:
+            self._admitted.finish()
+        else:
+            self._overload.answer(self._connection, self._request)
+
+    def on_connection_close(self) -> None:
+        if self._admitted:
+            self._admitted.on_connection_close()
 
 
 def parse_simple(data: bytes) -> Refused | None:
@@ -108,9 +178,15 @@ def parse_simple(data: bytes) -> Refused | None:
     return Refused(head[1].decode("ascii"), uri, its_id)
 
 
-def _render(request: Refused) -> tuple[bytes, bytes]:
-    """Return the fields that differ from one answer to the next, and the body."""
+def serialize(request: Refused) -> bytes:
+    """Return the answer to `request`, head and body."""
+    values, body = _render(request)
+    return (_HEAD % values).encode("ascii") + body
+
+
+def _render(request: Refused) -> tuple[tuple[str, ...], bytes]:
+    """Return the values of the `_VARYING` fields, and the body."""
     method, uri, its_id = request
-    body = orjson.dumps(render_for_both(_ERROR, its_id, method, uri))
-    fields = f"Date: {date()}\r\nX-Request-Id: {its_id}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return fields.encode("ascii"), b"" if method == "HEAD" else body
+    error = {**_BODY["error"], "request_id": its_id}
+    body = orjson.dumps({**_BODY, "error": error, "method": method, "uri": uri})
+    return (date(), its_id, str(len(body))), b"" if method == "HEAD" else body

@@ -24,17 +24,25 @@ class RequestScope:
         self.span: Any = None
         self._deadline = _NO_DEADLINE
 
-    def enter(
-        self, request: HTTPServerRequest, request_id: str, route: str | None, project: str
+    def start_span(
+        self,
+        tracer: tracing.Tracer,
+        request: HTTPServerRequest,
+        request_id: str,
+        route: str | None,
+        project: str,
     ) -> None:
-        """Make what the current task logs and asks of the database belong to this request."""
+        """Start the span above all spans that the current task starts from now on."""
+        self.span = tracer.request(
+            request.method or "", request.path, route, request.headers, request._start_time
+        )
+        self.span.set_attribute(f"{project}.request_id", request_id)
+
+    def enter(self, request: HTTPServerRequest, request_id: str) -> None:
+        """Put the ids of the request, and of its trace, into all that the current task logs."""
         self.entered = True
         context = {"request_id": request_id}
-        if tracing.tracer is not None:
-            self.span = tracing.tracer.request(
-                request.method or "", request.path, route, request.headers, request._start_time
-            )
-            self.span.set_attribute(f"{project}.request_id", request_id)
+        if self.span is not None:
             context["trace_id"] = tracing.trace_id(self.span)
         elif sent := request.headers.get_list("Traceparent"):  # `in` would raise and catch
             trace_id = tracing.sent_trace_id(sent[0])
@@ -51,7 +59,6 @@ class RequestScope:
         if self._deadline is not _NO_DEADLINE:
             self._deadline.at = math.inf
 
-    def answered(self, status: int) -> None:
-        """End the span."""
+    def end_span(self, status: int) -> None:
         if self.span is not None:
             tracing.answered(self.span, status)

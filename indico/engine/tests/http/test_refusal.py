@@ -1,12 +1,12 @@
-"""Which requests can be refused without parsing: those that nobody could read otherwise."""
+"""The requests that are refused unparsed: no parser could read them in another way."""
 
 from __future__ import annotations
 
 from unittest import TestCase
 
-from ...http.overload import _HEAD, Refused, _render, parse_simple
+from ...http.overload import parse_simple, serialize
 
-PLAIN = (
+SIMPLE = (
     b"GET / HTTP/1.1\r\n\r\n",
     b"GET /a?b=c HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nAccept: */*\r\n\r\n",
     b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nX: y\r\n\r\n{}",
@@ -44,13 +44,9 @@ OTHERS = (
 )
 
 
-def render_refusal(request: Refused) -> bytes:
-    return _HEAD + b"".join(_render(request))
-
-
-class PlainTest(TestCase):
+class SimpleTest(TestCase):
     def test_valid(self) -> None:
-        for data in PLAIN:
+        for data in SIMPLE:
             request = parse_simple(data)
             assert request is not None, data
             method, target, _ = data.split(b"\r\n")[0].decode().split()
@@ -73,12 +69,10 @@ class PlainTest(TestCase):
             request = parse_simple(head + lines + b"\r\n")
             assert request is not None
             self.assertEqual(request.request_id == "the-id", kept, lines)
-            self.assertIn(
-                f"X-Request-Id: {request.request_id}\r\n".encode(), render_refusal(request)
-            )
+            self.assertIn(f"X-Request-Id: {request.request_id}\r\n".encode(), serialize(request))
 
     def test_the_answer_to_head_has_no_body(self) -> None:
         for method, empty in (b"HEAD", True), (b"GET", False):
             request = parse_simple(method + b" / HTTP/1.1\r\n\r\n")
             assert request is not None
-            self.assertEqual(render_refusal(request).endswith(b"\r\n\r\n"), empty)
+            self.assertEqual(serialize(request).endswith(b"\r\n\r\n"), empty)
