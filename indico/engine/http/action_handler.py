@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ..error import RouteNotFound
-from .action import Action, record_of
+from .action import Action, ActionRecord, record_of
 from .json_handler import JSONHandler
 from .route_names import UNKNOWN
 
@@ -38,6 +38,7 @@ class ActionHandler(JSONHandler):
 
     SUPPORTED_METHODS = ("POST",)
     actions: ClassVar[Mapping[str, Action]] = {}
+    _records: ClassVar[Mapping[str, ActionRecord]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -47,6 +48,7 @@ class ActionHandler(JSONHandler):
             for name, value in vars(cls).items()
             if inspect.iscoroutinefunction(value) and cls.is_action_name(name)
         }
+        cls._records = {name: record_of(action) for name, action in cls.actions.items()}
 
     @staticmethod
     def is_action_name(name: str) -> bool:
@@ -58,11 +60,10 @@ class ActionHandler(JSONHandler):
         return str(action) if action in self.actions else UNKNOWN
 
     async def post(self, action: str | None = None) -> None:
-        method = self.actions.get(action or "")
-        if method is None:
+        if action is None or (method := self.actions.get(action)) is None:
             raise RouteNotFound
-        record = record_of(method)
-        body = self.body  # a JSON object is asked of every call, also where no field is read
+        record = self._records[action]
+        body = self.body  # every call needs a JSON object, also where no field is read
         if record.look_up:
             await self.authenticate(record.look_up)
         data = await method(self, *record.arguments(body, self.has_body))

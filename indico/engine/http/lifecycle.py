@@ -66,7 +66,7 @@ class LifecycleHandler(RequestHandler):
     def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None]:
         self._stop_time()
         sent = super().finish(chunk)
-        future_add_done_callback(sent, lambda _: self._release())
+        future_add_done_callback(sent, self._release)
         return sent
 
     def cut_off(self) -> None:
@@ -96,5 +96,5 @@ class LifecycleHandler(RequestHandler):
         self.application.deadlines.stop(self)
         self.scope.lift_deadline()
 
-    def _release(self) -> None:
+    def _release(self, sent: object = None) -> None:
         self.application.admission.release(self.request)

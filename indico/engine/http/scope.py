@@ -58,7 +58,3 @@ class RequestScope:
         """Give the tasks that the action has started the time they take."""
         if self._deadline is not _NO_DEADLINE:
             self._deadline.at = math.inf
-
-    def end_span(self, status: int) -> None:
-        if self.span is not None:
-            tracing.answered(self.span, status)
