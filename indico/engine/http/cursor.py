@@ -1,4 +1,4 @@
-"""Lists by the page: how long one may be, and where it goes on, as a text that only we write."""
+"""Lists by the page: the length of a page, and signed cursors to the next page."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ..error import WrongFieldType
 
 DEFAULT_LIMIT = 50
 Limit = Annotated[int, Field(ge=1, le=1000)]
-Plain = str | int | float | bool | None
+Scalar = str | int | float | bool | None
 
 
-def write_cursor(position: Sequence[Plain], purpose: str, secret: SecretStr) -> str:
-    """Return the cursor for `position`; it is good only for the list that `purpose` names."""
+def write_cursor(position: Sequence[Scalar], purpose: str, secret: SecretStr) -> str:
+    """Return the cursor for `position`, which `read_cursor` accepts for the same `purpose` only."""
     return _serializer(purpose, secret).dumps(list(position))
 
 
 def read_cursor(cursor: str, purpose: str, secret: SecretStr) -> tuple[Any, ...]:
     """Return the position in `cursor`.
 
-    Raises `WrongFieldType` for a cursor that `write_cursor` did not write, or not for this list.
+    Raises `WrongFieldType` for a cursor that `write_cursor` wrote for another list, or never.
     """
     try:
         return tuple(_serializer(purpose, secret).loads(cursor))

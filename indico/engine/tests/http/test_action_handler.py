@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from pydantic import BaseModel
 from tornado.testing import gen_test
-from tornado.web import HTTPError
+from tornado.web import HTTPError, RequestHandler
 
 from ...error import Conflict, ServerError
 from ...http.action_handler import ActionHandler
@@ -121,7 +121,13 @@ class EarlyHandler(JSONHandler):
         self.ended.set()
 
 
+class ForeignHandler(RequestHandler):
+    def get(self) -> None:
+        self.write("foreign")
+
+
 THING_ROUTES = [
+    (r"/foreign", ForeignHandler),
     (r"/early", EarlyHandler),
     (r"/thing/(?P<action>[a-zA-Z_]+)?", ThingHandler),
     (r"/sub/(?P<action>[a-zA-Z_]+)?", SubHandler),
@@ -193,6 +199,11 @@ class DispatchTest(ThingTest):
                 missing = f"/thing/missing{'x' * number}"
                 self.error(self.post(missing), 404, "not_found")
                 self.assertEqual(self.data(self.post("/thing/returns")), {"a": 1})
+
+    def test_a_handler_of_tornado(self) -> None:
+        response = self.fetch("/foreign")
+        self.assertEqual((response.code, response.body), (200, b"foreign"))
+        self.assertEqual(self._app.admission.in_flight, 0)
 
     def test_responding_twice_is_a_fault_of_ours(self) -> None:
         with self.assertLogs(LOGGER, logging.ERROR) as logs:

@@ -1,4 +1,4 @@
-"""What a client can send wrong in a body: it is refused, nothing is stored, and we live on."""
+"""Bodies that a client gets wrong: the server refuses them, stores nothing, and goes on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PING = b"POST /system/ping HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
 
 
 def nested(depth: int) -> bytes:
-    """An object with so many levels."""
+    """Return an object of `depth` levels."""
     return b'{"a":' * depth + b"1" + b"}" * depth
 
 
@@ -87,8 +87,13 @@ class JSONTest(ServerTest):
                 else:
                     self.error(response, 400, "invalid_argument", "a.0.b", "c")
 
+    def test_an_integer_beside_a_deep_value_that_is_dropped(self) -> None:
+        deep = b"[" * 1000 + b"]" * 1000
+        body = b'{"a":%b,"a":1,"b":%d}' % (deep, 2**63)
+        self.error(self.post("/system/echo", body), 400, "malformed")
+
     def test_many_integers_beyond_64_bits(self) -> None:
-        """Each problem names its path, and a client chooses how long that is."""
+        """Each problem names its path, and the client chooses the length of a path."""
         numbers = ",".join(["1" * 20] * 20_000)
         body = f'{{"{"k" * 500_000}": [{numbers}]}}'.encode()
         response = self.post("/system/echo", body)
@@ -182,7 +187,7 @@ class GzipTest(ServerTest):
             self.error(self.send(b"{}", encoding), 415, "unsupported_media_type")
 
     def test_bomb(self) -> None:
-        """A megabyte that would be a gigabyte."""
+        """Send a megabyte that unpacks to a gigabyte."""
         block = gzip.compress(b"\0" * (64 * MEBIBYTE))
         tracemalloc.start()
         self.addCleanup(tracemalloc.stop)

@@ -291,6 +291,15 @@ class UnreadTest(TestCase):
                 with self.assertRaisesRegex(TypeError, r"inner hides the @auth.*functools.wraps"):
                     type("MadeHandler", (base,), {"get": hidden})
 
+    def test_a_closure_without_a_record(self) -> None:
+        number = 5
+
+        async def action(self: Any) -> int:
+            return number
+
+        kind = type("MadeHandler", (ActionHandler,), {"get": without_wraps(action)})
+        self.assertIsNone(record_of(cast(Any, kind).actions["get"]).look_up)
+
     def test_super_is_not_hidden(self) -> None:
         class Base(ActionHandler):
             async def search(self) -> None: ...

@@ -65,6 +65,10 @@ class StreamHandler(RestHandler):
         await asyncio.sleep(0)
         if size := int(self.get_query_argument("size", "0")):
             yield b"x" * size
+        while self.get_query_argument("endless", None):
+            yield b"x" * 100_000
+        if self.get_query_argument("fail", None):
+            raise Conflict
 
 
 class RestTest(ServerTest):
@@ -133,10 +137,36 @@ class RestTest(ServerTest):
         self.assertEqual(body["message"], Conflict.default_message)
         self.assertEqual(set(body), {"method", "uri", "code", "message", "error"})
 
-    def test_a_stream_of_nothing(self) -> None:
-        for path, body in (("/stream", b""), ("/stream?size=2", b"xx")):
-            response = self.send("GET", path)
-            self.assertEqual((response.code, response.body), (200, body))
+    def test_streams(self) -> None:
+        for size in (0, 2, 200_000):
+            response = self.send("GET", f"/stream?size={size}")
+            self.assertEqual((response.code, response.body), (200, b"x" * size))
+        response = self.send("HEAD", "/stream?size=2")
+        self.assertEqual((response.code, response.body), (200, b""))
+        self.assertNotIn("Content-Length", response.headers)
+
+    def test_a_stream_that_fails_before_its_first_byte(self) -> None:
+        response = self.send("GET", "/stream?fail=1")
+        self.assertEqual(json.loads(response.body)["error"]["code"], "conflict")
+
+    @gen_test
+    async def test_a_stream_that_fails_in_the_middle(self) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
+        writer.write(b"GET /stream?size=200000&fail=1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        self.assertTrue(answer.startswith(b"HTTP/1.1 200 OK\r\n"))
+        self.assertFalse(answer.endswith(b"0\r\n\r\n"))
+        self.assertEqual(await self._app.admission.drained(5), 0)
+
+    @gen_test
+    async def test_a_client_that_leaves_in_the_middle(self) -> None:
+        with self.assertNoLogs(LOGGER, "ERROR"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
+            writer.write(b"GET /stream?endless=1 HTTP/1.1\r\nHost: a\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+            writer.close()
+            self.assertEqual(await self._app.admission.drained(5), 0)
 
     @gen_test
     async def test_a_client_that_left_before_we_are_told(self) -> None:
