@@ -1,4 +1,4 @@
-"""The tree of errors: what can go wrong, as data; `routes/json_handler.py` turns them into answers.
+"""The tree of errors, as data; `http/errors.py` turns them into answers.
 
 Each class has one `code` (for a program) and one `status` (the HTTP status that goes with it).
 
@@ -33,7 +33,7 @@ Detail = dict[str, str]
 
 MAX_DETAILS = 100
 MAX_SENTENCES = 10
-MAX_PATH = 200  # a client chooses how long its keys are
+MAX_PATH = 200  # the client chooses the length of its keys
 
 
 class APIError(Exception):
@@ -61,12 +61,12 @@ class APIError(Exception):
         super().__init__(self.message)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled as it is: without `__init__`, whose arguments each class has of its own."""
+        """Pickle the attributes, because the arguments of `__init__` differ between classes."""
         return type(self).__new__, (type(self), *self.args), self.__dict__
 
 
 class ServerError(APIError):
-    """A fault of ours."""
+    """A fault of the server."""
 
 
 class InvalidJSON(APIError):
@@ -82,9 +82,9 @@ class InvalidArgument(APIError):
 
     @staticmethod
     def join(problems: Sequence[InvalidArgument]) -> InvalidArgument:
-        """One error that tells all of `problems`; a single one stays what it is.
+        """Return one error with all `problems`; a single problem is returned as it is.
 
-        Beyond `MAX_DETAILS` they are counted only: an answer stays smaller than its request.
+        Problems beyond `MAX_DETAILS` are only counted, which keeps the answer small.
         """
         if len(problems) == 1:
             return problems[0]
@@ -105,7 +105,7 @@ class MissingField(InvalidArgument):
 
 
 class WrongFieldType(InvalidArgument):
-    """The field at `path` holds what it must not; `why` ends the sentence."""
+    """The field at `path` has a wrong value; `why` ends the sentence."""
 
     def __init__(self, path: str, why: str, reason: str = "wrong_type") -> None:
         path = short(path)
@@ -213,7 +213,7 @@ class DeadlineExceeded(APIError):
 
 
 def error_for_status(status: int) -> APIError:
-    """The error that stands for an HTTP status which someone else chose."""
+    """Return the error for an HTTP status that Tornado or a handler chose."""
     kinds: dict[int, Callable[[], APIError]] = {
         401: AuthError,
         403: PermissionDenied,
@@ -233,7 +233,7 @@ class StartError(Exception):
 
 
 def short(path: str) -> str:
-    """`path`, or the beginning of a long one."""
+    """Return `path`, or the beginning of a long path."""
     return path if len(path) <= MAX_PATH else f"{path[:MAX_PATH]}..."
 
 

@@ -7,7 +7,7 @@ import time
 
 from tornado.httputil import HTTPServerRequest
 
-# Paths that tell whether the server has too much to do are answered whatever it has to do.
+# Load balancers and monitoring ask these paths, and need an answer most under overload.
 ALWAYS_ADMITTED = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -36,14 +36,14 @@ class Admission:
         self._in_flight.add(request)
 
     def admit(self, request: HTTPServerRequest) -> bool:
-        """Admit `request` to its handler; False if it is one too many."""
+        """Admit `request` to its handler; return False if it is one too many."""
         if len(self._admitted) >= self._limit and request.path not in ALWAYS_ADMITTED:
             return False
         self._admitted.add(request)
         return True
 
     def release(self, request: HTTPServerRequest) -> None:
-        """Forget `request`, which is answered, or which nobody waits for any more."""
+        """Forget `request`, because its answer is sent or its client is gone."""
         self._in_flight.discard(request)
         self._admitted.discard(request)
         if not self._in_flight:

@@ -8,7 +8,7 @@ from tornado import web
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
 
 from ..settings import ServerSettings
-from ..telemetry import metrics, tracing
+from ..telemetry import metrics
 from .action import refuse_unread
 from .admission import Admission
 from .body import LimitedBody
@@ -101,8 +101,8 @@ class Application(web.Application):
         scope = getattr(handler, "scope", None)
         if scope is None:  # a handler of Tornado's, which does not tell when its answer is sent
             self.admission.release(handler.request)
-        elif scope.span is not None:
-            tracing.answered(scope.span, status)
+        else:
+            scope.answered(status)
 
 
 def _refuse_decorators_of_foreign_classes(target: Any) -> None:

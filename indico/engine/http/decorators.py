@@ -1,6 +1,6 @@
-"""The decorators of an action: `unpack` names its fields, `type_check` says what may be in them.
+"""The decorators of an action: `unpack` names its fields, `type_check` names their types.
 
-A decorator records what it says and returns the function itself: dispatch reads the record.
+A decorator writes to the action's record and returns the same function. Dispatch reads the record.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def unpack(*required: str, **optional: Any) -> Callable[[Action], Action]:
 
 
 def type_check(*types: Any) -> Callable[[Action], Action]:
-    """Call the action with its values once they are what `types` say, in the same order.
+    """Call the action with the values of its fields, validated as `types` in the same order.
 
     A type is whatever pydantic can validate: a Python type, an `Annotated` one, a model. JSON's
     types are not converted into each other (`"1"` and `true` are no int). The action gets the

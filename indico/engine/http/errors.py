@@ -46,7 +46,7 @@ def render_rest_error(
 
 
 def render_for_both(error: APIError, request_id: str, method: str, uri: str) -> Body:
-    """Return the body for a client of which nothing is known: it looks for one or the other."""
+    """Return the envelope and the REST body in one, for a client of unknown kind."""
     _, body = render_rest_error(error, request_id, method, uri)
     return render_error(error, request_id) | body
 

@@ -1,4 +1,4 @@
-"""Who sends a request that came through a proxy: `trusted_proxies` says whose word counts."""
+"""The client behind trusted proxies: the setting `trusted_proxies` names the proxies."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..settings import Network
 
 
 class Forwarded:
-    """Makes `remote_ip` and `protocol` of a request those of the client in front of the proxies."""
+    """The rewriting of `remote_ip` and `protocol` to the client's, for trusted proxies only."""
 
     def __init__(self, trusted: Sequence[Network]) -> None:
         self._trusted = trusted
         self._trusts = functools.lru_cache(1000)(self._in_trusted)
 
     def apply(self, request: HTTPServerRequest) -> None:
-        """Each proxy adds at the end of `X-Forwarded-For` who it heard it from.
+        """Set `remote_ip` and `protocol` of a request that a trusted proxy has sent.
 
-        So the client is the last one there that is no proxy of ours; what stands before it, it
-        may have made up.
+        Each proxy appends the address of its peer to `X-Forwarded-For`. The client is therefore the
+        last address there that is no trusted proxy. The client may have forged all before.
         """
         if not self._trusts(request.remote_ip):
             return
@@ -47,7 +47,10 @@ def _words(request: HTTPServerRequest, header: str) -> list[str]:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """An IPv4 address that was mapped to IPv6, as a socket for both shows it, is an IPv4 one."""
+    """Return the address; None for other text.
+
+    A socket for both versions shows IPv4 addresses mapped to IPv6. They are returned as IPv4.
+    """
     try:
         address = ip_address(text)
     except ValueError:

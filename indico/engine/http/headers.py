@@ -1,4 +1,4 @@
-"""What is in the head of every answer: the id of its request, and the date."""
+"""Values in the head of every answer: the id of the request, and the date."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import time
 
 from tornado.httputil import HTTPHeaders, format_timestamp
 
-# RFC 9110 leaves it open what an id may be; these can't forge a log line or a header.
+# No standard says what an id may be. An id of these characters forges no log line or header.
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
 def request_id(headers: HTTPHeaders) -> str:
-    """The client's `X-Request-Id` if it is a sane one, else a new one."""
+    """Return the client's `X-Request-Id` if it is a sane id, else a new id."""
     return sane_id(",".join(headers.get_list("X-Request-Id")))
 
 
 def sane_id(sent: str) -> str:
-    """What was `sent` as an id, or a new one."""
+    """Return `sent` if it is a sane id, else a new id."""
     return sent if _SANE_ID.fullmatch(sent) else new_id()
 
 
 def new_id() -> str:
-    """No secret, but one of so many that no two are alike."""
+    """Return 64 random bits in hex: unique, but no secret."""
     return f"{random.getrandbits(64):016x}"
 
 

@@ -1,4 +1,4 @@
-"""`GET /healthz` and `GET /readyz`: what a load balancer asks."""
+"""`GET /healthz` and `GET /readyz`, for a load balancer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CHECKS = ("mongodb", "server")
 
 
 class HealthHandler(JSONHandler):
-    """Answers while the process lives."""
+    """The check that the process lives."""
 
     SUPPORTED_METHODS = ("GET", "HEAD")
 
@@ -22,7 +22,7 @@ class HealthHandler(JSONHandler):
 
 
 class ReadyHandler(HealthHandler):
-    """Answers 503 while MongoDB does not answer, and once the server is stopping."""
+    """The check that the server can work: 503 without MongoDB, and once the server is stopping."""
 
     async def get(self) -> None:
         failed = await self._failed()
@@ -34,7 +34,7 @@ class ReadyHandler(HealthHandler):
         self.respond({"checks": dict.fromkeys(CHECKS, "ok")})
 
     async def _failed(self) -> dict[str, str]:
-        """A sentence for each check that fails."""
+        """Return a sentence for each check that fails."""
         failed = {} if await ping() else {"mongodb": "MongoDB does not answer."}
         return failed | ({"server": "The server is stopping."} if self.application.stopping else {})
 

@@ -1,4 +1,4 @@
-"""What every route is made of: JSON in, JSON out, and errors in the one shape."""
+"""The base of all routes: JSON in, JSON out, and errors in one shape."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class JSONHandler(LifecycleHandler):
 
     @property
     def action_name(self) -> str:
-        """What was asked for, `unknown` if there is no such thing: a label of the metrics."""
+        """The label of the metrics for the method or action; `unknown` if there is none."""
         method = self.request.method or ""
         return method if method in self.SUPPORTED_METHODS else UNKNOWN
 

@@ -41,7 +41,7 @@ class LifecycleHandler(RequestHandler):
 
     @property
     def request_id(self) -> str:
-        """The client's `X-Request-Id` if it is a sane one, else a new one."""
+        """The client's `X-Request-Id` if it is a sane id, else a new id."""
         if self._request_id is None:
             self._request_id = request_id(self.request.headers)
         return self._request_id

@@ -9,7 +9,7 @@ from .json_handler import JSONHandler
 
 
 class MetricsHandler(JSONHandler):
-    """In the text format, or as OpenMetrics for who asks for it, and compressed likewise."""
+    """The text format; OpenMetrics and compression for a client that accepts them."""
 
     SUPPORTED_METHODS = ("GET", "HEAD")
 

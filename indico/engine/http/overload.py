@@ -1,7 +1,7 @@
-"""A request that is one too many, refused with as little work as possible.
+"""The refusal of a request that is one too many, with as little work as possible.
 
-The work for it is taken from the requests that are admitted. So an HTTP server that can asks
-`Overload.refuse` first, with the bytes as they came: nothing is parsed, routed or looked up.
+Work for refusals is missing for the admitted requests. An HTTP server therefore offers
+`Overload.refuse` the bytes of a request first: a refusal parses, routes and looks up nothing.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _HEAD = "".join(
 )
 _BODY = render_for_both(_ERROR, "", "", "")
 
-# A whole request of the simplest kind: its fields may say how long its body is, and that the
-# connection is kept, and nothing else about either. No part of the text is tried twice.
+# A whole request of the simplest kind. Its fields may give the length of the body and keep the
+# connection, and nothing else about either. The expression never backtracks.
 _FIELD = (
     rb"(?:(?!(?i:content-length|transfer-encoding|connection|expect|upgrade):)"
     rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\t -~]*+\r\n"
@@ -60,7 +60,7 @@ _ID = re.compile(rb"\r\n(?i:x-request-id):[\t ]*+([!-~]*+)[\t ]*+(?=\r\n)")
 
 
 class Refused(NamedTuple):
-    """What a refusal tells of its request."""
+    """The parts of a request that its refusal repeats."""
 
     method: str
     uri: str
@@ -166,7 +166,7 @@ class _DiscardedRequest(HTTPMessageDelegate):
 
 
 def parse_simple(data: bytes) -> Refused | None:
-    """Return the one request that `data` is, if it is as simple as nearly all are."""
+    """Return the request in `data`; None unless `data` is one simple request, as most are."""
     head = _SIMPLE.match(data)
     if head is None or head.end() + int(head[3] or 0) != len(data):
         return None

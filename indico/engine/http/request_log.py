@@ -12,7 +12,7 @@ MAX_PATH = 500
 
 
 def log_answered(handler: RequestHandler, status: int, seconds: float) -> None:
-    """Log what was asked, the status of the answer, the time it took, and the user."""
+    """Log a request, the status of its answer, its time and its user."""
     request = handler.request
     fields = {
         "method": request.method,

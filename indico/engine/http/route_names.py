@@ -1,4 +1,4 @@
-"""Names of routes, each one of few: what metrics and traces may have as labels."""
+"""Names of routes, few enough to be labels of metrics and traces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from tornado.routing import PathMatches, Rule
 from tornado.web import RequestHandler
 
-UNKNOWN = "unknown"  # where a label would be what a client made up
+UNKNOWN = "unknown"  # the label where a client could invent names
 _GROUP = re.compile(r"\((?:\?P<(\w+)>)?[^()]*\)\??")
 
 

@@ -58,3 +58,8 @@ class RequestScope:
         """Give the tasks that the action has started the time they take."""
         if self._deadline is not _NO_DEADLINE:
             self._deadline.at = math.inf
+
+    def answered(self, status: int) -> None:
+        """End the span."""
+        if self.span is not None:
+            tracing.answered(self.span, status)
