@@ -1,4 +1,4 @@
-"""`IndicoHandler`: what all your actions share, and what routes are made of."""
+"""`IndicoHandler`, the base of all your actions, and the engine's tools for routes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 class IndicoHandler(ActionHandler):
     """A resource: each coroutine method in the class body is an action, `POST /<resource>/<name>`.
 
-    `session` and `user_id` are there once `@auth` has let the call in.
+    An action with `@auth` finds the caller in `self.session` and `self.user_id`.
 
         class NoteHandler(IndicoHandler):
             @auth

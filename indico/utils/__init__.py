@@ -1,4 +1,4 @@
-"""What routes are written with: the decorators `unpack` and `type_check`, and the log."""
+"""Tools of routes: the decorators `unpack` and `type_check`, and the log."""
 
 from indico.engine.http.decorators import type_check, unpack
 from indico.engine.log import LOGGER

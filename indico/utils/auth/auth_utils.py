@@ -28,6 +28,7 @@ def auth(action: Action) -> Action:
 
 
 async def find_session(headers: HTTPHeaders) -> Session | None:
+    """Return the session of a request; the engine answers None with 401."""
     values = headers.get_list("Authorization")
     match = _BEARER.fullmatch(values[0]) if len(values) == 1 else None
     return await SessionDB.find(match[1]) if match else None

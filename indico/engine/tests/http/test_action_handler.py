@@ -100,7 +100,7 @@ class ThingHandler(ActionHandler):
 
 
 class SubHandler(ThingHandler):
-    """Inherits actions, replaces one, and takes one away."""
+    """A subclass that inherits actions, replaces one, and removes one."""
 
     async def returns(self) -> Any:
         return {"a": 2}
@@ -109,7 +109,7 @@ class SubHandler(ThingHandler):
 
 
 class EarlyHandler(JSONHandler):
-    """Is not prepared yet when its client leaves."""
+    """A handler whose client leaves while it is prepared."""
 
     started: asyncio.Event
     ended: asyncio.Event
@@ -212,7 +212,7 @@ class DispatchTest(ThingTest):
 
 
 class ActionNameTest(ThingTest):
-    """What is refused when the class is made."""
+    """Names and signatures that are refused when the class is made."""
 
     def make(self, name: str, action: Any) -> None:
         type("MadeHandler", (SampleHandler,), {name: action})
@@ -268,7 +268,7 @@ class ActionNameTest(ThingTest):
 
 class ErrorTest(ThingTest):
     def failure(self, path: str) -> tuple[Any, str]:
-        """The error answer of `path`, and what was logged."""
+        """Return the error answer of `path`, and the log."""
         with self.assertLogs(LOGGER, logging.ERROR) as logs:
             response = self.post(path, X_Request_Id="the-id")
         self.error(response, 500, "internal")
@@ -360,7 +360,7 @@ class RequestIdTest(ThingTest):
         self.assertNotIn(token["token"], record.getMessage())
 
     def lines_of(self, path: str, **headers: str) -> list[dict[str, Any]]:
-        """What is logged as JSON while `path` is answered."""
+        """Return the JSON lines that the log has for a call of `path`."""
         stream = io.StringIO()
         handler = logging.StreamHandler(stream)
         handler.setFormatter(JSONFormatter("sample"))
@@ -422,7 +422,8 @@ class ClientGoneTest(ThingTest):
         with self.assertNoLogs(LOGGER):
             _, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
             writer.write(b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
-            await asyncio.sleep(0.05)
+            while not self._app.admission.in_flight:
+                await asyncio.sleep(0.01)
             self.assertEqual(await self._app.admission.drained(0.01), 1)
             writer.close()
             self.assertEqual(await self._app.admission.drained(1), 0)

@@ -1,4 +1,4 @@
-"""Whose `X-Forwarded-For` counts."""
+"""The peers from which `X-Forwarded-For` is accepted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class WhoHandler(ActionHandler):
 
 
 class ForwardedTest(ServerTest):
-    """A client that says who it is, and who is not believed."""
+    """A client that is no trusted proxy, and sends `X-Forwarded-For` all the same."""
 
     def setUp(self) -> None:
         super().setUp()

@@ -1,3 +1,5 @@
+"""`/healthz` and `/readyz`."""
+
 from __future__ import annotations
 
 from ...mongo import connection as db
@@ -27,7 +29,7 @@ class HealthTest(ServerTest):
         self.run_async(db.connect(self.uri(), self.database, self.config.mongodb_driver))
 
     async def connect_to_nothing(self) -> None:
-        mongodb.open("mongodb://127.0.0.1:1", self.database, self.config.mongodb_driver, 1)
+        mongodb.open("mongodb://127.0.0.1:1", self.database, self.config.mongodb_driver, 0.2)
 
 
 class ReadyTest(ServerTest):

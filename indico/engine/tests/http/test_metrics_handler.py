@@ -1,3 +1,5 @@
+"""`/metrics`: what is counted, and under which labels."""
+
 from __future__ import annotations
 
 import asyncio
@@ -28,7 +30,7 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
 class MetricsTest(ServerTest):
-    """All tests of a process count together, so it is what is added that counts."""
+    """Requests are counted. Tests compare counts, because all tests of a process share them."""
 
     def scraped(self) -> Scraped:
         response = self.fetch("/metrics")
@@ -39,7 +41,7 @@ class MetricsTest(ServerTest):
         return Scraped(response.body.decode())
 
     def added(self, path: str, method: str = "POST", status: int = 200, **labels: str) -> None:
-        """One request is counted, with these labels, and none besides."""
+        """Assert that `path` is counted once, with these labels and no others."""
         labels["status"] = str(status)
         before = self.scraped()
         response = self.fetch(path, method=method, body="{}" if method in ("POST", "PUT") else None)
@@ -243,7 +245,7 @@ class PortOfItsOwnTest(ServerTest):
 
 
 class MetricsAppTest(ServerTest):
-    """What is answered on `metrics_port`."""
+    """The application on `metrics_port`."""
 
     def get_app(self) -> Application:
         super().get_app()
@@ -259,7 +261,7 @@ class MetricsAppTest(ServerTest):
 
 
 class NoDebugTest(ServerTest):
-    """Nothing of the inside is served, whatever others serve there."""
+    """Paths on which other servers show their inside."""
 
     paths = (
         *("/debug", "/debug/", "/debug/pprof", "/debug/pprof/", "/debug/pprof/profile"),

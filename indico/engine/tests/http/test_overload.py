@@ -34,7 +34,7 @@ class WorkHandler(ActionHandler):
         return "done"
 
     async def asks_the_database(self) -> None:
-        """For far longer than anything may take; one operation after the other."""
+        """Insert one document after the other, without an end."""
         try:
             while True:
                 await THINGS.insert({"a": 1})
@@ -42,19 +42,20 @@ class WorkHandler(ActionHandler):
             self.ended.append("asks_the_database")
 
     async def asks_once(self) -> None:
-        slow = "function() { sleep(2000); return true; }"
+        slow = "function() { sleep(500); return true; }"
         await THINGS.aggregate([{"$match": {"$expr": {"$function": _function(slow)}}}])
 
     async def does_not_end(self) -> None:
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.1)
+            self.ended.append("does_not_end")
             raise Conflict from None
 
     async def leaves_work(self) -> None:
         async def later() -> None:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.4)
             await THINGS.aggregate([{"$limit": 1}])
             self.ended.append("later")
 
@@ -68,7 +69,7 @@ def _function(body: str) -> dict[str, Any]:
 
 
 class FaultyHandler(ActionHandler):
-    """Fails before it could answer."""
+    """A handler that fails when it is made."""
 
     def initialize(self) -> None:
         raise ValueError
@@ -80,7 +81,7 @@ class StreamHandler(RestHandler):
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         yield b"a" * 100_000
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(0.4)
         yield b"b" * 100_000
 
 
@@ -104,7 +105,7 @@ class InFlightTest(WorkTest):
     settings = {"max_in_flight": 2}  # noqa: RUF012
 
     async def begin(self) -> list[asyncio.Task[Any]]:
-        """As many requests as there may be, each at work."""
+        """Fill the server with as many requests as it admits."""
         WorkHandler.go_on = asyncio.Event()
         calls = [asyncio.create_task(self.ask("/job/waits")) for _ in range(2)]
         while WorkHandler.at_work < 2:
@@ -142,7 +143,7 @@ class InFlightTest(WorkTest):
 
     @gen_test
     async def test_what_is_parsed_is_answered_as_what_need_not_be(self) -> None:
-        """That is a request in pieces, and one that can be told at a glance."""
+        """Compare the refusal of a request in pieces with that of a whole request."""
         calls = await self.begin()
         lines = b"POST /a?b=c HTTP/1.1\r\nHost: a\r\nX-Request-Id: one\r\nContent-Length: 2\r\n\r\n"
         port = self.get_http_port()
@@ -160,7 +161,7 @@ class InFlightTest(WorkTest):
 
     @gen_test
     async def test_a_burst(self) -> None:
-        """What comes within one turn of the loop is counted one by one."""
+        """Send more requests in one turn of the loop than are admitted."""
         WorkHandler.go_on = asyncio.Event()
         port, before = self.get_http_port(), await self.refused()
         burst = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
@@ -202,7 +203,7 @@ class InFlightTest(WorkTest):
         await self.end(calls)
 
     async def head(self, method: str, path: str) -> tuple[int, bytes]:
-        """Status and all that comes on the connection."""
+        """Return the status, and all bytes of the answer."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
         writer.write(f"{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
         text = await reader.read()
@@ -246,10 +247,11 @@ class InFlightTest(WorkTest):
         slow = [await asyncio.open_connection("127.0.0.1", self.get_http_port()) for _ in range(3)]
         for _, writer in slow:
             writer.write(head)
-        await asyncio.sleep(0.1)
+        while self._app.admission.in_flight < len(slow):
+            await asyncio.sleep(0.01)
         self.assertEqual((await self.ask("/system/ping"))[0], 200)
         calls = await self.begin()
-        for reader, writer in slow:  # which are one too many by now
+        for reader, writer in slow:  # the server is full by now
             writer.write(b"}")
             self.assertEqual((await reader.readline()).split()[1], b"503")
             writer.close()
@@ -279,7 +281,7 @@ class InFlightTest(WorkTest):
 
 
 class TimeoutTest(WorkTest):
-    settings = {"request_timeout_seconds": 0.4}  # noqa: RUF012
+    settings = {"request_timeout_seconds": 0.25}  # noqa: RUF012
 
     def test_an_action_that_waits(self) -> None:
         WorkHandler.go_on = asyncio.Event()
@@ -289,10 +291,10 @@ class TimeoutTest(WorkTest):
     def test_each_has_its_own_time(self) -> None:
         WorkHandler.go_on = asyncio.Event()
         self.data(self.post("/system/ping"))
-        self.run_async(asyncio.sleep(0.2))
+        self.run_async(asyncio.sleep(0.1))
         began = time.monotonic()
         self.error(self.post("/job/waits"), 504, "deadline_exceeded")
-        self.assertGreater(time.monotonic() - began, 0.39)
+        self.assertGreater(time.monotonic() - began, 0.24)
 
     def test_its_database_work_stops(self) -> None:
         self.error(self.post("/job/asks_the_database"), 504, "deadline_exceeded")
@@ -305,13 +307,13 @@ class TimeoutTest(WorkTest):
     def test_an_operation_on_its_way_ends_in_mongodb(self) -> None:
         self.run_async(mongodb["things"].insert_many([{} for _ in range(50)]))
         self.error(self.post("/job/asks_once"), 504, "deadline_exceeded")
-        deadline = time.monotonic() + 3  # a call of `sleep` is not interrupted
+        deadline = time.monotonic() + 3  # MongoDB does not interrupt a call of `sleep`
         while time.monotonic() < deadline and self.running():
             time.sleep(0.05)
         self.assertEqual(self.running(), [])
 
     def running(self) -> list[Any]:
-        """What MongoDB still does for us."""
+        """Return the operations of this test that still run in MongoDB."""
         pipeline = [{"$currentOp": {}}, {"$match": {"ns": f"{self.database}.things"}}]
         cursor = mongodb.client.admin.aggregate(pipeline)
 
@@ -325,8 +327,13 @@ class TimeoutTest(WorkTest):
     def test_an_action_that_does_not_want_to_end(self) -> None:
         with patch.object(LOGGER, "error"):
             self.error(self.post("/job/does_not_end"), 504, "deadline_exceeded")
-            self.run_async(asyncio.sleep(0.4))
+            self.run_async(self.wait_for("does_not_end"))
         self.assertEqual(self.data(self.post("/system/ping")), "pong")
+
+    async def wait_for(self, ended: str) -> None:
+        while ended not in WorkHandler.ended:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
 
     def test_an_answer_that_has_begun_takes_its_time(self) -> None:
         response = self.fetch("/stream", decompress_response=False)

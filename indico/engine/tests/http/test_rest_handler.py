@@ -1,3 +1,5 @@
+"""REST resources: methods, `@auth`, errors, streams."""
+
 from __future__ import annotations
 
 import asyncio
@@ -46,10 +48,10 @@ class BagHandler(RestHandler):
 
 
 class SubHandler(ThingHandler):
-    """Answers what `ThingHandler` does, but for one method."""
+    """A subclass that replaces one method."""
 
     async def get(self, name: str) -> None:
-        """Nothing."""
+        """Answer without a body."""
 
 
 class StreamHandler(RestHandler):

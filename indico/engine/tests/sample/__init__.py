@@ -1,1 +1,1 @@
-"""A small project: what the engine's tests run, since the engine knows no other."""
+"""A small project for the engine's tests, because the engine knows no other project."""

@@ -25,7 +25,7 @@ Email = Annotated[str, StringConstraints(pattern="^[^@]+@[^@]+$")]
 
 
 class Settings(ServerSettings, env_prefix="SAMPLE_"):
-    """The server's own, and one more."""
+    """The settings of every server, and one more."""
 
     greeting: str = Field("hello", description="what /system/greet answers")
 
@@ -35,7 +35,7 @@ class UserUpdate(BaseModel):
 
 
 class SampleHandler(ActionHandler):
-    """`session` and `user_id` are there once `auth` has let the call in."""
+    """The types of what the engine and `auth` set."""
 
     config: Settings
     session: accounts.Session
@@ -57,7 +57,7 @@ class AuthHandler(SampleHandler):
 
     @auth
     async def check(self) -> Any:
-        """Say whose the token is."""
+        """Return the owner of the token."""
         return {"user_id": self.user_id}
 
     @auth
@@ -113,7 +113,7 @@ class SystemHandler(SampleHandler):
     @unpack("marker")
     @type_check(str)
     async def hold(self, marker: str) -> str:
-        """Answer once the file `marker` is gone, from another process, which is busy until then."""
+        """Keep another process busy until the file `marker` is gone, and answer."""
         return await hold(Path(marker))
 
 
