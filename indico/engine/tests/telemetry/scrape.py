@@ -1,4 +1,4 @@
-"""`Scraped`: the numbers in an answer of `/metrics`."""
+"""`Scraped`: what a server's `/metrics` answers, as numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Scraped:
         ]
 
     def sum(self, name: str, **labels: str) -> float:
-        """Return the sum of all samples of that name with at least these labels."""
+        """Of all samples of that name that have these labels, and maybe others."""
         return sum(self.values(name, **labels))
 
     def labels(self, name: str) -> list[dict[str, str]]:
