@@ -124,16 +124,16 @@ class ReplicaSetTest(MongoDBTest):
 
     def test_indexes(self) -> None:
         facts = self.facts()
-        self.assertIn("users.email_key_1", facts.missing)
+        self.assertIn("sample_users.email_1", facts.missing)
         self.assertIn("ok: Made when a server starts: ", self.of(doctor.indexes, facts))
         database = self.client()[self.database]
-        database.users.create_index("email_key")
+        database.sample_users.create_index("email")
         facts = self.facts()
-        self.assertEqual(facts.conflicting, ("users.email_key_1",))
+        self.assertEqual(facts.conflicting, ("sample_users.email_1",))
         states = self.found(doctor.indexes, self.settings(), facts)
         self.assertEqual(states, ["fault", "ok"])
         full = dataclasses.replace(facts, missing=())
-        self.assertIn("fault: Others are in the way of users.email", self.of(doctor.indexes, full))
+        self.assertIn("fault: Others are in the way of sample_users.email", self.of(doctor.indexes, full))
         none = dataclasses.replace(full, conflicting=())
         self.assertIn("ok: All that are", self.of(doctor.indexes, none))
 

@@ -82,7 +82,7 @@ class SpanTest(ServerTest):
         *operations, request = self.spans()
         self.assertEqual(request.kind, SpanKind.SERVER)
         names = [operation.name for operation in operations]
-        self.assertEqual(names, ["find_by_id sessions", "find_by_id users"])
+        self.assertEqual(names, ["find_by_id sample_sessions", "find_by_id sample_users"])
         for operation in operations:
             assert operation.parent and operation.context and request.context
             assert operation.start_time and request.start_time
@@ -94,7 +94,7 @@ class SpanTest(ServerTest):
             dict(operations[0].attributes or {}),
             {
                 "db.system.name": "mongodb",
-                "db.collection.name": "sessions",
+                "db.collection.name": "sample_sessions",
                 "db.operation.name": "find_by_id",
             },
         )
@@ -114,7 +114,7 @@ class SpanTest(ServerTest):
         for request in requests:
             assert request
             below = [s.name for s in spans if s.parent and s.parent.span_id == request.span_id]
-            self.assertEqual(below, ["find_by_id sessions", "find_by_id users"])
+            self.assertEqual(below, ["find_by_id sample_sessions", "find_by_id sample_users"])
 
     async def ask(self, path: str, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}"}
@@ -221,7 +221,7 @@ class ExportTest(ProcessTest):
             self.assertEqual((status, server.stop()), (200, 0))
         names = [span.name for span in collector.spans]
         self.assertEqual(
-            names, ["POST /system/ping", "find_one users", "POST /auth/login"], server.printed()
+            names, ["POST /system/ping", "find_one sample_users", "POST /auth/login"], server.printed()
         )
         ping, operation, login = collector.spans
         self.assertEqual((ping.trace_id.hex(), ping.parent_span_id.hex()), (TRACE, PARENT))
