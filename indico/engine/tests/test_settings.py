@@ -123,14 +123,14 @@ class LoadTest(ConfigTest):
     def test_unreadable_file(self) -> None:
         self.assertIn("No such file", self.refusal("--config", "nowhere.yaml"))
         self.assertIn("config: ", self.refusal("--config", ""))
-        for text in ("- 1", "port: [", "5", "1: 2", "[" * 5000):
+        for text in ("- 1", "port: [", "5", "1: 2", "[" * 600):
             self.file.write_text(text)
             self.assertTrue(self.refusal("--config", str(self.file)).startswith("config: "))
         self.file.write_bytes(b"\xff")
-        self.assertIn("is no YAML", self.refusal("--config", str(self.file)))
+        self.assertIn("is not YAML", self.refusal("--config", str(self.file)))
         self.file.write_text("port: 1\nmongodb_uri: mongodb://u:hunter2@h: x")
         line = self.refusal("--config", str(self.file))
-        self.assertIn("is no YAML, line 2", line)
+        self.assertIn("is not YAML, line 2", line)
         self.assertNotIn("hunter2", line)
 
     def test_secrets_are_not_shown(self) -> None:

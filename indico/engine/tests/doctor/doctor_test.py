@@ -1,4 +1,4 @@
-"""`DoctorTest`: a check, or the whole doctor in a process of its own, and what it finds."""
+"""`DoctorTest`: runs one check, or the whole doctor in a process of its own."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ NOBODY = 65534
 
 
 class DoctorTest(ProcessTest):
-    """Its checks are called as they are; `settings` has its data in our folder."""
+    """A folder, settings with their data in it, and what checks find."""
 
     def settings(self, **chosen: Any) -> Settings:
         return Settings(**{"data_dir": self.folder / "data", **chosen})
 
     def found(self, check: Check, *arguments: Any) -> list[str]:
-        """The state of each finding; a fault or a warning has its mend, no other has."""
+        """Return the state of each finding."""
         return [self.state(finding) for finding in check(*arguments)]
 
     def state(self, finding: Finding) -> str:
-        self.assertEqual(bool(finding.mend), finding.state != "ok", finding)
+        """Return the state; only a fault or a warning may have a fix."""
+        self.assertEqual(bool(finding.fix), finding.state != "ok", finding)
         return finding.state
 
     def one(self, check: Check, *arguments: Any) -> str:
-        """State, what was seen and the mend of the only finding, in one line."""
+        """Return the state, the sentence and the fix of the only finding, in one line."""
         (finding,) = check(*arguments)
-        return f"{self.state(finding)}: {finding.seen} {finding.mend}"
+        return f"{self.state(finding)}: {finding.seen} {finding.fix}"
 
     def examine(self, *flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """The whole doctor, with its embedded MongoDB's data in our folder."""
+        """Run the whole doctor, with `data_dir` in this test's folder."""
         return subprocess.run(
             [sys.executable, "-m", DOCTOR, "--data-dir", f"{self.folder}/data", *flags],
             cwd=ROOT,
@@ -49,7 +50,7 @@ class DoctorTest(ProcessTest):
         )
 
     def states(self, code: int, *flags: str, **environment: str) -> dict[str, str]:
-        """The worst state of each name in the JSON of the whole doctor."""
+        """Return the worst state of each name in the JSON that the whole doctor prints."""
         done = self.examine("--json", *flags, **environment)
         self.assertEqual((done.returncode, done.stderr), (code, ""), done.stdout)
         answer = json.loads(done.stdout)
@@ -64,7 +65,7 @@ class DoctorTest(ProcessTest):
 
 @contextmanager
 def without_rights() -> Iterator[None]:
-    """As a user who may not do everything, also for those who run the tests as root."""
+    """Give up root's rights meanwhile, if root runs the tests."""
     if os.getuid() != 0:
         yield
         return

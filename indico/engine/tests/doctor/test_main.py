@@ -40,7 +40,7 @@ OF_MONGODB = {
 
 
 class ProcessesTest(DoctorTest):
-    def test_nothing_to_mend(self) -> None:
+    def test_no_fault(self) -> None:
         self.assertEqual(set(self.states(0)), ALWAYS)
         self.assertEqual(list(self.folder.iterdir()), [])
 
