@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
+from unittest.mock import patch
 
+from ...doctor.command import main
 from ...doctor.finding import Check, Finding
 from ..environment import PREFIX
 from ..sample.app import Settings
+from ..sample.server import PROGRAM
 from ..server_process import DOCTOR, ROOT, ProcessTest
 
 NOBODY = 65534
@@ -38,22 +42,26 @@ class DoctorTest(ProcessTest):
         (finding,) = check(*arguments)
         return f"{self.state(finding)}: {finding.seen} {finding.fix}"
 
-    def examine(self, *flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the whole doctor, with `data_dir` in this test's folder."""
-        return subprocess.run(
-            [sys.executable, "-m", DOCTOR, "--data-dir", f"{self.folder}/data", *flags],
-            cwd=ROOT,
-            env={**os.environ, f"{PREFIX}PORT": "0", **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def examine(self, *flags: str, **environment: str) -> tuple[int, str]:
+        """Run the whole doctor in this process, and return its exit code and its output.
+
+        `data_dir` is in this test's folder.
+        """
+        with (
+            patch.dict(os.environ, {f"{PREFIX}PORT": "0", **environment}),
+            redirect_stdout(io.StringIO()) as printed,
+        ):
+            code = main(PROGRAM, ["--data-dir", f"{self.folder}/data", *flags])
+        return code, printed.getvalue()
 
     def states(self, code: int, *flags: str, **environment: str) -> dict[str, str]:
         """Return the worst state of each name in the JSON that the whole doctor prints."""
-        done = self.examine("--json", *flags, **environment)
-        self.assertEqual((done.returncode, done.stderr), (code, ""), done.stdout)
-        answer = json.loads(done.stdout)
+        exit_code, printed = self.examine("--json", *flags, **environment)
+        self.assertEqual(exit_code, code, printed)
+        return self.worst(printed, code)
+
+    def worst(self, printed: str, code: int) -> dict[str, str]:
+        answer = json.loads(printed)
         self.assertEqual(answer["ok"], code == 0)
         order = ["ok", "warning", "fault"]
         worst: dict[str, str] = {}
@@ -61,6 +69,17 @@ class DoctorTest(ProcessTest):
             self.state(Finding(**one))
             worst[one["name"]] = max(worst.get(one["name"], "ok"), one["state"], key=order.index)
         return worst
+
+    def run_doctor(self, *flags: str) -> subprocess.CompletedProcess[str]:
+        """Run the whole doctor in a process of its own."""
+        return subprocess.run(
+            [sys.executable, "-m", DOCTOR, "--data-dir", f"{self.folder}/data", *flags],
+            cwd=ROOT,
+            env={**os.environ, f"{PREFIX}PORT": "0"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
 
 @contextmanager
