@@ -71,7 +71,7 @@ def reopen(file: Path | None) -> None:
 
 
 def complain(text: str) -> None:
-    """Print `text` for the person who starts the server and doesn't read the log."""
+    """Print `text` for the person at the terminal, because a log line would not be read there."""
     for line in text.splitlines():
         sys.stderr.write(f"{LOGGER.name}: {line}\n")
     sys.stderr.flush()

@@ -1,5 +1,5 @@
 """Checks for what goes wrong on a machine that runs the server. They change nothing.
 
-`command`, `finding` and `python` run on the standard library alone, and on old Pythons, because
-they are the modules that report a missing package or an old Python.
+`command`, `finding` and `python` run on the standard library alone, and on old Pythons. The reason
+is that they report a missing package or an old Python.
 """

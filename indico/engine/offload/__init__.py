@@ -47,9 +47,10 @@ class Offloaded(Generic[P, T]):
 def offload(*, deadline_seconds: float) -> Callable[[Callable[P, T]], Offloaded[P, T]]:
     """Run a function without `async` in another process; its caller awaits the result.
 
-    The deadline includes the time in the queue. Arguments and result are pickled. A call whose
-    caller is cancelled is ended. A call raises what the function raises, or `DeadlineExceeded`,
-    `Unavailable` at once if the queue is full, `ServerError` if the process ended.
+    The deadline includes the time in the queue. Arguments and result are pickled. A call ends when
+    its caller is cancelled. A call raises the function's own exception, or one of three:
+    `DeadlineExceeded`; `Unavailable` at once, if the queue is full; `ServerError`, if the process
+    ended.
 
         @offload(deadline_seconds=10)
         def keywords(text: str, limit: int) -> list[Keyword]: ...

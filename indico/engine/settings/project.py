@@ -1,4 +1,4 @@
-"""The name of the project, which its settings class tells by the prefix of its variables."""
+"""The project's name, which is the prefix of its environment variables in lower case."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ class ServerSettings(ProjectSettings):
 
     @property
     def has_parent(self) -> bool:
-        """Whether the server is a parent with workers, instead of a single process."""
+        """True if the server is a parent with workers, False if it is a single process."""
         return self.processes is not None or self.daemon or self.pid_file is not None
 
     @property

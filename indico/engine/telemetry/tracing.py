@@ -1,6 +1,6 @@
 """OpenTelemetry traces: a span for each request, with a child span for each operation.
 
-Until `start()`, OpenTelemetry is not imported and `tracer` is None.
+`tracer` is None until `start()`, which imports OpenTelemetry.
 """
 
 from __future__ import annotations

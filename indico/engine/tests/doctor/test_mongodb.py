@@ -260,7 +260,7 @@ class StandaloneTest(MongoDBTest):
 
 
 class UsersTest(StandaloneTest):
-    """The same with authentication, and a user who may use one database."""
+    """A server with authentication, and a user with rights to one database."""
 
     options = ("--auth",)
     bare: ClassVar[str]

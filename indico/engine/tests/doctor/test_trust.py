@@ -14,7 +14,7 @@ URI = "mongodb://ada:hunter2@db.example.com,db2.example.com/"
 
 class SecretsTest(DoctorTest):
     def of(self, *flags: str, **chosen: Any) -> list[str]:
-        """The findings that are not ok."""
+        """Return the findings that are not ok."""
         lines = [
             f"{found.state}: {found.seen}" for found in secrets(self.settings(**chosen), flags)
         ]
