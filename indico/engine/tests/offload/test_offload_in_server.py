@@ -40,8 +40,7 @@ class PoolAtWorkTest(ProcessTest):
 
         self.client = threading.Thread(target=call)
         self.client.start()
-        before = self.process.cpu_times().user
-        until(lambda: self.process.cpu_times().user > before + 0.1)
+        until(self.marker.exists)
         self.process.suspend()
         self.marker.unlink()
 
