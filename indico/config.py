@@ -1,4 +1,4 @@
-"""Your settings: name, type, default and one line of help. The server's own are in the engine."""
+"""Your settings: name, type, default and one line of help. The engine has more."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from indico.engine.settings import ServerSettings
 
 
 class Settings(ServerSettings, env_prefix="INDICO_"):
-    """What a server can be told: each is a flag, an environment variable and a line of a file."""
+    """Settings of this server. Each is a flag, an environment variable and a line of a file."""
 
     session_ttl_seconds: int = Field(
         14 * 24 * 3600, ge=1, le=10 * 366 * 24 * 3600, description="how long a token is valid"

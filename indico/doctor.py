@@ -1,4 +1,4 @@
-"""`python -m indico.doctor`: looks for what would go wrong on this machine."""
+"""`python -m indico.doctor`: reports what would go wrong with a server on this machine."""
 
 from __future__ import annotations
 

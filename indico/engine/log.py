@@ -1,4 +1,4 @@
-"""The log: one line a request, for a person or for a program."""
+"""The log: one line for each request, as text for a person or as JSON for a program."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from typing import Any, Literal, TextIO, cast
 from .error import StartError
 
 LOGGER = logging.getLogger(__name__.rpartition(".engine.")[0])
-# The request that a task works on: its `request_id`, and its `trace_id` if it is part of a trace.
+# The ids of the request that the current task works on: `request_id`, and maybe `trace_id`.
 REQUEST: ContextVar[dict[str, str] | None] = ContextVar("request", default=None)
 
 
 def configure(
     log_format: Literal["text", "json"], level: str = "info", service: str = "server"
 ) -> None:
-    """Sends every logger of the process to standard error; `service` is in each line of JSON."""
-    # What no format of ours shows need not be found out for each line: the "Optimization" of
-    # Python's logging HOWTO.
+    """Send every logger of the process to standard error. Each line of JSON names `service`."""
+    # These facts are in neither format, and finding them costs time for each line: see
+    # "Optimization" in Python's logging HOWTO.
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = _Handler()
@@ -38,7 +38,7 @@ def configure(
 
 
 def open_streams() -> None:
-    """Those of the standard ones that were closed at our start: a socket would take their place."""
+    """Open the standard streams that are closed, because a socket would take their place."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             stream = open(os.devnull, mode)  # noqa: SIM115
@@ -47,9 +47,9 @@ def open_streams() -> None:
 
 
 def redirect(file: Path | None) -> None:
-    """Sends all that is printed and logged to the end of `file`, if there is one.
+    """Append all that is printed and logged to `file`, if there is one.
 
-    Raises `StartError` if it can't be written.
+    Raises `StartError` if `file` can't be written.
     """
     if file is None:
         return
@@ -63,7 +63,7 @@ def redirect(file: Path | None) -> None:
 
 
 def reopen(file: Path | None) -> None:
-    """As `redirect`, while the server runs: what goes wrong is logged where the log went before."""
+    """Redirect while the server runs. An error is logged where the log went before."""
     try:
         redirect(file)
     except StartError as error:
@@ -71,7 +71,7 @@ def reopen(file: Path | None) -> None:
 
 
 def complain(text: str) -> None:
-    """Tells a person what is wrong, whom a log line would not reach."""
+    """Print `text` for the person at the terminal, because a log line would not be read there."""
     for line in text.splitlines():
         sys.stderr.write(f"{LOGGER.name}: {line}\n")
     sys.stderr.flush()
@@ -83,7 +83,7 @@ _LINE = vars(
 
 
 class _Line(logging.LogRecord):
-    """A record of `LOGGER`, most of which is the same each time."""
+    """A record of `LOGGER` that copies the fields which are the same in each line."""
 
     def __init__(self, message: str, fields: dict[str, Any]) -> None:
         now = time.time()
@@ -91,15 +91,16 @@ class _Line(logging.LogRecord):
 
 
 def info(message: str, fields: dict[str, Any]) -> None:
-    """As `LOGGER.info` with `fields`, at a third of its cost; for the line of each request."""
+    """Log the line of a request, like `LOGGER.info` with `fields` at a third of the cost."""
     if LOGGER.isEnabledFor(logging.INFO):
         LOGGER.handle(_Line(message, fields))
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """To standard error; the lines of `info` together, once in each turn of the loop.
+    """A handler that writes the lines of `info` together, once in each turn of the event loop.
 
-    To write one costs as much as to make it, and an overloaded server refuses a hundred in a turn.
+    Writing a line costs as much as making it, and an overloaded server refuses a hundred requests
+    in one turn.
     """
 
     def __init__(self) -> None:
@@ -108,7 +109,7 @@ class _Handler(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         if not isinstance(record, _Line):
-            self.flush()  # so that they stay in order
+            self.flush()  # so that the lines stay in order
             super().emit(record)
             return
         self._lines.append(self.format(record))
@@ -125,12 +126,12 @@ class _Handler(logging.StreamHandler[TextIO]):
 
 
 class TextFormatter(logging.Formatter):
-    """`time LEVEL message`, whose request it is, then the traceback if there is one."""
+    """A line `time LEVEL message id=... trace=...`, then the traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = f"{_time(record)} {record.levelname} {_printable(record.getMessage())}"
         if request := REQUEST.get():
-            if "request_id" not in getattr(record, "fields", ()):  # else the message has it
+            if "request_id" not in getattr(record, "fields", ()):  # else the message has the id
                 line += f" id={request['request_id']}"
             if "trace_id" in request:
                 line += f" trace={request['trace_id']}"
@@ -138,7 +139,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line: what was logged with `extra={"fields": {...}}` are its fields."""
+    """One JSON object for each line. `extra={"fields": {...}}` adds fields to the object."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
@@ -169,7 +170,7 @@ def _second(timestamp: int) -> str:
 
 
 def _printable(text: str) -> str:
-    """Without what could forge a line or drive a terminal."""
+    """Escape the characters that could forge a line or control a terminal."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -1,4 +1,4 @@
-"""Work that needs a processor, in processes beside the event loop: the engine's `offload`."""
+"""`offload`: CPU-bound work in other processes, so that the event loop is never blocked."""
 
 from indico.engine.offload import offload
 

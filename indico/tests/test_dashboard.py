@@ -16,17 +16,18 @@ from indico.tests.server_test import PASSWORD, ServerTest
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy/grafana/dashboard.json").read_text())
 PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
 QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
-OF_PROMETHEUS = {"job", "instance"}  # which it adds itself
+VARIABLES = json.dumps(DASHBOARD["templating"])
+OF_PROMETHEUS = {"job", "instance"}  # labels that Prometheus adds
 
 
 def labels(query: str) -> set[str]:
-    """The names of labels in it."""
+    """Return the names of labels in `query`."""
     by = ",".join(re.findall(r"by \(([^)]*)\)", query))
     return set(re.findall(r"(\w+)=", query)) | {name.strip() for name in by.split(",") if name}
 
 
 class MetricsTest(ServerTest):
-    """After traffic of all kinds, one of each error included."""
+    """The metrics after requests that succeed, and one with each kind of error."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -37,10 +38,20 @@ class MetricsTest(ServerTest):
         body = {"email": "ada@example.com", "password": PASSWORD}
         self.error(self.post("/auth/login", body), 503, "unavailable")
         self.run_async(db.connect(self.uri(), self.database, "motor"))
-        self.text = self.fetch("/metrics").body.decode()
-        self.scraped = Scraped(self.text)
+        text = self.fetch("/metrics").body.decode()
+        self.scraped = Scraped(text)
+        self.families = set(re.findall(r"^# TYPE (\S+) ", text, re.M))
 
-    def test_every_name_and_label_is_there(self) -> None:
+    def test_dashboard_and_documentation_fit(self) -> None:
+        self.every_name_and_label_of_a_query_exists()
+        self.assertEqual(set(re.findall(r"\bindico_\w+", VARIABLES)) - self.families, set())
+        shown = " ".join(QUERIES)
+        missing = {name for name in self.families if name not in shown}
+        self.assertEqual(missing, {"indico_build_info"}, "not in the dashboard")
+        page = (ROOT / "docs/operating.md").read_text()
+        self.assertEqual(set(re.findall(r"^\| `(indico_\w+)`", page, re.M)), self.families)
+
+    def every_name_and_label_of_a_query_exists(self) -> None:
         for query in QUERIES:
             known = set(OF_PROMETHEUS)
             names = re.findall(r"\bindico_\w+", query)
@@ -51,30 +62,14 @@ class MetricsTest(ServerTest):
                 known |= set(samples[0])
             self.assertEqual(labels(query) - known, set(), query)
 
-    def test_legends_are_of_labels_that_are_left(self) -> None:
-        for target in itertools.chain.from_iterable(panel["targets"] for panel in PANELS):
-            named = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
-            self.assertEqual(named - labels(target["expr"]), set(), target)
-
-    def test_every_metric_is_shown(self) -> None:
-        """But for what is only of use to who looks for it."""
-        shown = " ".join(QUERIES)
-        families = set(re.findall(r"^# TYPE (\S+) ", self.text, re.M)) - {"indico_build_info"}
-        self.assertEqual({name for name in families if name not in shown}, set())
-
-    def test_documentation_has_every_metric(self) -> None:
-        families = set(re.findall(r"^# TYPE (\S+) ", self.text, re.M))
-        page = (ROOT / "docs/operating.md").read_text()
-        self.assertEqual(set(re.findall(r"^\| `(indico_\w+)`", page, re.M)), families)
-
 
 class ShapeTest(TestCase):
-    """What Grafana needs of a dashboard that is imported."""
+    """The parts that Grafana needs when it imports a dashboard."""
 
     def test_whole(self) -> None:
         self.assertGreaterEqual(DASHBOARD["schemaVersion"], 39)
         self.assertEqual({DASHBOARD[key] for key in ("title", "uid")}, {"indico"})
-        self.assertNotIn("id", DASHBOARD)  # of one installation only
+        self.assertNotIn("id", DASHBOARD)  # an id is valid in one installation only
 
     def test_data_source_is_chosen(self) -> None:
         variables = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
@@ -85,6 +80,11 @@ class ShapeTest(TestCase):
         for panel in PANELS:
             for each in (panel, *panel["targets"]):
                 self.assertEqual(each["datasource"], {"type": "prometheus", "uid": "${datasource}"})
+
+    def test_legends_have_labels_that_the_query_keeps(self) -> None:
+        for target in itertools.chain.from_iterable(panel["targets"] for panel in PANELS):
+            named = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+            self.assertEqual(named - labels(target["expr"]), set(), target)
 
     def test_panels(self) -> None:
         ids = [panel["id"] for panel in PANELS]

@@ -1,4 +1,4 @@
-"""Runs every check, and prints what they find: a line each, with the mend."""
+"""The doctor's command line: run every check, print each finding with its fix."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ _COLOURS = {OK: 32, WARNING: 33, FAULT: 31}
 
 
 def main(program: Program, argv: Sequence[str]) -> int:
-    """The exit code: 1 if something must be mended."""
+    """Print the findings and return the exit code: 1 if there is a fault, else 0."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {program.package}.doctor",
         usage=f"%(prog)s [--json] [the flags of {program.command}]",
         description="Looks for what would go wrong with a server that is started with these flags,"
-        " this environment and this --config; it changes nothing. Exit code 1: something must be"
-        " mended.",
+        " this environment and this --config. The doctor changes nothing. Exit code 1: there is a"
+        " fault to fix.",
         allow_abbrev=False,
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     chosen, flags = parser.parse_known_args(argv)
     findings = list(_findings(program, flags))
-    right = all(finding.state != FAULT for finding in findings)
+    healthy = all(finding.state != FAULT for finding in findings)
     if chosen.json:
         checks = [dataclasses.asdict(finding) for finding in findings]
-        print(json.dumps({"checks": checks, "ok": right}, indent=2))
+        print(json.dumps({"checks": checks, "ok": healthy}, indent=2))
     else:
         width = min(max(shutil.get_terminal_size((100, 24)).columns, 80), 120)
         coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         for finding in findings:
-            print(_shown(finding, width, coloured))
-    return 0 if right else 1
+            print(_render(finding, width, coloured))
+    return 0 if healthy else 1
 
 
 def _findings(program: Program, flags: Sequence[str]) -> Iterator[Finding]:
@@ -50,13 +50,14 @@ def _findings(program: Program, flags: Sequence[str]) -> Iterator[Finding]:
         from .server import findings
     except Exception as error:
         reason = f"{program.package} can't be imported ({type(error).__name__}: {error})"
-        yield dataclasses.replace(fault(f"{reason}: not looked at.", INSTALL), name="the rest")
+        skipped = fault(f"{reason}: the other checks are skipped.", INSTALL)
+        yield dataclasses.replace(skipped, name="the rest")
     else:
         yield from findings(program, flags)
 
 
-def _shown(finding: Finding, width: int, coloured: bool) -> str:
-    text = f"{finding.seen} Mend: {finding.mend}" if finding.mend else finding.seen
+def _render(finding: Finding, width: int, coloured: bool) -> str:
+    text = f"{finding.seen} Fix: {finding.fix}" if finding.fix else finding.seen
     start = f"{finding.state:9}{finding.name:21} "
     wrapped = textwrap.fill(
         text,

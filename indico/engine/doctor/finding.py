@@ -1,4 +1,4 @@
-"""What a check finds, and how one is run: bounded in time, and never in the way of the others."""
+"""The finding of a check, and `examine`, which runs a check with a time limit."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ OK, WARNING, FAULT = "ok", "warning", "fault"
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """`state` is ok, warning or fault; a fault must be mended. `seen` and `mend` are sentences."""
+    """A fact about this machine.
+
+    `state` is ok, warning or fault. `seen` and `fix` are sentences; an ok finding has no fix.
+    """
 
     name: str
     state: str
     seen: str
-    mend: str = ""
+    fix: str = ""
 
 
 Check = Callable[..., Iterable[Finding]]
@@ -30,24 +33,30 @@ def ok(seen: str) -> Finding:
     return Finding("", OK, seen)
 
 
-def warning(seen: str, mend: str) -> Finding:
-    return Finding("", WARNING, seen, mend)
+def warning(seen: str, fix: str) -> Finding:
+    return Finding("", WARNING, seen, fix)
 
 
-def fault(seen: str, mend: str) -> Finding:
-    return Finding("", FAULT, seen, mend)
+def fault(seen: str, fix: str) -> Finding:
+    return Finding("", FAULT, seen, fix)
 
 
-def told(error: Exception, mend: str) -> Finding:
-    """A fault from a message whose further sentences, if it has any, say what to do."""
+def fault_of(error: Exception, fix: str) -> Finding:
+    """Return a fault whose `seen` is the first sentence of `error`.
+
+    The further sentences of `error` are the fix. Without any, `fix` is.
+    """
     seen, stop, rest = str(error).partition(". ")
-    return fault(seen + stop.strip(), rest or mend)
+    return fault(seen + stop.strip(), rest or fix)
 
 
 def examine(check: Check, *arguments: Any, seconds: float = CHECK_SECONDS) -> list[Finding]:
-    """What `check`, a generator named by its subject, finds; its crash is a fault of its own."""
+    """Run `check`, a generator function, and return its findings, named after the function.
+
+    A check that raises, or takes longer than `seconds`, is a fault.
+    """
     answers: queue.Queue[list[Finding]] = queue.Queue()
-    # One that hangs, in a name server or a dead network drive, is left behind.
+    # A daemon thread, because a check can hang for good in a name server or a dead network drive.
     threading.Thread(target=lambda: answers.put(_findings(check, arguments)), daemon=True).start()
     try:
         found = answers.get(timeout=seconds)
@@ -60,5 +69,5 @@ def examine(check: Check, *arguments: Any, seconds: float = CHECK_SECONDS) -> li
 def _findings(check: Check, arguments: tuple[Any, ...]) -> list[Finding]:
     try:
         return list(check(*arguments))
-    except Exception as error:  # its text may hold a password
+    except Exception as error:  # only its type is shown, because its text may hold a password
         return [fault(f"The check itself failed ({type(error).__name__}).", "Tell its authors.")]

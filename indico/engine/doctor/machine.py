@@ -1,4 +1,4 @@
-"""What this machine gives to the server: ports, open files, a place for its files."""
+"""Checks of what this machine gives the server: ports, open files, disk space, a certificate."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from .finding import Finding, fault, ok, warning
 
 MANY_FILES = 10_000
 FEW_FILES = 1024
-# Beside a connection for each request: those to MongoDB, those that idle, and files.
+# Files and connections that belong to no request: MongoDB's, idle clients', the log.
 OTHER_FILES = 500
 LITTLE_SPACE = 2 << 30
 NO_SPACE = 256 << 20
 
 
 def port(settings: ServerSettings, server: str) -> Iterator[Finding]:
+    """Check that `port` and `metrics_port` are free; `server` is the module of the server."""
     yield _port(settings, server, "port", settings.port)
     if settings.metrics_port is not None:
         yield _port(settings, server, "metrics_port", settings.metrics_port)
@@ -42,29 +43,32 @@ def _port(settings: ServerSettings, server: str, name: str, number: int) -> Find
             return _taken(server, name, where, number)
         if code == errno.EACCES:
             return fault(
-                f"{where} needs rights that this user has not.",
+                f"{where} needs rights that this user doesn't have.",
                 f"Choose a {name} above 1023, or give the server CAP_NET_BIND_SERVICE.",
             )
         return fault(
-            f"{where} is no address of this machine.",
+            f"{where} is not an address of this machine.",
             f"Choose another --host or {env_name(type(settings), 'host')}.",
         )
-    return ok(f"{where} is free." if number else f"{name} is 0: a free one is taken.")
+    return ok(f"{where} is free." if number else f"{name} is 0: the server takes a free port.")
 
 
 def _taken(server: str, name: str, where: str, number: int) -> Finding:
-    who = listener(number)
-    if server in (who.get("cmdline") or ()):
+    process = listener(number)
+    if server in (process.get("cmdline") or ()):
         return warning(
-            f"A server of this project listens on {where} already (process {who['pid']}).",
-            f"Before another is started: stop it, or choose another {name}.",
+            f"A server of this project already listens on {where} (process {process['pid']}).",
+            f"Stop that server before you start another, or choose another {name}.",
         )
-    by = f" by {who['name']} (process {who['pid']})" if who else ""
-    return fault(f"{where} is taken{by}.", f"Stop what uses it, or choose another {name}.")
+    by = f" by {process['name']} (process {process['pid']})" if process else ""
+    return fault(f"{where} is taken{by}.", f"Stop that program, or choose another {name}.")
 
 
 def listener(number: int) -> dict[str, Any]:
-    """Name, pid and cmdline of who listens on this port; empty if this user may not know."""
+    """Return name, pid and cmdline of the process that listens on this port.
+
+    The answer is empty if this user may not see it.
+    """
     with suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
             listens = connection.status == psutil.CONN_LISTEN and connection.pid
@@ -77,19 +81,21 @@ def file_limit(settings: ServerSettings) -> Iterator[Finding]:
     try:
         import resource
     except ImportError:  # pragma: no cover - Windows
-        yield ok("This system has none.")
+        yield ok("This system has no limit.")
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = "as many as it likes" if hard == resource.RLIM_INFINITY else f"{hard}"
+    allowed = "any number" if hard == resource.RLIM_INFINITY else f"{hard}"
     wanted = max(MANY_FILES, settings.max_in_flight + OTHER_FILES)
     seen = f"A process may open {soft} files and connections"
-    mend = f"ulimit -n {wanted} (allowed here: {most}), or LimitNOFILE={wanted} in systemd's unit."
+    fix = (
+        f"ulimit -n {wanted} (allowed here: {allowed}), or LimitNOFILE={wanted} in systemd's unit."
+    )
     if soft == resource.RLIM_INFINITY or soft >= wanted:
-        yield ok(f"{seen}." if soft >= 0 else "There is none.")
+        yield ok(f"{seen}." if soft >= 0 else "There is no limit.")
     elif soft < FEW_FILES:
-        yield fault(f"{seen}: too few.", mend)
+        yield fault(f"{seen}: too few.", fix)
     else:
-        yield warning(f"{seen}; {wanted} are enough in any case.", mend)
+        yield warning(f"{seen}; {wanted} are always enough.", fix)
 
 
 def disk_space(settings: ServerSettings) -> Iterator[Finding]:
@@ -97,11 +103,11 @@ def disk_space(settings: ServerSettings) -> Iterator[Finding]:
         existing = _existing(folder)
         free = shutil.disk_usage(existing).free
         seen = f"{free / (1 << 30):.1f} GiB are free for {name} ({existing})."
-        mend = "Make room, or move it to another disk."
+        fix = "Free some space, or move it to another disk."
         if free < NO_SPACE:
-            yield fault(seen, mend)
+            yield fault(seen, fix)
         elif free < LITTLE_SPACE:
-            yield warning(seen, mend)
+            yield warning(seen, fix)
         else:
             yield ok(seen)
 
@@ -110,7 +116,7 @@ def folders(settings: ServerSettings) -> Iterator[Finding]:
     for name, folder in written(settings).items():
         existing = _existing(folder)
         if not existing.is_dir():
-            yield fault(f"{name}: {existing} is no folder.", f"Choose another {name}.")
+            yield fault(f"{name}: {existing} is not a folder.", f"Choose another {name}.")
         elif not os.access(existing, os.W_OK | os.X_OK):
             yield fault(
                 f"{name}: this user can't write to {existing}.",
@@ -127,14 +133,14 @@ def folders(settings: ServerSettings) -> Iterator[Finding]:
 
 
 def written(settings: ServerSettings) -> dict[str, Path]:
-    """The folder of each setting that names what a server writes."""
+    """Return the folder of each setting that names a file or folder which the server writes."""
     folders = {} if settings.mongodb_uri else {"data_dir": settings.data_dir}
     files = {"pid_file": settings.pid_file, "log_file": settings.log_file}
     return folders | {name: file.parent for name, file in files.items() if file is not None}
 
 
 def _existing(folder: Path) -> Path:
-    """`folder`, or what there is on the way to it."""
+    """Return `folder`, or the nearest of its parents that exists."""
     folder = folder.absolute()
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
@@ -142,18 +148,18 @@ def _existing(folder: Path) -> Path:
 
 
 def for_others(path: Path) -> bool:
-    """Whether any user of this machine may read it; those of its group are let be."""
+    """Return whether every user of this machine may use `path`. The file's group is trusted."""
     return os.name == "posix" and bool(path.stat().st_mode & 0o007)
 
 
 def certificate(settings: ServerSettings) -> Iterator[Finding]:
-    """A server without TLS has nothing to tell; a key alone is no setting."""
+    """Check the TLS certificate and its key; without a certificate there is no finding."""
     if settings.certificate is None:
         return
     key = settings.private_key or settings.certificate
     try:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        # Without a password of ours OpenSSL would ask for it on the terminal.
+        # Without this password OpenSSL would ask for one on the terminal.
         context.load_cert_chain(settings.certificate, key, password=lambda: "")
     except (OSError, ValueError) as error:
         yield fault(
@@ -169,5 +175,5 @@ def certificate(settings: ServerSettings) -> Iterator[Finding]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
-        return (error.reason or "no PEM").lower().replace("_", " ")
+        return (error.reason or "not PEM").lower().replace("_", " ")
     return getattr(error, "strerror", None) or str(error)

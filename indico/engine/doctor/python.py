@@ -1,4 +1,4 @@
-"""The Python that runs this, and the packages that are installed for it."""
+"""Checks of the Python that runs the server, and of the packages installed for it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from .finding import Finding, fault, ok, warning
 OLDEST = (3, 11)
 REQUIREMENTS = Path(__file__).resolve().parents[3] / "req.txt"
 INSTALL = "python3 run.py serve, or pip install -r req.txt"
-# Paragraphs that setup.py does not install either.
+# Paragraphs of req.txt that a server can do without. setup.py does not install them either.
 _OPTIONAL = ("# What its checks", "# What the setting")
 
 
 def python(version: tuple[Any, ...] = tuple(sys.version_info)) -> Iterator[Finding]:
     number = ".".join(map(str, version[:3]))
     if version[:2] < OLDEST:
-        yield fault(f"Python {number} is too old.", "Install Python 3.11 or newer.")
+        oldest = ".".join(map(str, OLDEST))
+        yield fault(f"Python {number} is too old.", f"Install Python {oldest} or newer.")
     else:
         yield ok(f"Python {number}, {sys.executable}.")
 
@@ -28,7 +29,7 @@ def python(version: tuple[Any, ...] = tuple(sys.version_info)) -> Iterator[Findi
 def virtual_environment() -> Iterator[Finding]:
     if sys.prefix == sys.base_prefix:
         yield warning(
-            "This is the system's Python: other programs' packages are mixed with ours.",
+            "This is the system's Python: other programs share its packages.",
             "python3 run.py serve, which makes .venv; or python3 -m venv.",
         )
     else:
@@ -36,18 +37,18 @@ def virtual_environment() -> Iterator[Finding]:
 
 
 def packages(file: Path = REQUIREMENTS) -> Iterator[Finding]:
-    """A package that only the project's own checks need, or a setting, is no fault."""
+    """Compare the installed packages with `file`; an optional package is at most a warning."""
     if not file.is_file():
-        yield ok("There is no req.txt beside the package, which pip has installed: not compared.")
+        yield ok("There is no req.txt, because pip installed the package: not compared.")
         return
     try:
         from packaging.requirements import Requirement  # noqa: F401
     except ImportError:
-        yield fault("packaging is not installed, nor what else req.txt names, maybe.", INSTALL)
+        yield fault("packaging is not installed, so req.txt can't be compared.", INSTALL)
         return
     paragraphs = file.read_text(encoding="utf-8").split("\n\n")
-    wrong = _wrong("\n".join(p for p in paragraphs if not p.startswith(_OPTIONAL)))
-    idle = _wrong("\n".join(p for p in paragraphs if p.startswith(_OPTIONAL)))
+    wrong = _differences("\n".join(p for p in paragraphs if not p.startswith(_OPTIONAL)))
+    idle = _differences("\n".join(p for p in paragraphs if p.startswith(_OPTIONAL)))
     if wrong:
         yield fault(f"Not as req.txt says: {', '.join(wrong)}.", INSTALL)
     if idle:
@@ -56,11 +57,11 @@ def packages(file: Path = REQUIREMENTS) -> Iterator[Finding]:
         yield ok("As req.txt says.")
 
 
-def _wrong(text: str) -> list[str]:
-    """Of each requirement that does not hold here, what is there instead."""
+def _differences(text: str) -> list[str]:
+    """Return what is installed instead, for each requirement in `text` that does not hold."""
     from packaging.requirements import Requirement
 
-    wrong = []
+    differences = []
     for line in filter(None, (line.partition("#")[0].strip() for line in text.splitlines())):
         required = Requirement(line)
         if required.marker is not None and not required.marker.evaluate():
@@ -68,8 +69,8 @@ def _wrong(text: str) -> list[str]:
         try:
             installed = metadata.version(required.name)
         except metadata.PackageNotFoundError:
-            wrong.append(f"{required.name} is missing")
+            differences.append(f"{required.name} is missing")
             continue
         if not required.specifier.contains(installed, prereleases=True):
-            wrong.append(f"{required.name} is {installed}, not {required.specifier}")
-    return wrong
+            differences.append(f"{required.name} is {installed}, not {required.specifier}")
+    return differences

@@ -1,32 +1,34 @@
-"""Whether a server with these flags, this environment and this file would run well."""
+"""Checks of the server that these flags, this environment and this settings file would start."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
 
-from .. import settings as config
 from ..program import Program
-from ..settings import ServerSettings, SettingsError
+from ..settings import ServerSettings, SettingsError, load
 from .finding import CHECK_SECONDS, Finding, examine, fault, ok
 from .machine import certificate, disk_space, file_limit, folders, port
 from .mongodb import ON_FACTS, Reached, mongodb
 from .trust import proxies, secrets
 
-MEND = "Set it by its flag, in the environment or in the file. Then see the rest, skipped now."
+FIX = "Set it by its flag, in the environment or in the file. The checks that follow are skipped."
 
 
 def findings(program: Program, flags: Sequence[str]) -> Iterator[Finding]:
-    """Leaves through `SystemExit`, with 2, on a flag that doesn't exist."""
+    """Run all checks that need the settings.
+
+    A flag that doesn't exist raises `SystemExit` with code 2.
+    """
     try:
         kind = program.settings_class()
-        settings = config.load(kind, flags, program=f"python -m {program.package}.doctor")
+        settings = load(kind, flags, program=f"python -m {program.package}.doctor")
     except SettingsError as error:
         for line in str(error).splitlines():
-            yield _named("settings", fault(f"{line}.", MEND))
+            yield _named("settings", fault(f"{line}.", FIX))
         return
-    yield _named("settings", ok(f"Those of {settings.environment}."))
-    program.app(settings)  # imports every collection, whose indexes are looked at
+    yield _named("settings", ok(f"Settings for {settings.environment}."))
+    program.app(settings)  # imports every collection, because their indexes are checked
     yield from examine(port, settings, program.server)
     for check in (file_limit, disk_space, folders, certificate, proxies):
         yield from examine(check, settings)
@@ -36,7 +38,7 @@ def findings(program: Program, flags: Sequence[str]) -> Iterator[Finding]:
 
 def _on_mongodb(settings: ServerSettings) -> Iterator[Finding]:
     reached = Reached()
-    # At most four operations follow each other, each bounded by the setting; then it is closed.
+    # `mongodb` makes at most four operations, one after the other, each with this timeout.
     seconds = 4 * settings.mongodb_timeout_seconds + CHECK_SECONDS
     yield from examine(mongodb, settings, reached, seconds=seconds)
     if reached.facts:

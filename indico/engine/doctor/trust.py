@@ -1,4 +1,4 @@
-"""Whom the server trusts, and who can read its secrets."""
+"""Checks of the secrets, and of the proxies that the server trusts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..settings import ServerSettings, env_name, given_flags
 from .finding import Finding, fault, ok, warning
 from .machine import for_others
 
-NEW_KEY = "Set it to what python -c 'import secrets; print(secrets.token_urlsafe(32))' prints."
+NEW_KEY = "Set it to the output of python -c 'import secrets; print(secrets.token_urlsafe(32))'."
 _KEY_CHARACTERS = 32
 _KEY_VARIETY = 10
 
@@ -22,10 +22,10 @@ def secrets(settings: ServerSettings, flags: Sequence[str]) -> Iterator[Finding]
     yield _secret_key(settings)
     if settings.environment == "production" and not _has_credentials(_uri(settings)):
         yield warning(
-            "mongodb_uri has no user: who reaches MongoDB may do anything.",
+            "mongodb_uri has no user: any program that reaches MongoDB may change all data.",
             "Turn on MongoDB's authentication, and write mongodb://user:password@host/.",
         )
-    yield from _shown(type(settings), flags)
+    yield from _exposed(type(settings), flags)
 
 
 def _secret_key(settings: ServerSettings) -> Finding:
@@ -37,7 +37,7 @@ def _secret_key(settings: ServerSettings) -> Finding:
     seen = f"secret_key can be guessed: it has {len(key)} characters, {len(set(key))} different."
     if settings.environment == "production":
         return fault(seen, NEW_KEY)
-    return ok(f"{seen} In production that is a fault.")
+    return ok(f"{seen} In production this is a fault.")
 
 
 def _uri(settings: ServerSettings) -> str:
@@ -45,12 +45,12 @@ def _uri(settings: ServerSettings) -> str:
 
 
 def _has_credentials(uri: str) -> bool:
-    """A user, or the certificate that stands for one."""
+    """Return whether `uri` has a user, or a client certificate in place of one."""
     return "@" in urlsplit(uri).netloc or "authmechanism=mongodb-x509" in uri.lower()
 
 
-def _shown(kind: type[ServerSettings], flags: Sequence[str]) -> Iterator[Finding]:
-    """Secrets that are where others look."""
+def _exposed(kind: type[ServerSettings], flags: Sequence[str]) -> Iterator[Finding]:
+    """Find secrets that other users of this machine can read."""
     given = given_flags(kind, flags)
     if "secret_key" in given or _has_credentials(given.get("mongodb_uri", "")):
         names = f"{env_name(kind, 'secret_key')} and {env_name(kind, 'mongodb_uri')}"
@@ -76,16 +76,16 @@ def proxies(settings: ServerSettings) -> Iterator[Finding]:
         )
     elif public:
         yield warning(
-            f"trusted_proxies has public addresses ({', '.join(public)}): whoever is there can "
+            f"trusted_proxies has public addresses ({', '.join(public)}): any program there can "
             "claim any address.",
-            "Keep those that are proxies of yours.",
+            "Keep only the addresses of your own proxies.",
         )
     elif networks:
-        yield ok(f"X-Forwarded-For of {', '.join(map(str, networks))} counts.")
+        yield ok(f"X-Forwarded-For is read from {', '.join(map(str, networks))}.")
     elif settings.environment == "production" and not _is_loopback(settings.host):
-        yield ok("None is trusted: behind a proxy every client has the proxy's address.")
+        yield ok("No proxy is trusted: behind a proxy every client has the proxy's address.")
     else:
-        yield ok("None is trusted.")
+        yield ok("No proxy is trusted.")
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ..telemetry import metrics
+from ..telemetry import exposition
 from .json_handler import JSONHandler
 
 
@@ -16,7 +16,7 @@ class MetricsHandler(JSONHandler):
     async def get(self) -> None:
         headers = self.request.headers
         wanted = headers.get("Accept", ""), headers.get("Accept-Encoding", "")
-        page, about = await asyncio.to_thread(metrics.page, f"{self.config.project()}_", *wanted)
+        page, about = await asyncio.to_thread(exposition.page, f"{self.config.project()}_", *wanted)
         for name, value in about.items():
             self.set_header(name, value)
         self.finish(page)

@@ -62,4 +62,4 @@ class RequestScope:
     def answered(self, status: int) -> None:
         """End the span."""
         if self.span is not None:
-            tracing.answered(self.span, status)
+            tracing.end_request(self.span, status)

@@ -1,4 +1,4 @@
-"""`offload`: work that needs a processor, in processes beside the event loop."""
+"""`offload`: CPU-bound work in other processes, so that the event loop is never blocked."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ T = TypeVar("T")
 
 DEFAULT_QUEUE = 64
 
-# By module and name: in its module, the name of a function is that of its `Offloaded`.
+# Each function by its module and name. The pool's process looks functions up here, because its
+# module has the `Offloaded` under that name.
 functions: dict[tuple[str, str], Callable[..., Any]] = {}
 _pool = Pool(0, DEFAULT_QUEUE)
 
 
 class Offloaded(Generic[P, T]):
-    """A function that is awaited and runs in the pool; `__wrapped__` runs where it is called."""
+    """A function that is awaited and runs in the pool; `__wrapped__` runs in this process."""
 
     __wrapped__: Callable[P, T]
 
@@ -44,12 +45,12 @@ class Offloaded(Generic[P, T]):
 
 
 def offload(*, deadline_seconds: float) -> Callable[[Callable[P, T]], Offloaded[P, T]]:
-    """Runs a plain function in another process; its caller awaits it.
+    """Run a function without `async` in another process; its caller awaits the result.
 
-    After `deadline_seconds`, those in the queue included, `DeadlineExceeded`; at once, when the
-    queue is full, `Unavailable`. A call that nobody waits for any more is ended. What the
-    function raises arrives as it is; `ServerError` if the process ended. Arguments and result
-    are pickled.
+    The deadline includes the time in the queue. Arguments and result are pickled. A call ends when
+    its caller is cancelled. A call raises the function's own exception, or one of three:
+    `DeadlineExceeded`; `Unavailable` at once, if the queue is full; `ServerError`, if the process
+    ended.
 
         @offload(deadline_seconds=10)
         def keywords(text: str, limit: int) -> list[Keyword]: ...
@@ -62,8 +63,8 @@ def offload(*, deadline_seconds: float) -> Callable[[Callable[P, T]], Offloaded[
             raise TypeError(f"{function.__qualname__} can't be offloaded: write it as plain def.")
         if "." in function.__qualname__ or function.__module__ == "__main__":
             raise TypeError(
-                f"{function.__qualname__} can't be offloaded: another process has to import it, "
-                "so it belongs at the top of a module, which is not the program itself."
+                f"{function.__qualname__} can't be offloaded, because another process must import "
+                "it. Put it at the top of a module that is not the program itself."
             )
         return Offloaded(function, deadline_seconds)
 
@@ -71,12 +72,12 @@ def offload(*, deadline_seconds: float) -> Callable[[Callable[P, T]], Offloaded[
 
 
 def configure(processes: int, queue: int) -> None:
-    """At most `processes` at work (0: one a core), and `queue` calls that wait for one."""
+    """Replace the pool by one of `processes` (0: one for each core), and `queue` waiting calls."""
     global _pool
     stop()
     _pool = Pool(processes, queue)
 
 
 def stop() -> None:
-    """Ends the processes, and the calls that there still are; the next call begins anew."""
+    """End the processes and all calls. The next call starts a new process."""
     _pool.stop()

@@ -1,4 +1,4 @@
-"""What a process of the pool does: read a request, run the function, write what came out."""
+"""The program of a pool's process: read a request, run the function, write the outcome."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if sys.platform != "win32":  # pragma: no branch - Windows has neither
     import fcntl
     import select
 
-# A tenth of the weight of others: the event loop gets a core when it wants one, and on a busy
-# machine the calls still get on.
+# A tenth of the weight of other processes. So the event loop gets a core when it wants one, and
+# on a busy machine the calls still advance.
 NICENESS = 10
 
 
 def serve() -> None:
-    """Until nobody can send a request any more."""
+    """Answer requests until the server closes the pipe."""
     requests, answers = _pipes()
-    # systemd sends it to all of a service; the server says when a process is to end.
+    # systemd sends SIGTERM to all processes of a service, but only the server ends this one.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if sys.platform != "win32":  # pragma: no branch
         os.nice(NICENESS)
@@ -43,7 +43,7 @@ def serve() -> None:
 
 
 def run(request: bytes) -> tuple[bytes, str]:
-    """The pickled result; or the pickled exception and its traceback."""
+    """Return the pickled result and "", or the pickled exception and its traceback."""
     try:
         name, args, kwargs = pickle.loads(request)
         importlib.import_module(name[0])
@@ -53,7 +53,7 @@ def run(request: bytes) -> tuple[bytes, str]:
 
 
 def _pickled(error: Exception) -> bytes:
-    """`error`; or a `ServerError` in its place, if it is one that can't be read back."""
+    """Return `error` pickled, or a `ServerError` in its place if it can't be unpickled."""
     try:
         pickled = pickle.dumps(error)
         pickle.loads(pickled)
@@ -63,7 +63,10 @@ def _pickled(error: Exception) -> bytes:
 
 
 def _pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Standard input and output for us alone; a function reads nothing, and prints to the log."""
+    """Return standard input and output under new numbers, for requests and answers alone.
+
+    The function then reads an empty standard input, and prints to the log.
+    """
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
@@ -73,10 +76,11 @@ def _pipes() -> tuple[BinaryIO, BinaryIO]:
 
 @contextlib.contextmanager
 def _ends_with_the_server(requests: BinaryIO) -> Iterator[None]:
-    """Meanwhile the kernel ends this process once the server is gone, whatever it is doing.
+    """Let the kernel end this process as soon as the server is gone.
 
-    It sends SIGIO when the other end of the pipe is closed; nobody writes to it meanwhile. A
-    thread that looks would need the interpreter lock, which a regular expression can hold.
+    The kernel sends SIGIO when the other end of the pipe is closed. The server writes nothing to
+    the pipe meanwhile. A thread that watches would need the interpreter lock, which a regular
+    expression can hold.
     """
     if sys.platform == "win32":  # pragma: no cover
         yield

@@ -1,7 +1,7 @@
-"""The pool: processes that work, the threads that speak with them, and the calls that wait.
+"""The pool: processes, the threads that talk to them, and the calls in the queue.
 
-Each call has a thread, which has a process to itself: so a process that ends takes no other call
-with it, and the pool belongs to no event loop. Nothing is started before the first call.
+Each call has a thread and a process to itself. So a process that ends fails no other call, and the
+pool belongs to no event loop. The first call starts the first process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Answer = tuple[bytes, str]
 
 
 class Pool:
-    """At most `processes` at work (0: one a core), and `queue` calls that wait for one."""
+    """At most `processes` (0: one for each core), and at most `queue` calls that wait for one."""
 
     def __init__(self, processes: int, queue: int) -> None:
         self._processes = processes or cores()
@@ -32,7 +32,7 @@ class Pool:
         self._threads = self._new_threads()
 
     async def run(self, request: bytes, deadline_seconds: float) -> Any:
-        """What the worker answers to `request`: a result, or an exception that is raised here."""
+        """Return the result of the function, or raise its exception."""
         if len(self._calls) >= self._places:
             raise Unavailable("Too much is being worked on right now: try again later.")
         call = _Call(request)
@@ -66,7 +66,7 @@ class Pool:
         return ThreadPoolExecutor(self._processes, "offload")
 
     def _run(self, call: _Call) -> tuple[Any, Exception | None]:
-        """In a thread. An exception is returned, since a future can't hold any (StopIteration)."""
+        """Run in a thread. Return the exception, because a future can't raise StopIteration."""
         process = self._idle_process() or _Process()
         try:
             answer, trace = call.run(process)
@@ -91,7 +91,7 @@ class Pool:
 
 
 class _Call:
-    """A request, and the process that works on it, if one does."""
+    """A request, and the process that works on it, if any."""
 
     def __init__(self, request: bytes) -> None:
         self._request: bytes | None = request
@@ -110,7 +110,7 @@ class _Call:
                 self._process = None
 
     def abandon(self) -> None:
-        """Nobody waits for it: it does not begin, and what has begun is ended."""
+        """Keep the call from starting, or kill the process that works on it."""
         with self._lock:
             self._request = None
             if self._process is not None:
@@ -127,7 +127,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
-            process_group=0,  # a Ctrl-C in the terminal is for the server alone
+            process_group=0,  # so that a Ctrl-C in the terminal reaches the server alone
         )
         self._requests = cast("BinaryIO", self._popen.stdin)
         self._answers = cast("BinaryIO", self._popen.stdout)
@@ -150,8 +150,8 @@ class _Process:
         self._popen.kill()
 
     def dismiss(self) -> None:
-        """An idle process ends when it gets no more requests."""
-        with contextlib.suppress(OSError):  # what a dead one has not read
+        """Close the pipe of requests, so that an idle process ends."""
+        with contextlib.suppress(OSError):  # a dead process has not read all
             self._requests.close()
 
     def end(self) -> None:
@@ -161,7 +161,7 @@ class _Process:
 
 
 def cores() -> int:
-    """Those that this process may use, where the platform knows."""
+    """Return the number of cores that this process may use, where the platform tells."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1  # pragma: no cover - macOS, Windows

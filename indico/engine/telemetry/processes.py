@@ -1,4 +1,8 @@
-"""The figures of several processes: files in a folder, of those that live and those that ended."""
+"""The metrics of several processes: files in a shared folder, also of processes that have ended.
+
+prometheus-client counts in files when the environment variable `PROMETHEUS_MULTIPROC_DIR` is set
+before Python starts. Each process of the folder then answers for all of them.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +20,13 @@ if os.name == "posix":  # pragma: no branch - Windows
     import fcntl
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-_ENDED = 0  # no worker's process id: what all that have ended had counted
+_ENDED = 0  # stands for all ended processes in a file's name, because no worker has this pid
 _SUMS = ("counter", "histogram")
 
 
 @contextmanager
 def shared_registry(own: CollectorRegistry) -> Iterator[CollectorRegistry]:
-    """Those of all processes that share our folder; without a folder, `own`."""
+    """Yield the metrics of all processes that share the folder; without a folder, `own`."""
     if folder := os.environ.get(VARIABLE):
         registry = CollectorRegistry()
         registry.register(_Files(None, folder))  # type: ignore[no-untyped-call]
@@ -33,10 +37,10 @@ def shared_registry(own: CollectorRegistry) -> Iterator[CollectorRegistry]:
 
 
 def forget_process(pid: int, folder: str | Path) -> None:
-    """What the process had counted stays in the sums; its own figures are gone.
+    """Keep the sums of an ended process, and drop its other metrics; its parent calls this.
 
-    For its parent, once it has ended. Its files become part of one, else each reload would leave
-    some behind that every scrape has to read.
+    The sums move to one file for all ended processes. Otherwise each reload would leave files that
+    every scrape has to read.
     """
     folder = Path(folder)
     with _locked(folder, for_change=True):
@@ -57,7 +61,7 @@ def _add(file: Path, to: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path, for_change: bool) -> Iterator[None]:
-    """Nobody reads while files are added up: a sum that falls looks like a restart."""
+    """Let no process read while sums move, because Prometheus takes a falling sum for a restart."""
     with (folder / "lock").open("w") as lock:
         if os.name == "posix":  # pragma: no branch - Windows
             fcntl.flock(lock, fcntl.LOCK_EX if for_change else fcntl.LOCK_SH)
@@ -65,7 +69,7 @@ def _locked(folder: Path, for_change: bool) -> Iterator[None]:
 
 
 class _Files(MultiProcessCollector):
-    """Without a file that a process has only just made, which holds nothing yet."""
+    """The collector without empty files, which a process has only just made."""
 
     def collect(self) -> Iterable[Metric]:
         files = [file for file in Path(self._path).glob("*.db") if file.stat().st_size]

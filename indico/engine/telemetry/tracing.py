@@ -1,6 +1,6 @@
-"""OpenTelemetry's traces: a span for each request, and one below it for each operation.
+"""OpenTelemetry traces: a span for each request, with a child span for each operation.
 
-Nothing of OpenTelemetry is imported, and `tracer` is None, until `start()`.
+`tracer` is None until `start()`, which imports OpenTelemetry.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.trace import Span
 
-FLUSH_SECONDS = 3
-# W3C Trace Context, section 3.2.2: version, trace, parent, flags; zeros are no id.
+FLUSH_SECONDS: float = 3
+# W3C Trace Context, section 3.2.2: version, trace, parent, flags. An id of zeros is invalid.
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
 )
@@ -27,7 +27,10 @@ tracer: Tracer | None = None
 
 
 def start(service: str, version: str) -> None:
-    """Sends traces to where the `OTEL_` variables say; raises `ImportError` without the extra."""
+    """Send traces to the collector that the `OTEL_` variables name.
+
+    Raises `ImportError` if the extra `otel` is not installed.
+    """
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -35,13 +38,13 @@ def start(service: str, version: str) -> None:
 
 
 def trace_with(service: str, version: str, processor: SpanProcessor) -> None:
-    """Gives every span to `processor`."""
+    """Give every span to `processor`."""
     global tracer
     tracer = Tracer(service, version, processor)
 
 
 def stop() -> None:
-    """Sends what is still to be sent; a collector that is away is not waited for long."""
+    """Send the spans that are left, waiting for the collector for at most `FLUSH_SECONDS`."""
     global tracer
     if tracer is not None:
         stopping = threading.Thread(target=tracer.provider.shutdown, daemon=True)
@@ -51,13 +54,13 @@ def stop() -> None:
 
 
 def sent_trace_id(traceparent: str) -> str | None:
-    """That of the client's trace, as it says itself in the header `traceparent`."""
+    """Return the id of the client's trace, from the value of its `traceparent` header."""
     match = _TRACEPARENT.fullmatch(traceparent)
     return match[1] if match else None
 
 
 class Tracer:
-    """Makes the spans; sampling is as `OTEL_TRACES_SAMPLER` has it, by default the client's."""
+    """A maker of spans. `OTEL_TRACES_SAMPLER` samples them; by default the client does."""
 
     def __init__(self, service: str, version: str, processor: SpanProcessor) -> None:
         from opentelemetry import context, trace
@@ -65,8 +68,8 @@ class Tracer:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-        told = os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
-        named = "OTEL_SERVICE_NAME" in os.environ or "service.name=" in told
+        attributes = os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+        named = "OTEL_SERVICE_NAME" in os.environ or "service.name=" in attributes
         resource = Resource.create({"service.version": version, "process.pid": os.getpid()})
         if not named:
             resource = resource.merge(Resource({"service.name": service}))
@@ -80,10 +83,10 @@ class Tracer:
     def request(
         self, method: str, path: str, route: str | None, headers: Mapping[str, str], began: float
     ) -> Span:
-        """The span of a request, below which is what its task does from now on.
+        """Start the span of a request. Spans that its task starts later are its children.
 
-        `route` is the path as one of few, like `/user/update`: None for paths that nobody has.
-        `began` is since 1970.
+        `route` is one of few names, like `/user/update`, and None for an unknown path.
+        `began` is in seconds since 1970.
         """
         known = method in _KNOWN_METHODS
         attributes = {"http.request.method": method if known else "_OTHER", "url.path": path}
@@ -102,7 +105,7 @@ class Tracer:
 
     @contextmanager
     def operation(self, collection: str, operation: str) -> Iterator[None]:
-        """The span of an operation on the database, of which nothing else is told."""
+        """Record a span for an operation on the database, without its arguments."""
         span = self._tracer.start_span(
             f"{operation} {collection}",
             kind=self._trace.SpanKind.CLIENT,
@@ -126,8 +129,8 @@ def trace_id(span: Span) -> str:
     return format(span.get_span_context().trace_id, "032x")
 
 
-def answered(span: Span, status: int) -> None:
-    """Ends the span of a request."""
+def end_request(span: Span, status: int) -> None:
+    """End the span of a request with the status of its answer."""
     span.set_attribute("http.response.status_code", status)
     if status >= 500:
         from opentelemetry.trace import StatusCode

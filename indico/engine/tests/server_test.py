@@ -28,6 +28,7 @@ from ..settings import ServerSettings
 from ..telemetry import metrics
 from .environment import CHOSEN
 from .sample import app
+from .sample.server import PROGRAM
 
 T = TypeVar("T")
 PASSWORD = "correct horse battery"
@@ -73,7 +74,7 @@ class ServerTest(AsyncHTTPTestCase):
     def get_app(self) -> Application:
         self.config = self.make_settings(**{**CHOSEN, **self.settings})
         driver, timeout = self.config.mongodb_driver, self.config.mongodb_timeout_seconds
-        metrics.identify("1.2.3")
+        metrics.identify(PROGRAM.version)
         self.run_async(connect(self.uri(), self.database, driver, timeout))
         return self.make_app(self.config)
 

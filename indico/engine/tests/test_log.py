@@ -14,7 +14,7 @@ from ..log import LOGGER, REQUEST, JSONFormatter, TextFormatter, _Handler
 
 
 def written(formatter: logging.Formatter, message: str, *args: Any, **kwargs: Any) -> str:
-    """What a logger writes."""
+    """Return the line that a logger writes."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)

@@ -25,7 +25,7 @@ def load(flags: Sequence[str]) -> Settings:
 
 
 class ConfigTest(TestCase):
-    """A file to write settings to, and an environment of its own."""
+    """A file for settings, and an environment that ends with the test."""
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
@@ -123,14 +123,14 @@ class LoadTest(ConfigTest):
     def test_unreadable_file(self) -> None:
         self.assertIn("No such file", self.refusal("--config", "nowhere.yaml"))
         self.assertIn("config: ", self.refusal("--config", ""))
-        for text in ("- 1", "port: [", "5", "1: 2", "[" * 5000):
+        for text in ("- 1", "port: [", "5", "1: 2", "[" * 600):
             self.file.write_text(text)
             self.assertTrue(self.refusal("--config", str(self.file)).startswith("config: "))
         self.file.write_bytes(b"\xff")
-        self.assertIn("is no YAML", self.refusal("--config", str(self.file)))
+        self.assertIn("is not YAML", self.refusal("--config", str(self.file)))
         self.file.write_text("port: 1\nmongodb_uri: mongodb://u:hunter2@h: x")
         line = self.refusal("--config", str(self.file))
-        self.assertIn("is no YAML, line 2", line)
+        self.assertIn("is not YAML, line 2", line)
         self.assertNotIn("hunter2", line)
 
     def test_secrets_are_not_shown(self) -> None:
@@ -186,20 +186,62 @@ class ProductionTest(ConfigTest):
 
 
 class NameTest(TestCase):
-    """The project's name, which the prefix of its environment variables tells."""
+    """The project's name, which is the default of two settings."""
+
+    def names(self, kind: type[ServerSettings]) -> tuple[str, str, str]:
+        settings = kind()
+        self.assertEqual(shown_default(kind.model_fields["service_name"]), settings.service_name)
+        return settings.project(), settings.service_name, settings.mongodb_database
+
+    def setUp(self) -> None:
+        environment = patch.dict(os.environ)
+        environment.start()
+        self.addCleanup(environment.stop)
+        os.environ.pop(env_name(Settings, "mongodb_database"), None)
 
     def test_defaults(self) -> None:
+        self.assertEqual(self.names(Settings), ("sample",) * 3)
+        self.assertEqual(self.names(ServerSettings), ("server",) * 3)
+
+    def test_subclass_of_a_subclass(self) -> None:
         class Shop(ServerSettings, env_prefix="SHOP_"):
             pass
 
         class CornerShop(Shop):
             pass
 
+        class Stall(CornerShop, env_prefix="MARKET_STALL_"):
+            pass
+
         for kind in (Shop, CornerShop):
-            settings = kind()
-            self.assertEqual((settings.service_name, settings.mongodb_database), ("shop", "shop"))
-        self.assertEqual(Settings().service_name, "sample")
+            self.assertEqual(self.names(kind), ("shop",) * 3)
+        self.assertEqual(self.names(Stall), ("market_stall",) * 3)
         self.assertEqual(env_name(CornerShop, "port"), "SHOP_PORT")
+
+    def test_a_default_of_ones_own(self) -> None:
+        class Shop(ServerSettings, env_prefix="SHOP_"):
+            service_name: str = "The Shop"
+
+        class Stall(Shop, env_prefix="STALL_"):
+            pass
+
+        self.assertEqual(self.names(Shop), ("shop", "The Shop", "shop"))
+        self.assertEqual(self.names(Stall), ("stall", "The Shop", "stall"))
+
+    def test_no_prefix(self) -> None:
+        class Bare(ServerSettings):
+            pass
+
+        self.assertEqual(self.names(Bare), ("server",) * 3)
+
+    def test_a_value(self) -> None:
+        with patch.dict(os.environ, {"SAMPLE_SERVICE_NAME": "Samples"}):
+            self.assertEqual(self.names_of([]), ("Samples", "sample"))
+            self.assertEqual(self.names_of(["--mongodb-database", "other"]), ("Samples", "other"))
+
+    def names_of(self, flags: Sequence[str]) -> tuple[str, str]:
+        settings = load(flags)
+        return settings.service_name, settings.mongodb_database
 
     def test_a_setting_of_ones_own(self) -> None:
         with patch.dict(os.environ, {env_name(Settings, "greeting"): "good day"}):

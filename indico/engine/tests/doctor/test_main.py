@@ -11,6 +11,8 @@ import subprocess
 import sys
 import threading
 import venv
+from typing import Any
+from unittest.mock import patch
 
 from ...doctor.command import main
 from ...doctor.finding import examine, ok
@@ -39,9 +41,11 @@ OF_MONGODB = {
 }
 
 
-class ProcessesTest(DoctorTest):
-    def test_nothing_to_mend(self) -> None:
-        self.assertEqual(set(self.states(0)), ALWAYS)
+class CommandTest(DoctorTest):
+    def test_no_fault(self) -> None:
+        done = self.run_doctor("--json")
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        self.assertEqual(set(self.worst(done.stdout, 0)), ALWAYS)
         self.assertEqual(list(self.folder.iterdir()), [])
 
     def test_with_mongodb(self) -> None:
@@ -55,14 +59,12 @@ class ProcessesTest(DoctorTest):
         states = self.states(1, *timeout, **uri)
         self.assertEqual(states["mongodb"], "fault")
         self.assertEqual(set(states) & OF_MONGODB, set())
-        done = self.examine(*timeout, **uri)
-        self.assertEqual(done.returncode, 1)
-        self.assertNotIn("hunter2", done.stdout + done.stderr)
-        self.assertRegex(
-            done.stdout, r"\nfault    mongodb               MongoDB does not answer \("
-        )
-        self.assertNotIn("\x1b", done.stdout)
-        self.assertLessEqual(max(map(len, done.stdout.splitlines())), 100)
+        code, printed = self.examine(*timeout, **uri)
+        self.assertEqual(code, 1)
+        self.assertNotIn("hunter2", printed)
+        self.assertRegex(printed, r"\nfault    mongodb               MongoDB does not answer \(")
+        self.assertNotIn("\x1b", printed)
+        self.assertLessEqual(max(map(len, printed.splitlines())), 100)
 
     def test_wrong_settings(self) -> None:
         states = self.states(1, "--port", "x", "--log-level", "y")
@@ -73,10 +75,22 @@ class ProcessesTest(DoctorTest):
         self.assertEqual(self.states(1, "--private-key", "key.pem")["settings"], "fault")
 
     def test_wrong_flags(self) -> None:
-        done = self.examine("--prot", "1")
-        self.assertEqual((done.returncode, done.stdout), (2, ""))
-        self.assertIn(f"{DOCTOR}: error: there is no such flag: --prot\n", done.stderr)
-        self.assertIn(f"[the flags of python -m {PROGRAM.server}]", self.examine("--help").stdout)
+        code, printed, wrong = self.refused("--prot", "1")
+        self.assertEqual((code, printed), (2, ""))
+        self.assertIn(f"{DOCTOR}: error: there is no such flag: --prot\n", wrong)
+        _, printed, _ = self.refused("--help")
+        self.assertIn(f"[the flags of python -m {PROGRAM.server}]", printed)
+
+    def refused(self, *flags: str) -> tuple[Any, str, str]:
+        """Return the exit code, the output and the errors of a doctor that only checks flags."""
+        printed, wrong = io.StringIO(), io.StringIO()
+        with (
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(wrong),
+            self.assertRaises(SystemExit) as left,
+        ):
+            main(PROGRAM, flags)
+        return left.exception.code, printed.getvalue(), wrong.getvalue()
 
     def test_colour_in_a_terminal_only(self) -> None:
         self.assertIn("\x1b[32mok\x1b[0m       python", self.in_terminal())
@@ -84,21 +98,19 @@ class ProcessesTest(DoctorTest):
 
     def in_terminal(self, **environment: str) -> str:
         ours, theirs = pty.openpty()
-        with open(ours, closefd=True) as terminal:
-            code = subprocess.call(
-                [sys.executable, "-m", DOCTOR, "--port", "x"],
-                cwd=ROOT,
-                stdout=theirs,
-                env={**os.environ, **environment},
-            )
-            self.assertEqual(code, 1)
-            printed = os.read(terminal.fileno(), 65536).decode()
-            os.close(theirs)
-        return printed
+        self.addCleanup(os.close, ours)
+        with (
+            open(theirs, "w") as terminal,
+            contextlib.redirect_stdout(terminal),
+            patch.dict(os.environ, environment),
+        ):
+            self.assertEqual(main(PROGRAM, ["--port", "x"]), 1)
+            terminal.flush()
+            return os.read(ours, 65536).decode()
 
 
 class BareTest(DoctorTest):
-    """Where nothing is installed, and on a Python that is too old to import the rest."""
+    """A machine without the packages, or with an old Python."""
 
     def test_nothing_installed(self) -> None:
         venv.create(self.folder / "bare", symlinks=True)
@@ -141,12 +153,6 @@ class BareTest(DoctorTest):
 
 
 class ExamineTest(DoctorTest):
-    def test_main(self) -> None:
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out):
-            self.assertEqual(main(PROGRAM, ["--port", "x"]), 1)
-        self.assertRegex(out.getvalue(), "fault    settings +port: 'x' is not allowed")
-
     def test_a_crash_is_a_fault_of_its_own(self) -> None:
         def some_check(password: str) -> list[None]:
             raise ValueError(password)

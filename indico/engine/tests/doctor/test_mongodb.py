@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import subprocess
+import tempfile
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 import psutil
@@ -24,7 +27,7 @@ SECRET = "0123456789abcdef0123456789abcdef"
 
 
 class BinaryTest(DoctorTest):
-    """No embedded MongoDB runs, and none is started."""
+    """No embedded MongoDB runs, and the doctor starts none."""
 
     def of(self, **chosen: Any) -> str:
         reached = Reached()
@@ -41,7 +44,7 @@ class BinaryTest(DoctorTest):
         return self.of(mongod_binary=binary)
 
     def test_valid(self) -> None:
-        self.assertRegex(self.of(), r"ok: The embedded one starts with the server: .*mongod, \d+\.")
+        self.assertRegex(self.of(), r"ok: The server starts an embedded MongoDB: .*mongod, \d+\.")
 
     def test_none(self) -> None:
         line = self.of(mongod_binary=self.folder / "nowhere")
@@ -53,7 +56,10 @@ class BinaryTest(DoctorTest):
             self.assertIn("or set mongodb_uri to a MongoDB that runs elsewhere", self.of())
 
     def test_a_library_is_missing(self) -> None:
-        for library, package in (("libcurl.so.4", "libcurl4"), ("libssl.so.3", "what holds lib")):
+        for library, package in (
+            ("libcurl.so.4", "libcurl4"),
+            ("libssl.so.3", "the package with lib"),
+        ):
             says = f"error while loading shared libraries: {library}: cannot open shared object"
             line = self.program(f"#!/bin/sh\necho '{says}' >&2\nexit 127\n")
             self.assertIn(f"lacks {library}. apt install {package}", line)
@@ -68,9 +74,9 @@ class BinaryTest(DoctorTest):
 
 
 class MongoDBTest(DoctorTest):
-    """A MongoDB, which tests change and `facts` looks at."""
+    """A MongoDB at `uri`, which the doctor examines."""
 
-    uri = ""
+    uri: str = ""
 
     def setUp(self) -> None:
         super().setUp()
@@ -124,18 +130,20 @@ class ReplicaSetTest(MongoDBTest):
 
     def test_indexes(self) -> None:
         facts = self.facts()
-        self.assertIn("users.email_key_1", facts.missing)
-        self.assertIn("ok: Made when a server starts: ", self.of(doctor.indexes, facts))
+        self.assertIn("sample_users.email_1", facts.missing)
+        self.assertIn("ok: The next server to start makes ", self.of(doctor.indexes, facts))
         database = self.client()[self.database]
-        database.users.create_index("email_key")
+        database.sample_users.create_index("email")
         facts = self.facts()
-        self.assertEqual(facts.conflicting, ("users.email_key_1",))
+        self.assertEqual(facts.conflicting, ("sample_users.email_1",))
         states = self.found(doctor.indexes, self.settings(), facts)
         self.assertEqual(states, ["fault", "ok"])
         full = dataclasses.replace(facts, missing=())
-        self.assertIn("fault: Others are in the way of users.email", self.of(doctor.indexes, full))
+        self.assertIn(
+            "fault: Other indexes conflict with sample_users.email", self.of(doctor.indexes, full)
+        )
         none = dataclasses.replace(full, conflicting=())
-        self.assertIn("ok: All that are", self.of(doctor.indexes, none))
+        self.assertIn("ok: All declared", self.of(doctor.indexes, none))
 
     def test_version(self) -> None:
         facts = self.facts()
@@ -158,46 +166,47 @@ class ReplicaSetTest(MongoDBTest):
         self.assertIn("warning: embedded has 1 members with data", line)
         three = {**facts.hello, "hosts": ["a:1", "b:1", "c:1"]}
         facts = dataclasses.replace(facts, hello=three)
-        self.assertIn("ok: embedded, of 3.", self.of(doctor.replica_set, facts, **production))
+        self.assertIn("ok: embedded, 3 members.", self.of(doctor.replica_set, facts, **production))
         facts = dataclasses.replace(facts, hello={"msg": "isdbgrid"})
         self.assertIn("ok: A sharded", self.of(doctor.replica_set, facts))
 
     def test_clock(self) -> None:
         facts = self.facts()
         for seconds, line in (
-            (1.9, "ok: This machine's and MongoDB's agree."),
-            (-3, "warning: MongoDB's is 3.0 s behind this machine's."),
-            (61, "fault: MongoDB's is 61.0 s ahead of this machine's."),
+            (1.9, "ok: MongoDB's clock and this machine's agree."),
+            (-3, "warning: MongoDB's clock is 3.0 s behind this machine's."),
+            (61, "fault: MongoDB's clock is 61.0 s ahead of this machine's."),
         ):
             changed = dataclasses.replace(facts, clock_ahead_seconds=seconds)
             self.assertIn(line, self.of(doctor.clock, changed))
 
 
 class EmbeddedTest(MongoDBTest):
-    """One of its own, whose replica set the tests change."""
+    """An embedded MongoDB that is running already; each test has one, because tests change it."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.settings_of_all = self.settings()
-        self.embedded = Embedded(self.settings_of_all.data_dir, None, lambda line: None)
+        self.embedded = Embedded(self.settings().data_dir, None, lambda line: None)
         self.embedded.start()
         self.uri = self.embedded.uri
 
     def test_it_is_used_and_left_as_it_is(self) -> None:
         before = sorted(self.folder.rglob("mongod.*"))
-        facts = self.reached(self.settings_of_all)
+        facts = self.reached(self.settings())
         self.assertEqual(facts.hello["setName"], "embedded")
         self.assertEqual(sorted(self.folder.rglob("mongod.*")), before)
         self.assertEqual(len(self.mongods()), 1)
+        self.another_folder_s_is_not_used()
         self.embedded.stop()
         self.assertEqual(self.mongods(), [])
 
-    def test_another_folder_s(self) -> None:
+    def another_folder_s_is_not_used(self) -> None:
         (self.folder / "other").mkdir()
         port = (self.folder / "data/mongod.port").read_text()
         (self.folder / "other/mongod.port").write_text(port)
         settings = self.settings(data_dir=self.folder / "other")
-        self.assertIn("ok: The embedded one starts", self.one(mongodb, settings, Reached()))
+        line = self.one(mongodb, settings, Reached())
+        self.assertIn("ok: The server starts an embedded", line)
 
     def test_default_write_concern(self) -> None:
         self.assertIn("ok: ", self.of(doctor.write_concern, self.facts()))
@@ -209,34 +218,38 @@ class EmbeddedTest(MongoDBTest):
     def test_no_primary(self) -> None:
         self.client().admin.command("replSetStepDown", 60, force=True)
         line = self.of(doctor.replica_set, self.facts())
-        self.assertIn("fault: A member of embedded that takes no writes.", line)
+        self.assertIn("fault: This member of embedded takes no writes.", line)
 
 
 class StandaloneTest(MongoDBTest):
-    """Without a replica set."""
+    """A server of the class's own, without a replica set."""
 
-    options: tuple[str, ...] = ()
+    options: ClassVar[tuple[str, ...]] = ()
 
-    def setUp(self) -> None:
-        super().setUp()
-        (self.folder / "alone").mkdir()
-        self.process = subprocess.Popen(
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.uri = ""
+        folder = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="test-"))
+        os.mkdir(f"{folder}/alone")
+        process = subprocess.Popen(
             [
-                *(str(find_binary(None)), "--dbpath", f"{self.folder}/alone", "--port", "0"),
-                *("--bind_ip", "127.0.0.1", "--nounixsocket", "--logpath", f"{self.folder}/log"),
-                *self.options,
+                *(str(find_binary(None)), "--dbpath", f"{folder}/alone", "--port", "0"),
+                *("--bind_ip", "127.0.0.1", "--nounixsocket", "--logpath", f"{folder}/log"),
+                *cls.options,
             ],
             stdout=subprocess.DEVNULL,
         )
-        self.addCleanup(self.process.wait)
-        self.addCleanup(self.process.kill)
-        until(self.listens)
+        cls.addClassCleanup(process.wait)
+        cls.addClassCleanup(process.kill)
 
-    def listens(self) -> bool:
-        assert self.process.poll() is None, (self.folder / "log").read_text()
-        for connection in psutil.Process(self.process.pid).net_connections():
-            self.uri = f"mongodb://127.0.0.1:{connection.laddr[1]}/?directConnection=true"
-        return bool(self.uri)
+        def listens() -> bool:
+            assert process.poll() is None, Path(folder, "log").read_text()
+            for connection in psutil.Process(process.pid).net_connections():
+                cls.uri = f"mongodb://127.0.0.1:{connection.laddr[1]}/?directConnection=true"
+            return bool(cls.uri)
+
+        until(listens)
 
     def test_it_is_a_fault(self) -> None:
         facts = self.facts()
@@ -247,21 +260,30 @@ class StandaloneTest(MongoDBTest):
 
 
 class UsersTest(StandaloneTest):
-    """With authentication, and a user who may use one database."""
+    """A server with authentication, and a user with rights to one database."""
 
     options = ("--auth",)
+    bare: ClassVar[str]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        # Without a user MongoDB lets a client on its own machine make an administrator.
+        cls.make_user("root", "root", "admin")
+        cls.bare, cls.uri = cls.uri, cls.uri.replace("//", "//root:hunter2@")
+        cls.make_user("ada", "readWrite", "test_of_ada")
+        cls.uri = cls.uri.replace("root", "ada")
+
+    @classmethod
+    def make_user(cls, name: str, role: str, database: str) -> None:
+        roles = [{"role": role, "db": database}]
+        client: MongoClient[dict[str, Any]] = MongoClient(cls.uri, directConnection=True)
+        with client:
+            client.admin.command("createUser", name, pwd="hunter2", roles=roles)
 
     def setUp(self) -> None:
         super().setUp()
-        # Without a user MongoDB lets a client of its own machine make an administrator.
-        self.make_user("root", "root", "admin")
-        self.bare, self.uri = self.uri, self.uri.replace("//", "//root:hunter2@")
-        self.make_user("ada", "readWrite", self.database)
-        self.uri = self.uri.replace("root", "ada")
-
-    def make_user(self, name: str, role: str, database: str) -> None:
-        roles = [{"role": role, "db": database}]
-        self.client().admin.command("createUser", name, pwd="hunter2", roles=roles)
+        self.database = "test_of_ada"
 
     def test_without_a_user(self) -> None:
         for uri in (self.bare, self.bare.replace("//", "//ada:other@")):
@@ -279,5 +301,5 @@ class RefusedTest(MongoDBTest):
             first, second = mongodb(settings, reached)
             self.assertIsNone(reached.facts)
             self.assertEqual((first.state, second.state), ("fault", "ok"))
-            self.assertNotIn("hunter2", first.seen + first.mend)
-            self.assertIn("skipped", second.seen)
+            self.assertNotIn("hunter2", first.seen + first.fix)
+            self.assertIn("Skipped", second.seen)

@@ -26,7 +26,7 @@ class PythonTest(DoctorTest):
             self.assertEqual(self.found(virtual_environment), ["warning"])
 
     def test_the_system_s_own(self) -> None:
-        """Really without a virtual environment; no package of ours is there."""
+        """The system's Python runs the check, without any package."""
         code = (
             f"import {ENGINE}.doctor.python as p; "
             "print(*[f.state for f in p.virtual_environment()])"

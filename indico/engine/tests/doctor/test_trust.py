@@ -14,7 +14,7 @@ URI = "mongodb://ada:hunter2@db.example.com,db2.example.com/"
 
 class SecretsTest(DoctorTest):
     def of(self, *flags: str, **chosen: Any) -> list[str]:
-        """The findings that are not ok."""
+        """Return the findings that are not ok."""
         lines = [
             f"{found.state}: {found.seen}" for found in secrets(self.settings(**chosen), flags)
         ]
@@ -67,9 +67,9 @@ class ProxiesTest(DoctorTest):
         return self.one(proxies, self.settings(trusted_proxies=networks, **chosen))
 
     def test_valid(self) -> None:
-        self.assertEqual(self.of(""), "ok: None is trusted. ")
+        self.assertEqual(self.of(""), "ok: No proxy is trusted. ")
         line = self.of("127.0.0.1, 10.0.0.0/8, fd00::/8, 100.64.0.0/10")
-        self.assertIn("ok: X-Forwarded-For of 127.0.0.1/32, 10.0.0.0/8", line)
+        self.assertIn("ok: X-Forwarded-For is read from 127.0.0.1/32, 10.0.0.0/8", line)
 
     def test_everybody(self) -> None:
         for network in ("0.0.0.0/0", "10.0.0.1, ::/0"):
@@ -81,9 +81,9 @@ class ProxiesTest(DoctorTest):
 
     def test_none_in_production(self) -> None:
         production: dict[str, Any] = {**OWN, "mongodb_uri": URI}
-        note = "ok: None is trusted: behind a proxy"
+        note = "ok: No proxy is trusted: behind a proxy"
         for host, told in (("0.0.0.0", True), ("::", True), ("example.com", True)):
             self.assertEqual(self.of("", host=host, **production).startswith(note), told)
         for host in ("127.0.0.1", "::1", "localhost"):
-            self.assertEqual(self.of("", host=host, **production), "ok: None is trusted. ")
-        self.assertEqual(self.of("", host="0.0.0.0"), "ok: None is trusted. ")
+            self.assertEqual(self.of("", host=host, **production), "ok: No proxy is trusted. ")
+        self.assertEqual(self.of("", host="0.0.0.0"), "ok: No proxy is trusted. ")

@@ -58,7 +58,7 @@ class JSONTest(ServerTest):
         for body in bodies:
             with self.subTest(body=body[:20]):
                 self.error(self.post("/auth/register", body), 400, "malformed")
-        self.assertEqual(self.stored("users"), [])
+        self.assertEqual(self.stored("sample_users"), [])
 
     def test_deepest(self) -> None:
         for body in (nested(MAX_DEPTH), json.dumps({"a": [[]] * 1000}).encode()):
@@ -73,7 +73,7 @@ class JSONTest(ServerTest):
         for kind in ("multipart/form-data; boundary=a", " MULTIPART/mixed"):
             response = self.post("/auth/register", REGISTER, Content_Type=kind)
             self.error(response, 415, "unsupported_media_type")
-        self.assertEqual(self.stored("users"), [])
+        self.assertEqual(self.stored("sample_users"), [])
 
     def test_integers_beyond_64_bits(self) -> None:
         for number in (2**63, -(2**63) - 1, 2**64, 10**30, -(10**5000)):

@@ -100,7 +100,7 @@ class MetricsTest(ServerTest):
         after = self.scraped()
         found = {"resource": "auth", "action": "login", "status": "503"}
         self.assertEqual(after.sum(REQUESTS, **found) - before.sum(REQUESTS, **found), 1)
-        failed = {"collection": "users", "operation": "find_one", "error": "unavailable"}
+        failed = {"collection": "sample_users", "operation": "find_one", "error": "unavailable"}
         self.assertEqual(after.sum(ERRORS, **failed) - before.sum(ERRORS, **failed), 1)
         self.run_async(db.connect(self.uri(), self.database, self.config.mongodb_driver))
 

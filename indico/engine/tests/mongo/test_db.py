@@ -108,10 +108,12 @@ class ConnectOnPyMongoTest(ConnectTest):
 class IndexTest(ServerTest):
     def test_declared_indexes_are_made(self) -> None:
         keys = {
-            "users": {"_id_", "email_1"},
-            "sessions": {"_id_", "user_id_1", "expires_at_1"},
+            "sample_users": {"_id_", "email_1"},
+            "sample_sessions": {"_id_", "user_id_1"},
         }
         for name, indexes in keys.items():
             made = self.run_async(mongodb[name].index_information())
             self.assertEqual(set(made), indexes)
-        self.assertTrue(self.run_async(mongodb.users.index_information())["email_1"]["unique"])
+        self.assertTrue(
+            self.run_async(mongodb.sample_users.index_information())["email_1"]["unique"]
+        )

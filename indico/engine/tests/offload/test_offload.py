@@ -1,4 +1,4 @@
-"""`offload` with real processes, which are held, crash, are given up and left alone."""
+"""`offload` with real processes, which hold, crash, exceed deadlines and lose their caller."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from ...offload.pool import Pool, _Call, cores
 from ..server_process import ENGINE, ROOT, until
 from . import work
 
-WORKER = [sys.executable, "-m", f"{ENGINE}.offload.child"]
+CHILD = [sys.executable, "-m", f"{ENGINE}.offload.child"]
 
 
 def gone(pid: int) -> bool:
-    """Whether the process works no more; whose child it was may not have looked yet."""
+    """Return whether the process has ended. Its parent may not have reaped the zombie yet."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -38,7 +38,7 @@ def gone(pid: int) -> bool:
 
 
 async def eventually(condition: Callable[[], Any], seconds: float = 30) -> None:
-    """Waits until `condition` holds, and leaves the event loop to others."""
+    """Wait until `condition` holds, without blocking the event loop."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"
@@ -46,7 +46,7 @@ async def eventually(condition: Callable[[], Any], seconds: float = 30) -> None:
 
 
 class Marker:
-    """A file in which a function that holds its process says which one that is."""
+    """A file in which `work.hold` writes the id of its process."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -67,7 +67,7 @@ class FolderTest(TestCase):
 
 
 class OffloadTest(IsolatedAsyncioTestCase, FolderTest):
-    """A pool of `processes` and `queue`, of which nothing is left."""
+    """A pool with `processes` and `queue`, which ends with the test."""
 
     integration = True
     processes = 1
@@ -85,7 +85,7 @@ class OffloadTest(IsolatedAsyncioTestCase, FolderTest):
         return asyncio.get_running_loop().create_task(call)
 
     async def hold(self) -> tuple[asyncio.Task[Any], Marker]:
-        """A call that is at work until the file of its marker is deleted."""
+        """Return a call that is at work until its marker is deleted."""
         marker = self.marker()
         call = self.begin(work.hold(marker.path))
         await eventually(marker.written)
@@ -98,7 +98,7 @@ class CallTest(OffloadTest):
         self.assertEqual(await work.join(), "")
         self.assertNotEqual(await work.pid(), os.getpid())
         self.assertEqual(work.pid.__wrapped__(), os.getpid())
-        self.assertEqual(work.pid.__doc__, "The process at work.")
+        self.assertEqual(work.pid.__doc__, "Return the id of the process at work.")
 
     async def test_a_process_is_used_again(self) -> None:
         first = await work.pid()
@@ -124,7 +124,7 @@ class CallTest(OffloadTest):
         self.assertEqual(await call, "held")
 
     def test_loops_in_turn(self) -> None:
-        """A pool belongs to no event loop, nor does a call that ended with its loop."""
+        """A pool belongs to no event loop, and outlives a call whose loop has ended."""
         marker = self.marker()
 
         async def leave_in_the_middle() -> int:
@@ -173,7 +173,7 @@ class DeadlineTest(OffloadTest):
         pid = await work.pid()
         marker = self.marker()
         with self.assertRaises(DeadlineExceeded):
-            await work.hold_a_second(marker.path)
+            await work.hold_too_long(marker.path)
         self.assertEqual(marker.pid(), pid)
         self.assertNotEqual(await work.pid(), pid)
         self.assertTrue(gone(pid))
@@ -182,7 +182,7 @@ class DeadlineTest(OffloadTest):
         call, marker = await self.hold()
         waiting = self.marker()
         with self.assertRaises(DeadlineExceeded):
-            await work.hold_a_second(waiting.path)
+            await work.hold_too_long(waiting.path)
         marker.path.unlink()
         self.assertEqual(await call, "held")
         self.assertEqual(await work.join("a"), "a")
@@ -318,26 +318,26 @@ class DecoratorTest(TestCase):
         self.assertGreater(cores(), 0)
 
 
-class WorkerTest(FolderTest):
-    """The worker by itself, and with one that ends at the wrong moment."""
+class ChildTest(FolderTest):
+    """The pool's process alone, and with a server that ends at the wrong moment."""
 
     integration = True
 
     def test_the_server_goes_while_it_sends(self) -> None:
         whole = pickle.dumps(b"request")
         for request in (b"", whole[:-3]):
-            done = subprocess.run(WORKER, cwd=ROOT, input=request, capture_output=True, check=False)
+            done = subprocess.run(CHILD, cwd=ROOT, input=request, capture_output=True, check=False)
             self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"", b""))
 
     def test_the_server_goes_before_the_function_begins(self) -> None:
         request = pickle.dumps(((work.__name__, "join"), ("a",), {}))
         done = subprocess.run(
-            WORKER, cwd=ROOT, input=pickle.dumps(request), capture_output=True, check=False
+            CHILD, cwd=ROOT, input=pickle.dumps(request), capture_output=True, check=False
         )
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"", b""))
 
     def test_the_server_is_killed(self) -> None:
-        """Its process ends at once, even one in which no other thread gets a turn."""
+        """The process ends at once, even while no other thread gets a turn."""
         marker = Marker(self.folder / "marker")
         code = (
             f"import asyncio, pathlib, sys; from {ENGINE}.tests.offload import work; "

@@ -1,4 +1,4 @@
-"""A server whose pool is at work: how it stops, and what is left of it."""
+"""A server that stops while its pool is at work."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .test_offload import gone
 
 
 class PoolAtWorkTest(ProcessTest):
-    """A server with one process, which is suspended in the middle of a call."""
+    """A server with a pool of one process, which the test suspends in the middle of a call."""
 
     drain_seconds = 30.0
 
@@ -40,13 +40,12 @@ class PoolAtWorkTest(ProcessTest):
 
         self.client = threading.Thread(target=call)
         self.client.start()
-        before = self.process.cpu_times().user
-        until(lambda: self.process.cpu_times().user > before + 0.1)
+        until(self.marker.exists)
         self.process.suspend()
         self.marker.unlink()
 
     def finish(self) -> None:
-        """The server stops with the call at work, which is answered."""
+        """Wait for the server, which answers the call and stops."""
         until(lambda: "stopping, once" in self.server.printed())
         self.process.resume()
         self.assertEqual(self.server.wait(), 0)

@@ -1,4 +1,4 @@
-"""What the tests of `offload` have done by its processes."""
+"""Functions that the tests of `offload` run in its processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...offload import offload
 
 @offload(deadline_seconds=60)
 def pid() -> int:
-    """The process at work."""
+    """Return the id of the process at work."""
     return os.getpid()
 
 
@@ -27,21 +27,21 @@ def join(*parts: str, by: str = "") -> str:
 
 @offload(deadline_seconds=60)
 def hold(marker: Path) -> str:
-    """Works until the file is gone, in which it says who does."""
+    """Write the process id to the file `marker`, and work until the file is gone."""
     marker.write_text(f"{os.getpid()}\n")
     while marker.exists():
         pass
     return "held"
 
 
-@offload(deadline_seconds=1)
-def hold_a_second(marker: Path) -> str:
+@offload(deadline_seconds=0.3)
+def hold_too_long(marker: Path) -> str:
     return hold.__wrapped__(marker)
 
 
 @offload(deadline_seconds=60)
 def never_let_go(marker: Path) -> None:
-    """As `hold`, for longer than anybody lives, and no other thread gets a turn."""
+    """Hold for longer than anybody lives, and give no other thread a turn."""
     marker.write_text(f"{os.getpid()}\n")
     re.match("(a+)+$", "a" * 100 + "b")
 
@@ -58,14 +58,14 @@ def crash(how: str) -> None:
 
 
 class OfTwo(Exception):
-    """Pickles, and can't be read back."""
+    """An error that can be pickled and not unpickled."""
 
     def __init__(self, one: str, two: str) -> None:
         super().__init__(f"{one} and {two}")
 
 
 class NotHere:
-    """Pickles, and can't be read back in the process whose number it has."""
+    """An object that can be pickled, and not unpickled in the process `pid`."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -95,7 +95,7 @@ def give(kind: str, pid: int = 0) -> Any:
 
 @offload(deadline_seconds=60)
 def surroundings() -> dict[str, Any]:
-    """What the function can see of the process."""
+    """Return what the function sees of its process."""
     print("printed by a function")  # noqa: T201
     return {
         "files": [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")[:-1]],

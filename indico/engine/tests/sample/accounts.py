@@ -14,8 +14,9 @@ from ...http.action import Action, record_of
 from ...mongo.collection import Collection, IndexModel
 from ...mongo.driver import Document, ObjectId
 
-USERS = Collection("users", IndexModel("email", unique=True))
-SESSIONS = Collection("sessions", IndexModel("user_id"))
+# In one process with the project's own tests: these names must not be the project's too.
+USERS = Collection("sample_users", IndexModel("email", unique=True))
+SESSIONS = Collection("sample_sessions", IndexModel("user_id"))
 
 
 async def register(email: str, password: str) -> Document:

@@ -20,7 +20,7 @@ from ..offload.work import hold, join
 from . import accounts
 from .accounts import auth
 
-ITEMS = Collection("items", IndexModel("owner"))
+ITEMS = Collection("sample_items", IndexModel("owner"))
 Email = Annotated[str, StringConstraints(pattern="^[^@]+@[^@]+$")]
 
 

@@ -1,4 +1,4 @@
-"""`Collector`: what takes OTLP over HTTP, as an OpenTelemetry Collector does."""
+"""`Collector`: receives OTLP over HTTP, like an OpenTelemetry Collector."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 
 class Collector:
-    """Listens on `port`; `spans` are those that it was sent, `resources` the attributes of who."""
+    """A listener on `port`. `spans` has arrived; `resources` are the attributes of its senders."""
 
     def __init__(self) -> None:
         self.spans: list[Any] = []
@@ -30,7 +30,7 @@ class Collector:
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
-                """Nothing."""
+                """Print nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]

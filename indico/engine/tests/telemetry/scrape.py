@@ -23,7 +23,7 @@ class Scraped:
         ]
 
     def sum(self, name: str, **labels: str) -> float:
-        """Of all samples of that name that have these labels, and maybe others."""
+        """Return the sum of all samples with this name that have these labels, among others."""
         return sum(self.values(name, **labels))
 
     def labels(self, name: str) -> list[dict[str, str]]:

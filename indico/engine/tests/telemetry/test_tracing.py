@@ -1,4 +1,4 @@
-"""Traces: the spans of a request, whose they are, and how they leave the process."""
+"""Traces: the spans of a request, their parents, and how they leave the process."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from opentelemetry.trace import SpanKind, StatusCode
 from ...mongo import connection as db
 from ...telemetry import tracing
 from ..sample.server import PROGRAM
-from ..server_process import ROOT, ProcessTest, ServerProcess
+from ..server_process import ENGINE, ROOT, ProcessTest, ServerProcess
 from ..server_test import PASSWORD, ServerTest, mongodb_uri
 from .collector import Collector, attributes
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
 SAMPLED, NOT_SAMPLED = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-00"
-# Of another version, which may have more; and what is none of any.
+# A later version may have more fields. The others are invalid in every version.
 LATER = f"cc-{TRACE}-{PARENT}-01-what-else"
 WRONG = (
     *("", "00", TRACE, f"ff-{TRACE}-{PARENT}-01", f"00-{TRACE.upper()}-{PARENT}-01"),
@@ -45,13 +45,13 @@ class SpanTest(ServerTest):
         self.addCleanup(tracing.stop)
 
     def spans(self) -> list[ReadableSpan]:
-        """Those that have ended since this was called last."""
+        """Return the spans that have ended since the last call."""
         ended = list(self.exporter.get_finished_spans())
         self.exporter.clear()
         return ended
 
     def span(self) -> Any:
-        """Of the one request that was made."""
+        """Return the span of the only request."""
         (span,) = [span for span in self.spans() if span.kind == SpanKind.SERVER]
         return span
 
@@ -82,7 +82,7 @@ class SpanTest(ServerTest):
         *operations, request = self.spans()
         self.assertEqual(request.kind, SpanKind.SERVER)
         names = [operation.name for operation in operations]
-        self.assertEqual(names, ["find_by_id sessions", "find_by_id users"])
+        self.assertEqual(names, ["find_by_id sample_sessions", "find_by_id sample_users"])
         for operation in operations:
             assert operation.parent and operation.context and request.context
             assert operation.start_time and request.start_time
@@ -94,13 +94,13 @@ class SpanTest(ServerTest):
             dict(operations[0].attributes or {}),
             {
                 "db.system.name": "mongodb",
-                "db.collection.name": "sessions",
+                "db.collection.name": "sample_sessions",
                 "db.operation.name": "find_by_id",
             },
         )
 
     def test_each_request_has_its_own_operations(self) -> None:
-        """Which go out in the same round trips."""
+        """Operations of several requests share round trips, but not spans."""
         tokens = [self.register(f"{name}@example.com")["token"] for name in "abcdefgh"]
         self.spans()
 
@@ -114,7 +114,7 @@ class SpanTest(ServerTest):
         for request in requests:
             assert request
             below = [s.name for s in spans if s.parent and s.parent.span_id == request.span_id]
-            self.assertEqual(below, ["find_by_id sessions", "find_by_id users"])
+            self.assertEqual(below, ["find_by_id sample_sessions", "find_by_id sample_users"])
 
     async def ask(self, path: str, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}"}
@@ -205,31 +205,17 @@ class ResourceTest(TestCase):
 
 
 class ExportTest(ProcessTest):
-    """A server with `--tracing`, which is told by the environment where to send traces."""
+    """A server with `--tracing`; the environment names the collector."""
 
-    def traced(self, port: int, **environment: str) -> ServerProcess:
+    def traced(
+        self, port: int, kind: type[ServerProcess] = ServerProcess, **environment: str
+    ) -> ServerProcess:
         endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
         flags = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_tracing")
         with patch.dict(os.environ, {**endpoint, **environment}):
-            return self.serve(*flags, "--tracing", "--log-format", "json")
-
-    def test_all_arrive_before_it_ends(self) -> None:
-        with Collector() as collector:
-            server = self.traced(collector.port)
-            status, _ = self.ping(server)
-            server.call("/auth/login", {"email": "nobody@example.com", "password": PASSWORD})
-            self.assertEqual((status, server.stop()), (200, 0))
-        names = [span.name for span in collector.spans]
-        self.assertEqual(
-            names, ["POST /system/ping", "find_one users", "POST /auth/login"], server.printed()
-        )
-        ping, operation, login = collector.spans
-        self.assertEqual((ping.trace_id.hex(), ping.parent_span_id.hex()), (TRACE, PARENT))
-        self.assertEqual(operation.parent_span_id, login.span_id)
-        self.assertEqual(attributes(login)["http.response.status_code"], 401)
-        resource = collector.resources[0]
-        self.assertEqual(resource["service.name"], "sample")
-        self.assertEqual(resource["process.pid"], server.process.pid)
+            server = kind(*flags, "--tracing", "--log-format", "json")
+        self.addCleanup(server.__exit__)
+        return server.wait_until_it_listens()
 
     def ping(self, server: ServerProcess) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
@@ -237,20 +223,36 @@ class ExportTest(ProcessTest):
         response = connection.getresponse()
         return response.status, response.headers["X-Request-Id"]
 
-    def test_log_lines_have_the_ids(self) -> None:
+    def test_all_arrive_before_it_ends(self) -> None:
         with Collector() as collector:
             server = self.traced(collector.port)
-            _, request_id = self.ping(server)
-            server.stop()
+            status, request_id = self.ping(server)
+            server.call("/auth/login", {"email": "nobody@example.com", "password": PASSWORD})
+            self.assertEqual((status, server.stop()), (200, 0))
+        names = [span.name for span in collector.spans]
+        operation = "find_one sample_users"
+        self.assertEqual(
+            names, ["POST /system/ping", operation, "POST /auth/login"], server.printed()
+        )
+        ping, find, login = collector.spans
+        self.assertEqual((ping.trace_id.hex(), ping.parent_span_id.hex()), (TRACE, PARENT))
+        self.assertEqual(find.parent_span_id, login.span_id)
+        self.assertEqual(attributes(login)["http.response.status_code"], 401)
+        resource = collector.resources[0]
+        self.assertEqual(resource["service.name"], "sample")
+        self.assertEqual(resource["process.pid"], server.process.pid)
+        self.log_lines_have_the_ids(server, request_id)
+
+    def log_lines_have_the_ids(self, server: ServerProcess, request_id: str) -> None:
         lines = [json.loads(line) for line in server.printed().splitlines() if line[0] == "{"]
         (line,) = [line for line in lines if line.get("path") == "/system/ping"]
         self.assertEqual((line["trace_id"], line["request_id"]), (TRACE, request_id))
 
     def test_a_collector_that_is_away_holds_nothing_up(self) -> None:
-        with socket.socket() as deaf:  # it takes connections, and never answers
+        with socket.socket() as deaf:  # accepts connections and never answers
             deaf.bind(("127.0.0.1", 0))
             deaf.listen()
-            server = self.traced(deaf.getsockname()[1])
+            server = self.traced(deaf.getsockname()[1], HastyServer)
             self.assertEqual(self.ping(server)[0], 200)
             began = time.monotonic()
             self.assertEqual(server.stop(), 0)
@@ -258,20 +260,27 @@ class ExportTest(ProcessTest):
             self.assertLess(time.monotonic() - began, 9)
 
     def test_not_installed(self) -> None:
-        """As it is without the extra: `opentelemetry` can't be imported."""
+        """Without the extra, `opentelemetry` can't be imported."""
         hidden = self.folder / "hidden/opentelemetry"
         hidden.mkdir(parents=True)
         (hidden / "__init__.py").write_text("raise ImportError('not here')")
         path = os.pathsep.join([str(hidden.parent), os.environ.get("PYTHONPATH", "")])
         with patch.dict(os.environ, {"PYTHONPATH": path}):
-            server = self.start("--mongodb-uri", mongodb_uri(), "--tracing")
-            self.assertEqual(server.wait(), 1)
-            (line,) = server.printed().splitlines()
-            self.assertIn("pip install .[otel]", line)
-            plain = self.serve("--mongodb-uri", mongodb_uri())
-            self.assertEqual(plain.call("/system/ping")[0], 200)
+            refused = self.start("--mongodb-uri", mongodb_uri(), "--tracing")
+            untraced = self.start("--mongodb-uri", mongodb_uri())
+        self.assertEqual(refused.wait(), 1)
+        (line,) = refused.printed().splitlines()
+        self.assertIn("pip install .[otel]", line)
+        self.assertEqual(untraced.wait_until_it_listens().call("/system/ping")[0], 200)
 
     def test_off_imports_nothing_of_it(self) -> None:
-        code = f"import sys, {PROGRAM.server}; sys.exit('opentelemetry' in sys.modules)"
+        modules = f"{ENGINE}.process.serving, {PROGRAM.make_app.partition(':')[0]}"
+        code = f"import sys, {modules}; sys.exit('opentelemetry' in sys.modules)"
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
         self.assertEqual(done.returncode, 0)
+
+
+class HastyServer(ServerProcess):
+    """The sample's server, which gives the collector a tenth of a second."""
+
+    server = f"{__package__}.hasty_server"
