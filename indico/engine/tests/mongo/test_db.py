@@ -114,4 +114,6 @@ class IndexTest(ServerTest):
         for name, indexes in keys.items():
             made = self.run_async(mongodb[name].index_information())
             self.assertEqual(set(made), indexes)
-        self.assertTrue(self.run_async(mongodb.sample_users.index_information())["email_1"]["unique"])
+        self.assertTrue(
+            self.run_async(mongodb.sample_users.index_information())["email_1"]["unique"]
+        )
