@@ -99,10 +99,17 @@ def end(process: psutil.Process) -> None:
 
 
 def alive(process: psutil.Process) -> bool:
+    """Return whether `process` runs; a zombie does not, except while its threads are ending.
+
+    A thread that is ending may still hold the port. The zombie of a child is reaped here.
+    """
     with suppress(psutil.Error):
         if process.status() != psutil.STATUS_ZOMBIE:
             return process.is_running()
-        process.wait(0)  # removes a child that has ended from the process table
+        try:
+            process.wait(0)
+        except psutil.TimeoutExpired:
+            return process.ppid() == os.getpid()
     return False
 
 
