@@ -24,12 +24,12 @@ class Batches(Generic[Request]):
     """The calls of one kind of operation on one collection.
 
     `send` takes the requests of one batch, and returns an answer for each in the same order.
-    An answer that is an exception is raised to its own caller. An exception that `send` raises
-    is raised to every caller of the batch, to each as an object of its own.
+    An answer that is an exception is raised to its own caller. If `send` raises an exception,
+    each caller of the batch gets a copy of it.
 
-    At most `mongodb.max_batches_in_flight` batches are in flight. Below that number, a call goes
-    out at the end of the current turn of the event loop, with all other calls of that turn. So
-    batches grow with load, and a lone call does not wait.
+    At most `mongodb.max_batches_in_flight` batches are in flight. Below that number, all calls of
+    one turn of the event loop go out at the end of that turn. So batches grow with load, and a
+    lone call does not wait.
     """
 
     def __init__(self, send: Callable[[list[Request]], Coroutine[Any, Any, Sequence[Any]]]) -> None:

@@ -1,4 +1,4 @@
-"""Connecting to MongoDB and disconnecting, with explanations for a person who starts a server."""
+"""The connection to MongoDB, with errors that tell the person at the terminal what to do."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from pymongo.errors import AutoReconnect, PyMongoError
 from ..error import StartError
 from . import mongod_commands as commands
 from .mongod_binary import find_binary
-from .mongod_commands import REPLICA_SET, Client
+from .mongod_commands import Client
 from .mongod_process import Launcher, alive, end, free_port, listens
 
 START_SECONDS = 30
@@ -122,13 +122,14 @@ class Embedded:
         recorded, name = self._recorded()
         self._port = recorded if recorded and not listens(recorded) else free_port()
         self._report(f"Starting MongoDB on {self.folder} ...")
-        if (self._port, name) != (recorded, REPLICA_SET) and (self._data / "WiredTiger").exists():
+        changes = (self._port, name) != (recorded, commands.REPLICA_SET)
+        if changes and (self._data / "WiredTiger").exists():
             self._change_replica_set(binary, deadline)
-        replicating = ("--replSet", REPLICA_SET, *self.options)
+        replicating = ("--replSet", commands.REPLICA_SET, *self.options)
         with self._launcher.launched(binary, self._port, deadline, *replicating) as child:
             if child is None:
                 return False
-            self._port_file.write_text(f"{self._port}\n{REPLICA_SET}\n")
+            self._port_file.write_text(f"{self._port}\n{commands.REPLICA_SET}\n")
             with self._client() as client:
                 self._make_primary(client, deadline)
             self._process = psutil.Process(child.pid)
@@ -137,8 +138,8 @@ class Embedded:
     def _change_replica_set(self, binary: Path, deadline: float) -> None:
         """Tell the replica set its name and port, by a `mongod` that is started without one.
 
-        A member that is told later first looks for itself on its old port. That takes half a
-        minute if the program that listens there now is silent.
+        A member that is told later first looks for itself on its old port. The search takes half
+        a minute if the program that listens there now is silent.
         """
         with self._launcher.launched(binary, self._port, deadline) as child:
             if child is None:

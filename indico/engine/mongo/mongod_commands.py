@@ -55,8 +55,8 @@ def rename_and_move(client: Client, port: int) -> None:
 def is_used(client: Client) -> bool:
     """Return whether another server is connected; each has its process id in its name.
 
-    A connection that was closed just now may still be listed, so a listed one is looked at
-    again for `OTHERS_SECONDS`.
+    A connection that was closed just now may still be listed. So this function looks again
+    for `OTHERS_SECONDS`.
     """
     own = f"{APPLICATION_NAME} {os.getpid()}"
     query: list[dict[str, Any]] = [

@@ -1,10 +1,10 @@
 """A fix for PyMongo's `AsyncMongoClient`, which breaks when its operations are cancelled.
 
-An operation waits at a condition for a server or for a connection, and holds the lock again when
-its wait ends. PyMongo 4.20 waits by `asyncio.wait_for`, which before Python 3.12 waits in a task
-of its own. When the operation is cancelled at the moment of its timeout, it goes on without that
-task. It then releases a lock that another operation holds, or leaves the lock held for good. Then
-every later operation waits in vain, and the process can't even end by itself.
+An operation waits at a condition for a server or a connection, and then holds the lock again.
+PyMongo 4.20 waits by `asyncio.wait_for`, which before Python 3.12 waits in a task of its own. An
+operation that is cancelled at the moment of its timeout goes on without that task. The operation
+then releases a lock that another one holds, or leaves the lock held for good. Then every later
+operation waits in vain, and the process can't even end by itself.
 
 Operations are cancelled whenever a client goes away or a deadline passes. While MongoDB is away,
 all of them wait half a second, again and again.

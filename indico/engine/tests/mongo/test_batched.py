@@ -1,4 +1,4 @@
-"""Many operations on one collection at the same time: each is served as if it were alone."""
+"""Many concurrent operations on one collection: each is answered as if it were alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .round_trip_test import RoundTripTest, property_settings, together
 
 
 class PropertyTest(RoundTripTest):
-    """Programs of concurrent callers, made up by hypothesis; `Referee` judges what comes out."""
+    """Programs of concurrent callers, drawn by hypothesis and judged by `Referee`."""
 
     @property_settings(60)
     @given(programs())
@@ -40,7 +40,7 @@ class PropertyTest(RoundTripTest):
 
 
 class ConcurrentTest(RoundTripTest):
-    """Each promise by itself, with as many callers as it takes to break it."""
+    """One promise a test, with enough callers to break it."""
 
     async def insert_numbers(self, count: int) -> None:
         await self.stored.insert_many([{"_id": n, "key": n} for n in range(count)])
@@ -139,7 +139,7 @@ class ConcurrentTest(RoundTripTest):
         self.assertEqual(await self.things.delete({"_id": {"$lt": 5}, "key": {"$gt": 2}}), 2)
 
     async def make(self, call: Call) -> Any:
-        """What it answers, or its error."""
+        """Return what `call` answers, or its error."""
         made = getattr(self.things, call.method)(*copy.deepcopy(call.arguments))
         return (await together(made))[0]
 
@@ -167,7 +167,7 @@ class ConcurrentTest(RoundTripTest):
 
     @gen_test
     async def test_updates_tell_of_one_another_in_one_order(self) -> None:
-        """Answers that know of the same updates know the same one as the last."""
+        """Answers that show the same updates agree on the last one."""
         await self.insert_numbers(1)
         updates = (self.things.update_by_id(0, {"last": n, f"field {n}": 1}) for n in range(50))
         last: dict[frozenset[str], int] = {}
@@ -234,7 +234,7 @@ class ConcurrentTest(RoundTripTest):
         self.assertEqual([await self.make(call) for call in calls], [1, {"_id": 1}, True])
 
     def test_one_event_loop_after_the_other(self) -> None:
-        """What one leaves behind, closed or just stopped, is in no other one's way."""
+        """Operations that a closed or stopped loop has left do not disturb the next loop."""
 
         async def leave() -> None:
             await db.connect(self.uri(), self.database, self.config.mongodb_driver)
@@ -250,7 +250,7 @@ class ConcurrentTest(RoundTripTest):
             await db.disconnect()
 
         self.run_async(db.disconnect())
-        logging.disable()  # the drivers complain of being left like this
+        logging.disable()  # the drivers log that they were not closed
         self.addCleanup(logging.disable, logging.NOTSET)
         asyncio.run(leave())
         with asyncio.Runner() as stopped:
@@ -260,7 +260,7 @@ class ConcurrentTest(RoundTripTest):
 
 
 class BoundsTest(RoundTripTest):
-    """More than fits into one command, by number or by size."""
+    """Batches that exceed one command by number or by size."""
 
     settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 60}
 

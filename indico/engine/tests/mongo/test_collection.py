@@ -92,7 +92,7 @@ class CollectionTest(ServerTest):
 
 
 class GuardTest(ServerTest):
-    """Which error of the driver is which of ours."""
+    """The error of the API for each error of the driver."""
 
     def raised(self, error: BaseException) -> APIError:
         async def operation() -> None:
@@ -135,7 +135,7 @@ class GuardTest(ServerTest):
         ]
         for error in errors:
             text = "".join(traceback.format_exception(self.raised(error)))
-            self.assertNotIn("argon2id", text.split("raise ours from")[-1])
+            self.assertNotIn("argon2id", text.split("raise api_error from")[-1])
 
     @gen_test
     async def test_an_operation_that_hangs(self) -> None:

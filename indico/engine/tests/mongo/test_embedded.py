@@ -63,7 +63,7 @@ class EmbeddedTest(ProcessTest):
 
 class StartTest(EmbeddedTest):
     def test_data_survives(self) -> None:
-        """Beside it a port file that can't be read, and a log that gets too long."""
+        """The port file is rubbish at first, and the log gets too long."""
         self.port_file.write_text("rubbish")
         log = self.folder / "mongod.log"
         log.write_text("an older log\n")
@@ -84,11 +84,8 @@ class StartTest(EmbeddedTest):
         self.assertEqual(len(self.reports), 2)
 
     def test_a_folder_of_version_1_0(self) -> None:
-        """Its replica set has another name, which its port file does not tell."""
-        with (
-            patch.object(module, "REPLICA_SET", "old"),
-            patch.object(mongod_commands, "REPLICA_SET", "old"),
-        ):
+        """The replica set has another name there, and the port file tells no name."""
+        with patch.object(mongod_commands, "REPLICA_SET", "old"):
             self.embedded.start()
         self.port_file.write_text(self.port_file.read_text().split()[0])
         write(self.embedded, 1)
@@ -101,7 +98,8 @@ class StartTest(EmbeddedTest):
         self.assertEqual(read(embedded), [1])
         write(embedded, 2)
         with connected(embedded) as client:
-            self.assertEqual(client.admin.command("hello")["setName"], module.REPLICA_SET)
+            name = client.admin.command("hello")["setName"]
+            self.assertEqual(name, mongod_commands.REPLICA_SET)
             self.assertEqual(client.local["system.replset"].count_documents({}), 1)
         self.end_all()
         until(lambda: not embedded.running())
@@ -188,7 +186,7 @@ class StopTest(EmbeddedTest):
 
 
 class RunningTest(ProcessTest):
-    """All tests share one that runs."""
+    """One embedded MongoDB that runs, for all tests."""
 
     shared: Path
     embedded: Embedded
@@ -231,7 +229,7 @@ class RunningTest(ProcessTest):
         self.assertEqual(other.uri, self.embedded.uri)
 
     def test_two_start_at_the_same_time(self) -> None:
-        """The other one has the folder, and has yet to write its port."""
+        """The first one has the folder, but has not yet written its port."""
         port_file = self.folder / "mongod.port"
         port = port_file.read_text()
         port_file.unlink()
@@ -317,7 +315,7 @@ class ServersTest(ProcessTest):
         self.assertEqual(self.mongods(), [])
 
     def test_killed(self) -> None:
-        """The server first, then `mongod` under another server, then both."""
+        """The server is killed, then `mongod` under another server, then both."""
         server = self.serve()
         _, registered = server.call("/auth/register", REGISTER)
 
@@ -340,7 +338,7 @@ class ServersTest(ProcessTest):
         self.stop_by_ctrl_c_during_a_call(server)
 
     def stop_by_ctrl_c_during_a_call(self, server: ServerProcess) -> None:
-        """A terminal signals the whole process group, but the call still has its database."""
+        """Signal the whole process group, as a terminal does; the call still has its database."""
         body = json.dumps({**REGISTER, "password": "wrong password"}).encode()
         head = f"POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
         with socket.create_connection(("127.0.0.1", server.port)) as client:

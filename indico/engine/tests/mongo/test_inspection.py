@@ -1,4 +1,4 @@
-"""What the doctor says of indexes, beside what MongoDB itself does with them."""
+"""The doctor's findings on indexes, compared with what MongoDB does with them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class CompareTest(TestCase):
         self.addCleanup(client.drop_database, self.database.name)
 
     def test_as_mongodb_does(self) -> None:
-        """Each pair: what is there, and what is declared."""
+        """Compare for each pair of an existing index and a declared one."""
         for there in INDEXES:
             self.database.things.drop()
             self.database.things.create_indexes([there])

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...mongo.embedded import Embedded
-from ..server_process import ProcessTest, until
+from ..server_process import ProcessTest, ServerProcess, until
 from ..server_test import PASSWORD
 
 REGISTER = {"email": "ada@example.com", "password": PASSWORD}
@@ -28,13 +28,14 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
 class OutageTest(ProcessTest):
     """Servers of one MongoDB, which is killed or frozen."""
 
-    flags = ("--mongodb-timeout-seconds", "0.5")
-
     def setUp(self) -> None:
         super().setUp()
         self.embedded = Embedded(self.folder, None, lambda line: None)
         self.embedded.start()
-        self.flags = (*self.flags, "--mongodb-uri", self.embedded.uri)
+
+    def start(self, *flags: str) -> ServerProcess:
+        uri = ("--mongodb-uri", self.embedded.uri)
+        return super().start(*uri, "--mongodb-timeout-seconds", "0.5", *flags)
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
