@@ -109,12 +109,11 @@ class Embedded:
 
     def _use_running(self) -> bool:
         """Return whether a `mongod` with this data answers on the recorded port."""
-        if not self.running_uri():
-            return False
-        with suppress(PyMongoError, psutil.NoSuchProcess), self._client() as client:
-            self._make_primary(client, time.monotonic() + START_SECONDS)
-            self._process = commands.process(client)
-            return True
+        if self.running_uri():
+            with suppress(PyMongoError, psutil.NoSuchProcess), self._client() as client:
+                self._make_primary(client, time.monotonic() + START_SECONDS)
+                self._process = commands.process(client)
+                return True
         return False
 
     def _spawn(self, binary: Path, deadline: float) -> bool:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import bson
 
 # The bytes that may wait in one direction of a connection, as in the buffers of a socket.
-MAX_WAITING_BYTES = 16 << 20
+MAX_WAITING_BYTES = 4 << 20
 _HEADER = struct.Struct("<4i")  # length, id, id of the answered request, operation
 _OP_MSG = 2013
 _COMMAND = _HEADER.size + 5  # the position of the document in an OP_MSG

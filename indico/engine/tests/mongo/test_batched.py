@@ -266,7 +266,7 @@ class BoundsTest(RoundTripTest):
 
     @gen_test(timeout=60)
     async def test_many(self) -> None:
-        count = 5000
+        count = 2000
         inserted = await together(*(self.things.insert({"_id": n, "key": n}) for n in range(count)))
         self.assertEqual(inserted, [*range(count)])
         found = await together(*(self.things.find_by_id(n) for n in range(count)))

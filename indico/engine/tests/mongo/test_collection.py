@@ -22,6 +22,7 @@ from pymongo.errors import (
 from tornado.testing import gen_test
 
 from ...error import APIError, Conflict, ServerError, Unavailable
+from ...mongo.clock import now
 from ...mongo.collection import Collection
 from ...mongo.driver import ObjectId, mongodb
 from ...mongo.operation import guard
@@ -69,6 +70,31 @@ class CollectionTest(ServerTest):
         )
         self.assertEqual(len(await self.things.find({})), 3)
         self.assertEqual(await self.things.delete({"key": {"$gt": 1}}), 2)
+
+    @gen_test
+    async def test_part(self) -> None:
+        """About 2 MB of documents are a part, and a larger document is one alone."""
+        for key, size in enumerate([1_500_000, 1_500_000, 3_000_000, 10, 10]):
+            await self.things.insert({"_id": key, "key": key, "text": "x" * size})
+        parts: list[list[int]] = [[]]
+        while len(parts[-1]) or len(parts) == 1:
+            query = {"key": {"$nin": [key for part in parts for key in part]}}
+            found = await self.things.find_part(query, sort=[("key", 1)], limit=2)
+            parts.append([thing["_id"] for thing in found])
+        self.assertEqual(parts, [[], [0], [1], [2], [3, 4], []])
+
+    @gen_test
+    async def test_ids(self) -> None:
+        for key in range(3):
+            await self.things.insert({"_id": key, "key": key})
+        self.assertEqual(await self.things.find_ids({"key": {"$gt": 0}}, 5), [1, 2])
+        self.assertEqual(len(await self.things.find_ids({}, 2)), 2)
+
+    @gen_test
+    async def test_a_time_is_read_as_it_was_written(self) -> None:
+        time = now()
+        await self.things.insert({"_id": 1, "time": time})
+        self.assertEqual(await self.things.find_by_id(1), {"_id": 1, "time": time})
 
     @gen_test
     async def test_conflict(self) -> None:

@@ -7,12 +7,16 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from unittest import TestCase
 from unittest.mock import patch
 
+import psutil
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect
 
@@ -134,6 +138,9 @@ class StartTest(EmbeddedTest):
         with self.assertRaisesRegex(StartError, "mongod.port"):
             self.embedded.start()
         self.assertEqual(self.mongods(), [])
+        self.port_file.rmdir()
+        self.embedded.start()
+        write(self.embedded, 1)
 
     def test_it_can_not_be_run(self) -> None:
         binary = self.program("exit 3")
@@ -251,12 +258,33 @@ class RunningTest(ProcessTest):
         self.embedded.start()
         self.assertEqual(self.mongods(), mongods)
 
+    def test_it_ends_while_it_is_looked_at(self) -> None:
+        with patch.object(Embedded, "_make_primary", side_effect=AutoReconnect("gone")):
+            self.assertFalse(self.make(self.folder)._use_running())
+
     def test_it_never_becomes_primary(self) -> None:
         with (
             connected(self.embedded) as client,
             self.assertRaisesRegex(StartError, "did not become primary"),
         ):
             self.embedded._make_primary(client, time.monotonic())
+
+
+class ProcessEndTest(TestCase):
+    def test_a_child_whose_threads_are_ending(self) -> None:
+        """Its first thread is a zombie already, and the others still hold its sockets."""
+        code = (
+            "import ctypes, threading, time;"
+            "threading.Thread(target=time.sleep, args=(60,)).start();"
+            "ctypes.CDLL(None).pthread_exit(None)"
+        )
+        child = subprocess.Popen([sys.executable, "-c", code])
+        self.addCleanup(child.wait)
+        process = psutil.Process(child.pid)
+        until(lambda: process.status() == psutil.STATUS_ZOMBIE)
+        self.assertTrue(mongod_process.alive(process))
+        child.kill()
+        until(lambda: not mongod_process.alive(process))
 
 
 class BinaryTest(EmbeddedTest):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
-from typing import Any, ClassVar
+from typing import Any
 
 from bson.datetime_ms import DatetimeMS
 from hypothesis import given
@@ -22,6 +22,7 @@ COMMANDS = ["find", "insert", "update", "delete", "findAndModify"]
 
 
 class FrozenTest(FaultTest):
+    # Long enough to tell one timeout, with the time to notice it, from two.
     settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 2}
 
     @gen_test(timeout=60)
