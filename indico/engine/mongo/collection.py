@@ -72,7 +72,7 @@ class Collection:
     ) -> list[Document]:
         """Return the first documents that match: at most `limit`, and about 2 MB in all.
 
-        A document that is larger is returned alone. For lists that are read part by part.
+        A larger document is a part by itself. For lists that are read part by part.
         """
         # A negative limit returns what fits into one reply, and leaves no cursor open.
         options = {"sort": list(sort), "limit": -limit, "batch_size": limit}

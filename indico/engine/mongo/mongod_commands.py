@@ -42,13 +42,13 @@ def make_primary(client: Client, port: int, deadline: float) -> bool:
 def rename_and_move(client: Client, port: int) -> None:
     """Give the replica set of a standalone `mongod` the name `REPLICA_SET` and this port.
 
-    A crash between the two writes leaves both configurations, and the next call tidies up.
+    A crash between the two writes leaves both configurations, and the next call repairs that.
     """
     configurations = client.local["system.replset"]
     if found := configurations.find_one():
         found["members"][0]["host"] = f"127.0.0.1:{port}"
-        ours = {"_id": REPLICA_SET}
-        configurations.replace_one(ours, {**found, **ours}, upsert=True)
+        name = {"_id": REPLICA_SET}
+        configurations.replace_one(name, {**found, **name}, upsert=True)
         configurations.delete_many({"_id": {"$ne": REPLICA_SET}})
 
 

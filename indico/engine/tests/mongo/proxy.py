@@ -45,7 +45,7 @@ class Proxy:
         self.requests = Traffic()
         self.answers = Traffic()
         self._uri = urlsplit(uri)
-        self._mongodb = str(self._uri.hostname), self._uri.port or 27017
+        self._server_address = str(self._uri.hostname), self._uri.port or 27017
         self._ends: set[_End] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -224,6 +224,6 @@ class _Client(_End):
         try:
             if proxy.refuse:
                 raise ConnectionRefusedError
-            await proxy._loop.create_connection(lambda: self.other, *proxy._mongodb)
+            await proxy._loop.create_connection(lambda: self.other, *proxy._server_address)
         except OSError:
             self.reset()

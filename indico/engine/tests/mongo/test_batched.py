@@ -236,11 +236,14 @@ class ConcurrentTest(RoundTripTest):
     def test_one_event_loop_after_the_other(self) -> None:
         """Operations that a closed or stopped loop has left do not disturb the next loop."""
 
-        async def leave() -> None:
+        async def abandon() -> None:
             await db.connect(self.uri(), self.database, self.config.mongodb_driver)
             finds = (self.things.find_by_id(n) for n in range(20))
             updates = (self.things.update_by_id(n, {"n": n}) for n in range(20))
-            self.left = [*map(asyncio.ensure_future, finds), *map(asyncio.ensure_future, updates)]
+            self.abandoned = [
+                *map(asyncio.ensure_future, finds),
+                *map(asyncio.ensure_future, updates),
+            ]
             await asyncio.sleep(0)
 
         async def use() -> None:
@@ -252,9 +255,9 @@ class ConcurrentTest(RoundTripTest):
         self.run_async(db.disconnect())
         logging.disable()  # the drivers log that they were not closed
         self.addCleanup(logging.disable, logging.NOTSET)
-        asyncio.run(leave())
+        asyncio.run(abandon())
         with asyncio.Runner() as stopped:
-            stopped.run(leave())
+            stopped.run(abandon())
             asyncio.run(use())
         self.run_async(db.connect(self.uri(), self.database, self.config.mongodb_driver))
 

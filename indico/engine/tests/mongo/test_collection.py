@@ -53,10 +53,10 @@ class CollectionTest(ServerTest):
 
     @gen_test
     async def test_without_indexes(self) -> None:
-        plain = Collection("plain")
-        Collection.declared.remove(plain)
-        await plain.make_indexes()
-        self.assertNotIn("plain", await mongodb.list_collection_names())
+        bare = Collection("bare")
+        Collection.declared.remove(bare)
+        await bare.make_indexes()
+        self.assertNotIn("bare", await mongodb.list_collection_names())
 
     @gen_test
     async def test_many(self) -> None:
@@ -73,7 +73,7 @@ class CollectionTest(ServerTest):
 
     @gen_test
     async def test_part(self) -> None:
-        """About 2 MB of documents are a part, and a larger document is one alone."""
+        """About 2 MB of documents are a part, and a larger document is a part by itself."""
         for key, size in enumerate([1_500_000, 1_500_000, 3_000_000, 10, 10]):
             await self.things.insert({"_id": key, "key": key, "text": "x" * size})
         parts: list[list[int]] = [[]]
@@ -138,7 +138,7 @@ class GuardTest(ServerTest):
             (AutoReconnect("gone"), Unavailable),
             (NetworkTimeout("slow"), Unavailable),
             (NotPrimaryError("secondary"), Unavailable),
-            (ServerSelectionTimeoutError("nobody"), Unavailable),
+            (ServerSelectionTimeoutError("no server"), Unavailable),
             (WaitQueueTimeoutError("pool"), Unavailable),
             (ExecutionTimeout("maxTimeMS"), Unavailable),
             (WTimeoutError("majority"), Unavailable),
@@ -149,9 +149,9 @@ class GuardTest(ServerTest):
             (PyMongoError("whatever"), ServerError),
             (InvalidDocument("Invalid document: {'password_hash': ...}"), ServerError),
         ]
-        for error, ours in errors:
+        for error, expected in errors:
             with self.subTest(error=error):
-                self.assertIs(type(self.raised(error)), ours)
+                self.assertIs(type(self.raised(error)), expected)
 
     def test_documents_do_not_reach_the_log(self) -> None:
         details = {"codeName": "DocumentValidationFailure", "errInfo": {"value": "$argon2id$"}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from bson.datetime_ms import DatetimeMS
 from hypothesis import given
