@@ -133,9 +133,7 @@ class ReplicaSetTest(MongoDBTest):
         states = self.found(doctor.indexes, self.settings(), facts)
         self.assertEqual(states, ["fault", "ok"])
         full = dataclasses.replace(facts, missing=())
-        self.assertIn(
-            "fault: Others are in the way of sample_users.email", self.of(doctor.indexes, full)
-        )
+        self.assertIn("fault: Others are in the way of sample_users.email", self.of(doctor.indexes, full))
         none = dataclasses.replace(full, conflicting=())
         self.assertIn("ok: All that are", self.of(doctor.indexes, none))
 

@@ -221,9 +221,7 @@ class ExportTest(ProcessTest):
             self.assertEqual((status, server.stop()), (200, 0))
         names = [span.name for span in collector.spans]
         self.assertEqual(
-            names,
-            ["POST /system/ping", "find_one sample_users", "POST /auth/login"],
-            server.printed(),
+            names, ["POST /system/ping", "find_one sample_users", "POST /auth/login"], server.printed()
         )
         ping, operation, login = collector.spans
         self.assertEqual((ping.trace_id.hex(), ping.parent_span_id.hex()), (TRACE, PARENT))
