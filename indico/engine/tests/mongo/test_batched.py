@@ -6,7 +6,7 @@ import asyncio
 import copy
 import logging
 from random import Random
-from typing import Any, ClassVar
+from typing import Any
 
 from hypothesis import given
 from tornado.testing import gen_test
@@ -39,11 +39,18 @@ class PropertyTest(RoundTripTest):
                 await referee.judge(callers)
 
 
-class ConcurrentTest(RoundTripTest):
-    """One promise a test, with enough callers to break it."""
-
+class ConcurrentCase(RoundTripTest):
     async def insert_numbers(self, count: int) -> None:
         await self.stored.insert_many([{"_id": n, "key": n} for n in range(count)])
+
+    async def make(self, call: Call) -> Any:
+        """Return what `call` answers, or its error."""
+        made = getattr(self.things, call.method)(*copy.deepcopy(call.arguments))
+        return (await together(made))[0]
+
+
+class ConcurrentTest(ConcurrentCase):
+    """One promise a test, with enough callers to break it."""
 
     @gen_test
     async def test_each_gets_its_own_document(self) -> None:
@@ -138,10 +145,9 @@ class ConcurrentTest(RoundTripTest):
             self.assertEqual(result, answer, call)
         self.assertEqual(await self.things.delete({"_id": {"$lt": 5}, "key": {"$gt": 2}}), 2)
 
-    async def make(self, call: Call) -> Any:
-        """Return what `call` answers, or its error."""
-        made = getattr(self.things, call.method)(*copy.deepcopy(call.arguments))
-        return (await together(made))[0]
+
+class OneDocumentTest(ConcurrentCase):
+    """Many changes of one document or key."""
 
     @gen_test(timeout=30)
     async def test_one_of_several_deletes_finds_it(self) -> None:
@@ -220,6 +226,10 @@ class ConcurrentTest(RoundTripTest):
         found = await together(*map(self.things.find_one, queries))
         self.assertEqual([document["_id"] for document in found], [*range(16), *range(16)])
 
+
+class ConnectionTest(ConcurrentCase):
+    """Operations while the database is not open, or open in another event loop."""
+
     @gen_test
     async def test_not_open(self) -> None:
         await db.disconnect()
@@ -260,39 +270,3 @@ class ConcurrentTest(RoundTripTest):
             stopped.run(abandon())
             asyncio.run(use())
         self.run_async(db.connect(self.uri(), self.database, self.config.mongodb_driver))
-
-
-class BoundsTest(RoundTripTest):
-    """Batches that exceed one command by number or by size."""
-
-    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 60}
-
-    @gen_test(timeout=60)
-    async def test_many(self) -> None:
-        count = 2000
-        inserted = await together(*(self.things.insert({"_id": n, "key": n}) for n in range(count)))
-        self.assertEqual(inserted, [*range(count)])
-        found = await together(*(self.things.find_by_id(n) for n in range(count)))
-        self.assertEqual(found, [{"_id": n, "key": n} for n in range(count)])
-
-    @gen_test(timeout=60)
-    async def test_large_documents(self) -> None:
-        large = "x" * (1 << 20)
-        inserts = (self.things.insert({"_id": n, "key": n, "n": large}) for n in range(64))
-        self.assertEqual(await together(*inserts), [*range(64)])
-        for n, found in enumerate(await together(*(self.things.find_by_id(n) for n in range(64)))):
-            self.assertEqual((found["_id"], len(found["n"])), (n, len(large)))
-
-    @gen_test(timeout=60)
-    async def test_large_arguments(self) -> None:
-        large = "x" * (1 << 20)
-        await self.stored.insert_many([{"_id": f"{large}{n}", "key": n} for n in range(20)])
-        for n, found in enumerate(
-            await together(*(self.things.find_by_id(f"{large}{n}") for n in range(40)))
-        ):
-            self.assertEqual(found and found["key"], n if n < 20 else None)
-        updates = (self.things.update_by_id(f"{large}{n}", {"n": large}) for n in range(40))
-        results = await together(*updates)
-        self.assertEqual([bool(result) for result in results], [True] * 20 + [False] * 20)
-        deletes = (self.things.delete_by_id(f"{large}{n}") for n in range(40))
-        self.assertEqual(await together(*deletes), [True] * 20 + [False] * 20)

@@ -1,22 +1,15 @@
-"""The embedded MongoDB: its start, its stop, and the servers that share it."""
+"""The embedded MongoDB: its start and its stop."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import socket
 import stat
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
-from unittest import TestCase
 from unittest.mock import patch
 
-import psutil
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect
 
@@ -26,10 +19,7 @@ from ...mongo import mongod_commands, mongod_process
 from ...mongo.driver import APPLICATION_NAME
 from ...mongo.embedded import Embedded
 from ...mongo.mongod_binary import find_binary
-from ..server_process import ProcessTest, ServerProcess, until
-from ..server_test import PASSWORD
-
-REGISTER = {"email": "ada@example.com", "password": PASSWORD}
+from ..server_process import ProcessTest, until
 
 
 def connected(embedded: Embedded) -> MongoClient[dict[str, Any]]:
@@ -268,116 +258,3 @@ class RunningTest(ProcessTest):
             self.assertRaisesRegex(StartError, "did not become primary"),
         ):
             self.embedded._make_primary(client, time.monotonic())
-
-
-class ProcessEndTest(TestCase):
-    def test_a_child_whose_threads_are_ending(self) -> None:
-        """Its first thread is a zombie already, and the others still hold its sockets."""
-        code = (
-            "import ctypes, threading, time;"
-            "threading.Thread(target=time.sleep, args=(60,)).start();"
-            "ctypes.CDLL(None).pthread_exit(None)"
-        )
-        child = subprocess.Popen([sys.executable, "-c", code])
-        self.addCleanup(child.wait)
-        process = psutil.Process(child.pid)
-        until(lambda: process.status() == psutil.STATUS_ZOMBIE)
-        self.assertTrue(mongod_process.alive(process))
-        child.kill()
-        until(lambda: not mongod_process.alive(process))
-
-
-class BinaryTest(EmbeddedTest):
-    def test_setting(self) -> None:
-        binary = self.program("")
-        self.assertEqual(find_binary(binary), binary)
-        for wrong in (self.folder, self.folder / "nowhere", Path(__file__)):
-            with self.assertRaisesRegex(StartError, "mongod_binary: .* is not a program"):
-                find_binary(wrong)
-
-    def test_path_comes_before_the_wheel(self) -> None:
-        (self.folder / "mongod").symlink_to(self.program(""))
-        with patch.dict(os.environ, {"PATH": str(self.folder)}):
-            self.assertEqual(find_binary(None), self.folder / "mongod")
-
-    def test_wheel(self) -> None:
-        with patch.dict(os.environ, {"PATH": ""}):
-            self.assertTrue(os.access(find_binary(None), os.X_OK))
-
-    def test_nowhere(self) -> None:
-        cases = [
-            patch("importlib.util.find_spec", return_value=None),
-            patch("importlib.util.find_spec", side_effect=ModuleNotFoundError),
-            patch("shutil.which", return_value=None),
-        ]
-        for case in cases:
-            with (
-                patch.dict(os.environ, {"PATH": ""}),
-                case,
-                self.assertRaisesRegex(StartError, "mongod_binary.*mongodb_uri"),
-            ):
-                find_binary(None)
-
-
-class ServersTest(ProcessTest):
-    """Several servers with one folder, which end in every way there is."""
-
-    flags = ("--mongodb-timeout-seconds", "1")
-
-    def test_three_servers_share_one_mongod(self) -> None:
-        servers = [self.start() for _ in range(3)]
-        for server in servers:
-            server.wait_until_it_listens()
-        first, second, third = servers
-        mongods = self.mongods()
-        self.assertEqual(len(mongods), 1)
-        _, registered = first.call("/auth/register", REGISTER)
-        answer = (200, registered["user"])
-        self.assertEqual(second.call("/user/get", token=registered["token"]), answer)
-        first.signal(signal.SIGINT)
-        self.assertEqual(first.wait(), 0)
-        self.assertEqual(self.mongods(), mongods)
-        second.kill()
-        self.assertEqual(third.call("/user/get", token=registered["token"]), answer)
-        self.assertEqual(third.stop(), 0)
-        self.assertEqual(self.mongods(), [])
-
-    def test_killed(self) -> None:
-        """The server is killed, then `mongod` under another server, then both."""
-        server = self.serve()
-        _, registered = server.call("/auth/register", REGISTER)
-
-        def is_there() -> bool:
-            status, user = server.call("/user/get", token=registered["token"])
-            return (status, user) == (200, registered["user"])
-
-        server.kill()
-        self.assertEqual(len(self.mongods()), 1)
-        server = self.serve()
-        self.assertNotIn("Starting MongoDB", server.printed())
-        self.assertTrue(is_there())
-        self.end_all()
-        until(is_there)
-        self.assertIn("the embedded MongoDB has ended; starting it again", server.printed())
-        server.kill()
-        self.end_all()
-        server = self.serve()
-        self.assertTrue(is_there())
-        self.stop_by_ctrl_c_during_a_call(server)
-
-    def stop_by_ctrl_c_during_a_call(self, server: ServerProcess) -> None:
-        """Signal the whole process group, as a terminal does; the call still has its database."""
-        body = json.dumps({**REGISTER, "password": "wrong password"}).encode()
-        head = f"POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
-        with socket.create_connection(("127.0.0.1", server.port)) as client:
-            client.sendall(head.encode())
-            until(lambda: server.call("/healthz")[0] == 200)
-            mongods = self.mongods()
-            self.assertEqual([os.getpgid(mongod.pid) for mongod in mongods], [mongods[0].pid])
-            os.killpg(server.process.pid, signal.SIGINT)
-            until(lambda: "stopping" in server.printed())
-            self.assertEqual(self.mongods(), mongods)
-            client.sendall(body)
-            self.assertEqual(client.recv(12), b"HTTP/1.1 401")
-        self.assertEqual(server.wait(), 0)
-        self.assertEqual(self.mongods(), [])
