@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import bson
-from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
 from pymongo import InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import (
@@ -20,25 +18,25 @@ from pymongo.errors import (
 )
 
 from ..error import Unavailable
-from .batches import MAX_BYTES, Batches, deadline
-from .driver import Document, Key, ObjectId, mongodb
+from .batches import Batches, deadline
+from .documents import decode, documents_of, is_key
+from .driver import Document, Key, mongodb
 
-__all__ = ["UNBATCHED", "Batched", "decode", "documents_of", "encode", "is_key"]
+__all__ = ["UNBATCHED", "Batched"]
 
-# An answer: the operation has to be made unbatched.
+# An answer to a find: only a find outside a batch can tell.
 UNBATCHED: Any = object()
-# An answer to an update: it was made, and the document is still to be read.
+# An answer to an update: it is made, and the document is still to be read.
 _MATCHED: Any = object()
 
-_KEY_TYPES = {ObjectId, bytes, str, int, Int64}
 _DUPLICATE_KEY_CODES = {11000, 11001, 12582}
 _WRITE_CONCERN_TIMEOUT = 64
 
 
 class Batched:
-    """The batches of the collection `name` in the database that is open.
+    """The batches of the collection `name` in the open database.
 
-    Keys are such as `is_key` takes, documents such as `encode` made.
+    Every key must pass `documents.is_key`, and documents are encoded by `documents.encode`.
     """
 
     def __init__(self, name: str) -> None:
@@ -46,10 +44,10 @@ class Batched:
         self._finds: dict[str, Batches[Key]] = {}
         self._inserts = Batches(self._insert)
         self._updates = Batches(self._update)
-        self._document_bytes = 1000  # about: the mean of the batch that was found last
+        self._document_bytes = 1000  # an estimate: the mean of the last batch that was found
 
     async def find(self, field: str, key: Key, until: float | None = None) -> Document | None:
-        """The document whose `field`, which is unique, is `key`; may be `UNBATCHED`."""
+        """Return the document whose unique `field` is `key`, None or `UNBATCHED`."""
         finds = self._finds.get(field)
         if finds is None:
             finds = self._finds[field] = Batches(partial(self._find, field))
@@ -61,7 +59,7 @@ class Batched:
         await self._inserts.call(document, len(document), deadline())
 
     async def update(self, id: Key, changes: bytes) -> Document | None:
-        """The document after `changes`, as a read right after them finds it; may be `UNBATCHED`."""
+        """Return the document as a read right after `changes` finds it, None or `UNBATCHED`."""
         until = deadline()
         updated: Document | None = await self._updates.call((id, changes), len(changes), until)
         return await self.find("_id", id, until) if updated is _MATCHED else updated
@@ -77,19 +75,19 @@ class Batched:
         for raw in documents_of(replies):
             try:
                 document = decode(raw)
-            except Exception:  # a date beyond the year 9999, say
+            except Exception:  # a date beyond the year 9999, for example
                 missing = UNBATCHED
                 continue
             key = document.get(field)
             if is_key(key) and key in wanted:
                 found.setdefault(key, (raw, document))
-            else:  # the same to MongoDB, not to Python: 1.0 for 1, or an array that holds it
+            else:  # MongoDB finds 1.0 for 1, and an array that holds the key; Python does not
                 missing = UNBATCHED
         if found:
             self._document_bytes = sum(map(len, replies)) // len(found)
         if len(wanted) == len(keys):
             return [found[key][1] if key in found else missing for key in keys]
-        # Nobody gets an object that another one has.
+        # Some callers want the same document: each gets an object of its own.
         return [decode(found[key][0]) if key in found else missing for key in keys]
 
     async def _insert(self, documents: list[bytes]) -> Sequence[Exception | None]:
@@ -114,20 +112,24 @@ class Batched:
     async def _tell_apart(
         self, requests: list[tuple[Key, bytes]], errors: list[Exception | None], matched: int
     ) -> Sequence[Any]:
-        """The documents of the updates that found one; MongoDB says only how many they were."""
+        """Return what each update answers, when MongoDB only says how many found their document.
+
+        A document that another process inserts after the update is found by the read, but does
+        not hold the changes. If other documents lack their changes too, nothing is certain.
+        """
         made = [request for request, error in zip(requests, errors, strict=True) if not error]
         documents: list[Any] = await asyncio.gather(*(self.find("_id", key) for key, _ in made))
         inserted = len(made) - matched - documents.count(None)
-        if inserted > 0:  # since then; those are without the changes, unless others are as well
+        if inserted > 0:
             pairs = zip(documents, made, strict=True)
-            held = [self._holds(document, changes) for document, (_, changes) in pairs]
+            held = [_holds(document, changes) for document, (_, changes) in pairs]
             late = None if held.count(False) == inserted else Unavailable()
             documents = [d if holds else late for d, holds in zip(documents, held, strict=True)]
         answers = iter(documents)
         return [error or next(answers) for error in errors]
 
     async def _write(self, operations: list[Any]) -> tuple[int, list[Exception | None]]:
-        """How many updates found their document, and the error of each operation."""
+        """Return how many updates found their document, and the error of each operation."""
         errors: list[Exception | None] = [None] * len(operations)
         try:
             result = await self._collection.bulk_write(operations, ordered=False)
@@ -140,47 +142,16 @@ class Batched:
             return details["nMatched"], errors
         return result.matched_count, errors
 
-    def _holds(self, document: Document | None, changes: bytes) -> bool:
-        """Whether `document` is as it would be right after `changes`, or is none."""
-        if document is None or document is UNBATCHED:
-            return document is None
-        return all(document.get(name) == value for name, value in decode(changes).items())
 
-
-def is_key(value: Any) -> bool:
-    """Whether Python and MongoDB mean the same by `value`, and MongoDB can hold it."""
-    if type(value) not in _KEY_TYPES:
-        return False
-    if isinstance(value, str):
-        return value.isascii() or encode({"": value}) is not None
-    return not isinstance(value, int) or -(2**63) <= value < 2**63
-
-
-def encode(document: Mapping[str, Any]) -> bytes | None:
-    """`document` as BSON; None if the plain operation has to say what is wrong with it."""
-    try:
-        encoded = bson.encode(document, codec_options=mongodb.codec_options)
-    except Exception:
-        return None
-    return encoded if len(encoded) <= MAX_BYTES else None
-
-
-def decode(document: bytes) -> Document:
-    return bson.decode(document, mongodb.codec_options)
-
-
-def documents_of(replies: list[bytes]) -> Iterator[bytes]:
-    """Each document of replies of a cursor; its first four bytes are its length."""
-    for reply in replies:
-        start = 0
-        while start < len(reply):
-            end = start + int.from_bytes(reply[start : start + 4], "little")
-            yield reply[start:end]
-            start = end
+def _holds(document: Document | None, changes: bytes) -> bool:
+    """Return whether `document` is None, or is as it would be right after `changes`."""
+    if document is None or document is UNBATCHED:
+        return document is None
+    return all(document.get(name) == value for name, value in decode(changes).items())
 
 
 def _write_error(problem: Mapping[str, Any]) -> Exception:
-    """What the operation would have raised alone."""
+    """Return the error that the operation would have raised outside a batch."""
     kind = DuplicateKeyError if problem["code"] in _DUPLICATE_KEY_CODES else WriteError
     return kind(problem["errmsg"], problem["code"], problem)
 

@@ -1,4 +1,4 @@
-"""Operations that go out together: while one batch is on its way, the next one gathers."""
+"""Batches of operations: while one batch is in flight, the next one gathers."""
 
 from __future__ import annotations
 
@@ -10,65 +10,67 @@ from typing import Any, Generic, TypeVar
 
 from ..telemetry.metrics import BATCH_SIZE
 from .driver import mongodb
-from .operation import GRACE_SECONDS, our_error
+from .operation import GRACE_SECONDS, to_api_error
 
 Request = TypeVar("Request")
 
 MAX_COUNT = 500
 MAX_BYTES = 4 << 20
 
-__all__ = ["MAX_BYTES", "Batches"]
+__all__ = ["MAX_BYTES", "Batches", "deadline"]
 
 
 class Batches(Generic[Request]):
     """The calls of one kind of operation on one collection.
 
-    `send` takes the requests of one batch; it returns an answer for each, in their order, where
-    an exception is the error of its own caller, or raises what is the error of them all.
-    At most `mongodb.max_batches_in_flight` batches are on their way. A call that finds a free
-    place goes out at the end of this turn of the event loop, with what else came in that turn;
-    so batches grow with load, and a lone call does not wait.
+    `send` takes the requests of one batch, and returns an answer for each in the same order.
+    An answer that is an exception is raised to its own caller. If `send` raises an exception,
+    each caller of the batch gets a copy of it.
+
+    At most `mongodb.max_batches_in_flight` batches are in flight. Below that number, all calls of
+    one turn of the event loop go out at the end of that turn. So batches grow with load, and a
+    lone call does not wait.
     """
 
     def __init__(self, send: Callable[[list[Request]], Coroutine[Any, Any, Sequence[Any]]]) -> None:
         self._send = send
         self._waiting: deque[_Call[Request]] = deque()
         self._in_flight: set[asyncio.Task[Sequence[Any]]] = set()
-        self._planned = False
+        self._scheduled = False
 
     async def call(self, request: Request, size: int, deadline: float) -> Any:
-        """The answer to `request`, which adds about `size` bytes to a batch.
+        """Return the answer to `request`, which adds about `size` bytes to a batch.
 
         Raises `Unavailable` at `deadline`, a time of the loop's clock.
         """
         loop = asyncio.get_running_loop()
         call = _Call(request, size, loop.create_future())
         self._waiting.append(call)
-        self._plan(loop)
+        self._schedule(loop)
         timer = loop.call_at(deadline, call.fail, TimeoutError())
         try:
             return await call.future
         finally:
             timer.cancel()
 
-    def _plan(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         room = len(self._in_flight) < mongodb.max_batches_in_flight
-        if self._waiting and room and not self._planned:
-            self._planned = True
+        if self._waiting and room and not self._scheduled:
+            self._scheduled = True
             loop.call_soon(self._start, loop)
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._planned = False
+        self._scheduled = False
         if batch := self._take():
             BATCH_SIZE.observe(len(batch))
             sending = loop.create_task(self._send([call.request for call in batch]))
             self._in_flight.add(sending)
-            timer = loop.call_at(deadline(), self._give_up, sending, batch)
-            sending.add_done_callback(partial(self._arrived, batch, timer))
-        self._plan(loop)
+            timer = loop.call_at(deadline(), self._time_out, sending, batch)
+            sending.add_done_callback(partial(self._answer, batch, timer))
+        self._schedule(loop)
 
     def _take(self) -> list[_Call[Request]]:
-        """The next batch, without those whose caller is gone."""
+        """Return the next batch, without the calls that are cancelled or have timed out."""
         batch: list[_Call[Request]] = []
         size = 0
         while self._waiting and len(batch) < MAX_COUNT:
@@ -81,7 +83,7 @@ class Batches(Generic[Request]):
                 size += call.size
         return batch
 
-    def _arrived(
+    def _answer(
         self,
         batch: list[_Call[Request]],
         timer: asyncio.TimerHandle,
@@ -89,7 +91,7 @@ class Batches(Generic[Request]):
     ) -> None:
         timer.cancel()
         error = TimeoutError() if sending.cancelled() else sending.exception()
-        if sending not in self._in_flight:  # given up
+        if sending not in self._in_flight:  # its timeout has passed
             return
         self._in_flight.discard(sending)
         if isinstance(error, Exception):
@@ -98,19 +100,19 @@ class Batches(Generic[Request]):
         else:
             for call, answer in zip(batch, sending.result(), strict=True):
                 call.answer(answer)
-        self._plan(sending.get_loop())
+        self._schedule(sending.get_loop())
 
-    def _give_up(self, sending: asyncio.Task[Sequence[Any]], batch: list[_Call[Request]]) -> None:
-        """Does not wait for the end of `sending`, for the reason that `bounded` has."""
+    def _time_out(self, sending: asyncio.Task[Sequence[Any]], batch: list[_Call[Request]]) -> None:
+        """Fail the batch without waiting for the end of `sending`, as `guard` does."""
         self._in_flight.discard(sending)
         sending.cancel()
         for call in batch:
             call.fail(TimeoutError())
-        self._plan(sending.get_loop())
+        self._schedule(sending.get_loop())
 
 
 class _Call(Generic[Request]):
-    """One caller that waits; it may have gone when its answer comes."""
+    """One caller that waits; it may be cancelled before its answer comes."""
 
     __slots__ = ("future", "request", "size")
 
@@ -127,9 +129,9 @@ class _Call(Generic[Request]):
 
     def fail(self, error: Exception) -> None:
         if not self.future.done():
-            self.future.set_exception(our_error(error))
+            self.future.set_exception(to_api_error(error))
 
 
 def deadline() -> float:
-    """When an operation that begins now is given up."""
+    """Return the time of the loop's clock at which an operation that begins now times out."""
     return asyncio.get_running_loop().time() + mongodb.timeout_seconds + GRACE_SECONDS

@@ -6,6 +6,6 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """UTC, cut to milliseconds as a BSON date is, so that what is written is what is read."""
+    """Return the time in UTC, cut to milliseconds because a BSON date holds no more."""
     time = datetime.now(UTC)
     return time.replace(microsecond=time.microsecond // 1000 * 1000)

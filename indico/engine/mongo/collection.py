@@ -1,13 +1,14 @@
-"""What the helper modules are made of: operations on one collection, with our errors."""
+"""`Collection`: what helper modules call to read and write one collection."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pymongo import IndexModel, ReturnDocument
 
-from .batched import UNBATCHED, Batched, decode, documents_of, encode, is_key
+from .batched import UNBATCHED, Batched
+from .documents import decode, documents_of, encode, is_key
 from .driver import Database, Document, Key, ObjectId, mongodb
 from .operation import guard, observed
 
@@ -21,10 +22,10 @@ __all__ = ["Collection", "Document", "DocumentId", "IndexModel"]
 class Collection:
     """The collection `name`, with the indexes it needs; `connect()` makes them at the start.
 
-    Every operation is bounded by the setting `mongodb_timeout_seconds`, and raises `Conflict`
-    for a duplicate key, `Unavailable` while MongoDB can't answer, `ServerError` for the rest.
-    Inserts, and what goes by `_id` or (to find) by another unique field, share round trips with
-    others of their kind that run at the same time: see docs/performance.md.
+    The setting `mongodb_timeout_seconds` limits every operation. An operation raises `Conflict`
+    for a duplicate key, `Unavailable` while MongoDB can't answer, and `ServerError` otherwise.
+    Concurrent inserts share round trips. So do updates by `_id`, and finds by `_id` or another
+    unique field: see docs/performance.md.
 
         NOTES = Collection("notes", IndexModel("user_id"))
 
@@ -41,7 +42,7 @@ class Collection:
         Collection.declared.append(self)
 
     async def make_indexes(self, database: Database = mongodb) -> None:
-        """Makes the indexes that don't exist yet."""
+        """Make the indexes that don't exist yet."""
         if self.indexes:
             make = database[self.name].create_indexes
             await guard(lambda: make(list(self.indexes)), database.timeout_seconds)
@@ -54,74 +55,48 @@ class Collection:
     async def find_one(self, query: Mapping[str, Any]) -> Document | None:
         return await self._find_one(query)
 
-    async def _find_one(self, query: Mapping[str, Any]) -> Document | None:
-        if len(query) == 1 and (batched := self._batched()):
-            ((field, value),) = query.items()
-            if field in self._unique and is_key(value):
-                found = await batched.find(field, value)
-                if found is not UNBATCHED:
-                    return found
-        document: Document | None = await guard(lambda: mongodb[self.name].find_one(query))
-        return document
-
     @observed
     async def find(
         self, query: Mapping[str, Any], *, sort: Sequence[tuple[str, int]] = (), limit: int = 0
     ) -> list[Document]:
-        """All documents that match, or the first `limit` of them."""
-
-        def find() -> Awaitable[list[Document]]:
-            cursor = mongodb[self.name].find(query, sort=list(sort) or None, limit=limit)
-            documents: Awaitable[list[Document]] = cursor.to_list(None)
-            return documents
-
-        return await guard(find)
+        """Return all documents that match, or the first `limit` of them."""
+        options = {"sort": list(sort) or None, "limit": limit}
+        found: list[Document] = await guard(
+            lambda: mongodb[self.name].find(query, **options).to_list(None)
+        )
+        return found
 
     @observed
     async def find_part(
         self, query: Mapping[str, Any], *, sort: Sequence[tuple[str, int]], limit: int
     ) -> list[Document]:
-        """The first documents that match: at most `limit`, and of about 2 MB in all.
+        """Return the first documents that match: at most `limit`, and about 2 MB in all.
 
-        One at least, if there is one. For lists that are read piece by piece.
+        A larger document is a part by itself. For lists that are read part by part.
         """
-
-        def find() -> Awaitable[list[bytes]]:
-            # Negative: what fits into one reply, and no cursor is left open.
-            options = {"sort": list(sort), "limit": -limit, "batch_size": limit}
-            replies: Awaitable[list[bytes]] = (
-                mongodb[self.name].find_raw_batches(query, **options).to_list(None)
-            )
-            return replies
-
-        found: list[Document] = []
-        size = 0
-        for document in documents_of(await guard(find)):
-            size += len(document)
-            if found and size > _PART_BYTES:
-                break
-            found.append(decode(document))
-        return found
+        # A negative limit returns what fits into one reply, and leaves no cursor open.
+        options = {"sort": list(sort), "limit": -limit, "batch_size": limit}
+        replies: list[bytes] = await guard(
+            lambda: mongodb[self.name].find_raw_batches(query, **options).to_list(None)
+        )
+        return _part(replies)
 
     @observed
     async def find_ids(self, query: Mapping[str, Any], limit: int) -> list[DocumentId]:
-        """The `_id` of each of the first `limit` documents that match."""
-
-        def find() -> Awaitable[list[Document]]:
-            cursor = mongodb[self.name].find(query, {"_id": 1}, limit=limit)
-            documents: Awaitable[list[Document]] = cursor.to_list(None)
-            return documents
-
-        return [document["_id"] for document in await guard(find)]
+        """Return the `_id` of each of the first `limit` documents that match."""
+        found: list[Document] = await guard(
+            lambda: mongodb[self.name].find(query, {"_id": 1}, limit=limit).to_list(None)
+        )
+        return [document["_id"] for document in found]
 
     @observed
     async def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
-        """What comes out of MongoDB's aggregation pipeline."""
+        """Return the documents that MongoDB's aggregation pipeline produces."""
         return await guard(lambda: mongodb.aggregate(self.name, pipeline))
 
     @observed
     async def insert(self, document: Document) -> DocumentId:
-        """The id of `document`, which gets an ObjectId as its `_id` if it has none."""
+        """Return the id of `document`, which gets an ObjectId as its `_id` if it has none."""
         document.setdefault("_id", ObjectId())
         batched = self._batched()
         if batched and (encoded := encode(document)):
@@ -133,7 +108,10 @@ class Collection:
 
     @observed
     async def update_by_id(self, id: DocumentId, changes: Mapping[str, Any]) -> Document | None:
-        """Sets the fields in `changes`; the document after it, None if there is none."""
+        """Set the fields in `changes`, and return the document; None if there is none.
+
+        The document may already hold a later change of another caller.
+        """
         batched = self._batched()
         if batched and is_key(id) and (encoded := encode(changes)):
             document = await batched.update(id, encoded)
@@ -144,22 +122,11 @@ class Collection:
     async def update_one(
         self, query: Mapping[str, Any], changes: Mapping[str, Any]
     ) -> Document | None:
-        """Sets the fields in `changes` on one document that matches; the document after it.
+        """Set the fields in `changes` on one document that matches, and return the document.
 
-        Nobody's change comes between: neither between `query` and the change, nor between the
-        change and the answer.
+        The query, the change and the answer are one step: no other change comes between them.
         """
         return await self._update_one(query, changes)
-
-    async def _update_one(
-        self, query: Mapping[str, Any], changes: Mapping[str, Any]
-    ) -> Document | None:
-        updated: Document | None = await guard(
-            lambda: mongodb[self.name].find_one_and_update(
-                query, {"$set": changes}, return_document=ReturnDocument.AFTER
-            )
-        )
-        return updated
 
     @observed
     async def delete_by_id(self, id: DocumentId) -> bool:
@@ -174,16 +141,48 @@ class Collection:
         count: int = result.deleted_count
         return count
 
+    async def _find_one(self, query: Mapping[str, Any]) -> Document | None:
+        if len(query) == 1 and (batched := self._batched()):
+            ((field, value),) = query.items()
+            if field in self._unique and is_key(value):
+                found = await batched.find(field, value)
+                if found is not UNBATCHED:
+                    return found
+        document: Document | None = await guard(lambda: mongodb[self.name].find_one(query))
+        return document
+
+    async def _update_one(
+        self, query: Mapping[str, Any], changes: Mapping[str, Any]
+    ) -> Document | None:
+        updated: Document | None = await guard(
+            lambda: mongodb[self.name].find_one_and_update(
+                query, {"$set": changes}, return_document=ReturnDocument.AFTER
+            )
+        )
+        return updated
+
     def _batched(self) -> Batched | None:
-        """None where each operation is to go out alone."""
+        """Return the batches of the open database; None where `max_batches_in_flight` is 0."""
         batched = mongodb.batched.get(self.name)
         if batched is None and mongodb.max_batches_in_flight:
             batched = mongodb.batched[self.name] = Batched(self.name)
         return batched
 
 
+def _part(replies: list[bytes]) -> list[Document]:
+    """Return the first documents of `replies`, up to `_PART_BYTES`, but at least one."""
+    documents: list[Document] = []
+    size = 0
+    for document in documents_of(replies):
+        size += len(document)
+        if documents and size > _PART_BYTES:
+            break
+        documents.append(decode(document))
+    return documents
+
+
 def _unique_field(index: IndexModel) -> set[str]:
-    """The field of a unique index of one field, as whose value one document at most is found."""
+    """Return the field of `index` if a value of that field finds at most one document."""
     made = index.document
     fields = [field for field in made["key"] if "." not in field]
     if made.get("unique") and len(made["key"]) == 1 and "partialFilterExpression" not in made:

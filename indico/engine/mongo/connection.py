@@ -1,4 +1,4 @@
-"""Opening and closing the database, and what goes wrong when it opens."""
+"""The connection to MongoDB, with errors that tell the person at the terminal what to do."""
 
 from __future__ import annotations
 
@@ -22,36 +22,39 @@ async def connect(
     timeout_seconds: float = 4,
     max_batches_in_flight: int = 2,
 ) -> None:
-    """Raises `StartError`, and opens nothing, if MongoDB does not take us in."""
+    """Open `mongodb` and make the declared indexes.
+
+    Raises `StartError`, and opens nothing, if MongoDB does not answer or refuses.
+    """
     opening = opened(uri, database, driver, timeout_seconds, max_batches_in_flight)
-    async with explained(opening):
+    async with closed_on_error(opening):
         await guard(lambda: opening.command("ping"), timeout_seconds)
         await asyncio.gather(*(made.make_indexes(opening) for made in Collection.declared))
-    # Only now: nobody may write before the indexes are there.
-    await mongodb.become(opening)
+    # Nothing may be written before the indexes are there, so `mongodb` switches last.
+    await mongodb.switch_to(opening)
 
 
 def opened(uri: str, *options: Any) -> Database:
-    """A database that is not `mongodb`; `options` are those of `Database.open`.
+    """Return a database that is not `mongodb`; `options` are those of `Database.open`.
 
-    Raises `StartError` for a URI that is none.
+    Raises `StartError` for a malformed URI.
     """
     opening = Database()
     try:
         opening.open(uri, *options)
     except (InvalidURI, ConfigurationError, ValueError) as error:
+        # Part of the URI, and so of PyMongo's error, may be part of the password.
+        reason = "." if "@" in uri else f": {error}."
         raise StartError(
             "mongodb_uri is not a MongoDB URI, like mongodb://user:password@host:27017/, with "
-            "the special characters of a password written as %40 and the like"
-            # Its parts may be parts of the password.
-            + ("." if "@" in uri else f": {error}.")
+            f"the special characters of a password written as %40 and the like{reason}"
         ) from None
     return opening
 
 
 @asynccontextmanager
-async def explained(opening: Database) -> AsyncIterator[None]:
-    """Raises what goes wrong with `opening` as `StartError`, and closes it then."""
+async def closed_on_error(opening: Database) -> AsyncIterator[None]:
+    """Close `opening` and raise `StartError` when an operation on it fails."""
     try:
         yield
     except Unavailable as error:
@@ -70,7 +73,7 @@ async def disconnect() -> None:
 
 
 async def ping(timeout_seconds: float = 2) -> bool:
-    """Whether MongoDB answers within `timeout_seconds`."""
+    """Return whether MongoDB answers within `timeout_seconds`."""
     try:
         async with asyncio.timeout(timeout_seconds):
             await guard(lambda: mongodb.command("ping"))

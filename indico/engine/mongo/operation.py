@@ -1,4 +1,4 @@
-"""Between us and the driver: every operation bounded in time, its errors turned into ours."""
+"""One operation of the driver: its timeout, its errors as those of the API, and its metrics."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ T = TypeVar("T")
 P = ParamSpec("P")
 N = TypeVar("N", bound=_Named)
 
-# What the driver has beyond its own timeout to say what went wrong, before we give up.
+# Time for the driver to say what went wrong, after its own timeout.
 GRACE_SECONDS = 0.5
 
 
 class Deadline:
-    """`at` is when MongoDB is to end what is asked of it, by the loop's clock."""
+    """A time of the loop's clock, `at`, by which MongoDB has to end an operation."""
 
     __slots__ = ("at",)
 
@@ -48,18 +48,18 @@ class Deadline:
         self.at = at
 
 
-# That of the request which a task works on.
+# The deadline of the current task's request.
 DEADLINE: ContextVar[Deadline] = ContextVar("deadline", default=Deadline())  # noqa: B039
 
-__all__ = ["DEADLINE", "GRACE_SECONDS", "Deadline", "bounded", "guard", "observed", "our_error"]
+__all__ = ["DEADLINE", "GRACE_SECONDS", "Deadline", "guard", "observed", "to_api_error"]
 
 
 def observed(
     method: Callable[Concatenate[N, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[N, P], Coroutine[Any, Any, T]]:
-    """Counts, times and traces this method of a collection, as who calls it waits for it.
+    """Count, time and trace this method of a collection, as its caller waits for it.
 
-    None of these calls another, or an operation would count twice.
+    An observed method may not call another one, because the operation would count twice.
     """
     name = method.__name__
 
@@ -87,24 +87,24 @@ def _error_name(error: BaseException) -> str:
 
 
 async def guard(operation: Callable[[], Awaitable[T]], timeout_seconds: float | None = None) -> T:
-    """Runs one operation of the driver.
+    """Run one operation of the driver.
 
-    Raises `Conflict` for a duplicate key, `Unavailable` while MongoDB can't answer,
-    `ServerError` for what else MongoDB refuses.
+    Raises `Conflict` for a duplicate key, `Unavailable` while MongoDB can't answer, and
+    `ServerError` for everything else that MongoDB refuses.
     """
     try:
-        return await bounded(operation, timeout_seconds)
+        return await _run(operation, timeout_seconds)
     except (PyMongoError, BSONError, TimeoutError) as error:
-        ours = our_error(error)
-        raise ours from ours.__cause__
+        api_error = to_api_error(error)
+        raise api_error from api_error.__cause__
 
 
-async def bounded(operation: Callable[[], Awaitable[T]], timeout_seconds: float | None = None) -> T:
-    """Raises `TimeoutError` when `operation` takes longer than the driver itself should allow.
+async def _run(operation: Callable[[], Awaitable[T]], timeout_seconds: float | None) -> T:
+    """Raise `TimeoutError` when `operation` takes longer than the driver itself should allow.
 
-    The driver's own timeout (`timeoutMS`) begins when the operation gets its turn; under load
-    Motor's operations wait for a thread first, so the time is bounded here too. An operation
-    that is given up is cancelled, but not waited for: PyMongo may have a lock to wait for first.
+    The driver's own timeout (`timeoutMS`) begins when the operation gets its turn. Under load
+    Motor's operations wait for a thread first, so this function has a timeout too. On a timeout
+    the operation is cancelled, but not awaited, because PyMongo may first wait for a lock.
     """
     seconds = mongodb.timeout_seconds if timeout_seconds is None else timeout_seconds
     left = DEADLINE.get().at - asyncio.get_running_loop().time()
@@ -125,19 +125,22 @@ async def bounded(operation: Callable[[], Awaitable[T]], timeout_seconds: float 
             task.cancel()
 
 
-def our_error(error: Exception) -> Exception:
-    """A new error, of ours, for one of the driver's; its cause is what the log may show."""
+def to_api_error(error: Exception) -> Exception:
+    """Return the error of the API for one of the driver's, and a copy of any other error.
+
+    Its cause is only set to what the log may show.
+    """
     if isinstance(error, APIError) or not isinstance(
         error, PyMongoError | BSONError | TimeoutError
     ):
         return copy.copy(error)
-    ours = _ours(error)
-    # What MongoDB says of an operation that it refuses may hold the document itself.
-    ours.__cause__ = error if isinstance(ours, Unavailable) else None
-    return ours
+    api_error = _api_error(error)
+    # MongoDB's reason for a refusal may hold the document itself.
+    api_error.__cause__ = error if isinstance(api_error, Unavailable) else None
+    return api_error
 
 
-def _ours(error: Exception) -> APIError:
+def _api_error(error: Exception) -> APIError:
     if isinstance(error, DuplicateKeyError):
         return Conflict()
     if _is_transient(error):
@@ -146,7 +149,7 @@ def _ours(error: Exception) -> APIError:
 
 
 def _without_documents(error: Exception) -> str:
-    """What the log may hold of `error`."""
+    """Return what the log may show of `error`."""
     if isinstance(error, OperationFailure):
         details = error.details or {}
         return f"{details.get('codeName', error.code)}, {details.get('errmsg', 'no reason given')}"
@@ -154,7 +157,7 @@ def _without_documents(error: Exception) -> str:
 
 
 def _is_transient(error: Exception) -> bool:
-    """Whether the same operation may succeed later: no server, no primary, no time, no place."""
+    """Return whether the same operation may succeed later."""
     if isinstance(error, TimeoutError | ConnectionFailure | ExecutionTimeout | WTimeoutError):
         return True
     return (isinstance(error, PyMongoError) and error.timeout) or (

@@ -1,4 +1,4 @@
-"""What the driver tells of its connections, for the metrics."""
+"""The connections of the driver, counted for the metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["PoolListener"]
 
 
 class PoolListener(monitoring.ConnectionPoolListener):
-    """Counts the connections of a client that are open and in use; Motor calls it in threads."""
+    """A count of a client's connections, open and in use; Motor calls it in threads."""
 
     def connection_created(self, event: monitoring.ConnectionCreatedEvent) -> None:
         connections.add(open=1)
@@ -28,22 +28,17 @@ class PoolListener(monitoring.ConnectionPoolListener):
     def connection_check_out_failed(self, event: monitoring.ConnectionCheckOutFailedEvent) -> None:
         CONNECTION_WAIT.observe(event.duration or 0)
 
+    # The driver calls these too, and PyMongo's base class would raise NotImplementedError.
     def connection_check_out_started(
         self, event: monitoring.ConnectionCheckOutStartedEvent
-    ) -> None:
-        """Nothing to count yet."""
+    ) -> None: ...
 
-    def connection_ready(self, event: monitoring.ConnectionReadyEvent) -> None:
-        """It was counted when it was made."""
+    def connection_ready(self, event: monitoring.ConnectionReadyEvent) -> None: ...
 
-    def pool_created(self, event: monitoring.PoolCreatedEvent) -> None:
-        """One for each server."""
+    def pool_created(self, event: monitoring.PoolCreatedEvent) -> None: ...
 
-    def pool_ready(self, event: monitoring.PoolReadyEvent) -> None:
-        """Its server answers."""
+    def pool_ready(self, event: monitoring.PoolReadyEvent) -> None: ...
 
-    def pool_cleared(self, event: monitoring.PoolClearedEvent) -> None:
-        """Its connections will be closed, each with an event of its own."""
+    def pool_cleared(self, event: monitoring.PoolClearedEvent) -> None: ...
 
-    def pool_closed(self, event: monitoring.PoolClosedEvent) -> None:
-        """As are these."""
+    def pool_closed(self, event: monitoring.PoolClosedEvent) -> None: ...

@@ -18,8 +18,8 @@ async def supervise(
 ) -> None:
     """Start the embedded MongoDB again whenever it has ended, for whatever reason.
 
-    It may be on another port then, and its data may be gone: so `ended` is to disconnect, and
-    `started` to connect anew, which makes the indexes before anything is written.
+    Its port may have changed then, and its data may be gone. So `ended` is to disconnect, and
+    `started` is to connect anew, which makes the indexes before anything is written.
     """
     connected = True
     while True:

@@ -1,4 +1,4 @@
-"""Transactions: several changes, all of which are kept or none."""
+"""Transactions: several changes of which either all are kept or none."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any, TypeVar
 from pymongo.errors import PyMongoError
 
 from .driver import mongodb
-from .operation import our_error
+from .operation import to_api_error
 
 T = TypeVar("T")
 
 
 async def transaction(work: Callable[[Any], Awaitable[T]]) -> T:
-    """Return what `work` returns; its changes are kept together, unless it raises an error.
+    """Return what `work` returns, and keep its changes together; keep none if it raises.
 
-    `work` gets the driver's session, and passes it to each operation of `mongodb`. It may run more
-    than once, because MongoDB asks for that when two transactions change the same document.
-    Raises as the operations of a `Collection` do.
+    `work` gets the driver's session, and passes it to each operation of `mongodb`. MongoDB asks
+    for another run of `work` when two transactions change the same document. Raises the errors
+    of a `Collection`: `Conflict`, `Unavailable` and `ServerError`.
 
         async def move(session: Any) -> None:
             await mongodb.notes.delete_one({"_id": note_id}, session=session)
@@ -35,15 +35,15 @@ async def transaction(work: Callable[[Any], Awaitable[T]]) -> T:
         except PyMongoError as error:
             if error.has_error_label("UnknownTransactionCommitResult"):
                 await _end(session)
-            ours = our_error(error)
-            raise ours from ours.__cause__
+            api_error = to_api_error(error)
+            raise api_error from api_error.__cause__
     return done
 
 
 async def _end(session: Any) -> None:
-    """Begin another transaction, by which MongoDB undoes the last one if that was not kept.
+    """Begin another transaction, so that MongoDB undoes the last one if that was not kept.
 
-    Else the last one would hold its documents for a minute (`transactionLifetimeLimitSeconds`).
+    Otherwise the last one locks its documents for a minute (`transactionLifetimeLimitSeconds`).
     """
     with suppress(PyMongoError):
         begun = session.start_transaction()

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import functools
 import json
+import os
 import shutil
 import tempfile
 import unittest
@@ -39,8 +40,8 @@ log.LOGGER.setLevel("CRITICAL")
 
 @functools.cache
 def mongodb_uri(kind: type[Embedded] = Embedded) -> str:
-    """The MongoDB of this run of the tests, started when the first test asks."""
-    folder = Path(tempfile.mkdtemp(prefix="tests-"))
+    """Return the MongoDB of this run of the tests, started when the first test asks."""
+    folder = Path(tempfile.mkdtemp(prefix="tests-", dir=_memory()))
     embedded = kind(folder, None, lambda line: None)
     embedded.start()
 
@@ -50,6 +51,13 @@ def mongodb_uri(kind: type[Embedded] = Embedded) -> str:
 
     atexit.register(stop)
     return embedded.uri
+
+
+def _memory() -> str | None:
+    """Return a folder in memory, where each write of the tests waits for no disk, or None."""
+    folder = "/dev/shm"
+    big = os.path.isdir(folder) and shutil.disk_usage(folder).free > 2 << 30
+    return folder if big else None
 
 
 class ServerTest(AsyncHTTPTestCase):

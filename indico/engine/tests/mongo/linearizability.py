@@ -1,9 +1,9 @@
-"""Whether what concurrent callers of a `Collection` got can be explained by some order.
+"""Linearizability: an order of concurrent calls that explains what each caller got.
 
-Every operation takes effect at one moment between its start and its end. `explain` looks for
-an order of these moments in which the model gives each caller what it got, and in the end holds
-what is stored. (Herlihy and Wing, "Linearizability: a correctness condition for concurrent
-objects", 1990.)
+Every call takes effect at one moment between its start and its end. `explain` looks for an order
+of these moments. In that order the model gives each caller the same answer, and ends with the
+documents that are stored. (Herlihy and Wing, "Linearizability: a correctness condition for
+concurrent objects", 1990.)
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ NEVER = math.inf
 
 @dataclass(eq=False)
 class Record:
-    """A call that was made: when it began and ended, and with what `outcome`.
+    """A call: when it began and ended, and with what `outcome`.
 
-    One that was cancelled, or that failed for want of an answer, has no end: it may have taken
-    effect, or may yet.
+    A call that was cancelled, or that got no answer, has no end. Its effect may
+    have happened, or come later.
     """
 
     call: Call
     start: float
     end: float = NEVER
     outcome: Hashable = None
-    is_unnamed: bool = False  # inserts a document without an id; it got one since
+    is_unnamed: bool = False  # inserts a document without an id
 
 
-# The calls that have not ended, each with what its update by id has written, if it has: its answer
-# is read after that, and may tell of other writes in between.
+# The calls that have not ended, each with the id of the document that its update has written.
+# The answer of an update by id is read later, and may show other writes in between.
 Pending = frozenset[tuple[Record, Hashable]]
 Moment = tuple[State, Pending]
 
 
 def explain(before: State, records: Iterable[Record], after: State) -> set[frozenset[Record]]:
-    """For every explanation those of the calls without an end that have had no effect yet.
+    """Return, for every explanation, the calls without an end that have had no effect yet.
 
-    Empty if there is no explanation.
+    The set is empty if there is no explanation.
     """
     moments: list[Moment] = [(before, frozenset((record, None) for record in records))]
     seen = set(moments)
@@ -58,7 +58,7 @@ def explain(before: State, records: Iterable[Record], after: State) -> set[froze
 
 
 def _next(state: State, pending: Pending) -> list[Moment]:
-    """What may come next; only one call that changes nothing, which is in nobody's way."""
+    """Return the moments that may come next; only one if its call fits and changes nothing."""
     moments = []
     first_end = min((record.end for record, _ in pending), default=NEVER)
     for record, written in pending:

@@ -1,4 +1,4 @@
-"""What MongoDB does to a small collection that has a unique index on `key`, as a plain function."""
+"""A model of MongoDB: a small collection with a unique index on `key`, as functions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Call:
 
     @property
     def document(self) -> Document:
-        """What it inserts, or the fields that it sets."""
+        """The document to insert, or the fields to set."""
         takes_one = self.method.startswith(("insert", "update"))
         return self.arguments[-1] if takes_one else {}
 
@@ -45,7 +45,7 @@ def encode(document: Document) -> bytes:
 
 
 def outcome(result: object) -> str | bytes | State:
-    """A result or an error as something that can be compared, types and order of fields and all."""
+    """Return a result or an error in a form that compares types and the order of fields too."""
     if isinstance(result, BaseException):
         return type(result).__name__
     if isinstance(result, list):
@@ -54,7 +54,7 @@ def outcome(result: object) -> str | bytes | State:
 
 
 def effects(call: Call, state: State) -> Iterator[tuple[Hashable, State]]:
-    """What `call` may answer, and the documents after it: more than one where MongoDB chooses."""
+    """Yield what `call` may answer, and the documents after it; several where MongoDB chooses."""
     if refusal := _refusal(call):
         yield refusal, state
     elif call.method == "insert":
@@ -74,7 +74,7 @@ def effects(call: Call, state: State) -> Iterator[tuple[Hashable, State]]:
 
 
 def _refusal(call: Call) -> str | None:
-    """The error of a call that fails whatever is stored."""
+    """Return the error of a call that fails for every state."""
     try:
         sizes = [len(encode({"": argument})) for argument in call.arguments]
     except BSONError:
@@ -129,7 +129,7 @@ def stored_id(raw: bytes) -> Hashable:
 
 @functools.lru_cache(1 << 14)
 def _keys(raw: bytes) -> frozenset[Hashable]:
-    """The entries of a document in the unique index."""
+    """Return the entries of a document in the unique index."""
     key = decode(raw).get("key")
     entries = key if isinstance(key, list) else [key]
     return frozenset(map(canonical, entries)) or frozenset({"empty"})
@@ -150,7 +150,7 @@ def _field_matches(value: Any, wanted: Any) -> bool:
 
 
 def canonical(value: Any) -> Hashable:
-    """Equal for two values if MongoDB finds them equal: 1 and 1.0 are, 1 and True are not."""
+    """Map values that MongoDB finds equal to one value: 1 and 1.0, but not 1 and True."""
     ((_, value),) = bson.decode(encode({"": value}), OPTIONS).items()
     if isinstance(value, dict):
         return "document", tuple((name, canonical(field)) for name, field in value.items())

@@ -1,4 +1,4 @@
-"""What concurrent callers of a `Collection` might do, as strategies of hypothesis."""
+"""Programs of concurrent callers of a `Collection`, as strategies of hypothesis."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...mongo.collection import Document
 from .model import Call
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, 123456)
-# Values that are easily taken for one another: some are one value to MongoDB, some to Python.
+# Values that are easily confused: some are equal in MongoDB, some in Python.
 FAMILIES: list[list[Any]] = [
     [1, True, 1.0, Int64(1), Decimal128("1"), "1"],
     [0, False, -0.0, None, "", b""],
@@ -30,7 +30,7 @@ WRONG_IDS: list[Any] = [*WRONG_VALUES, {"$wrong": 1}, ["a"], re.compile("^a$")]
 WRONG_FIELDS: list[Document] = [*({"n": wrong} for wrong in WRONG_VALUES), {"a\0": 1}]
 WRONG_CHANGES: list[Document] = [*WRONG_FIELDS, {"": 1}, {"by.x": 1}, {"_id": "another"}]
 CHANGES: list[Document] = [{"n": 0}, {"n": 0, "z": {"b": [1]}, "a": 1}, {"a": 1}, {"a": 2}, {}]
-# A value that no other document has; whoever plays the program puts it in.
+# A placeholder for a value that no other document has; `Referee` fills it in.
 UNIQUE = "unique"
 METHODS = [
     *("insert", "insert", "insert", "find_by_id", "find_by_id", "find_one", "find"),
@@ -40,10 +40,10 @@ METHODS = [
 
 @dataclass
 class Caller:
-    """Makes its calls one after the other.
+    """A caller that makes its calls one after the other.
 
-    It begins, and is cancelled, after so many turns of the event loop; `outside` is another
-    process, which has a client of its own.
+    `starts` and `cancelled` count turns of the event loop. A caller from `outside` has a client
+    of its own, like another process.
     """
 
     calls: list[Call]
@@ -57,9 +57,9 @@ Round = list[Caller]
 
 @st.composite
 def programs(draw: st.DrawFn, with_many: bool = True) -> list[Round]:
-    """Rounds of callers who mean the same few documents, each ended by reading all of these.
+    """Draw rounds of callers for the same few documents; after each round all are read.
 
-    `with_many` has rounds of one call that means many documents.
+    `with_many` adds rounds with one call for many documents.
     """
     values = draw(st.sampled_from(FAMILIES)) + draw(st.sampled_from(FAMILIES))
     arrays = [[], [None], *([value, "other"] for value in values)]
@@ -92,7 +92,7 @@ def _callers(calls: st.SearchStrategy[Call]) -> st.SearchStrategy[Caller]:
 
 @st.composite
 def _calls(draw: st.DrawFn, ids: st.SearchStrategy[Any], keys: st.SearchStrategy[Any]) -> Call:
-    """A call that means one document at most: by its id, or by its unique key, or by both."""
+    """Draw a call for at most one document: by its id, its unique key, or both."""
     method = draw(st.sampled_from(METHODS))
     own, key = draw(ids), draw(keys)
     match method:
@@ -122,7 +122,7 @@ def _changes(keys: st.SearchStrategy[Any]) -> st.SearchStrategy[Document]:
 
 
 def _alone(ids: list[Any], keys: list[Any]) -> st.SearchStrategy[Call]:
-    """A call that may mean several documents, which MongoDB doesn't take at one moment."""
+    """Return calls for several documents, which MongoDB does not handle at one moment."""
     queries: list[Document] = [{}, {"_id": {"$in": ids}}, {"key": {"$in": keys}}]
     return st.builds(
         lambda method, query: Call(method, (query,)),
@@ -132,6 +132,6 @@ def _alone(ids: list[Any], keys: list[Any]) -> st.SearchStrategy[Call]:
 
 
 def _mostly(good: list[Any], wrong: list[Any]) -> st.SearchStrategy[Any]:
-    """One of `good`, and in one case of ten one of `wrong`."""
+    """Return values of `good`, and in one case of ten one of `wrong`."""
     few = st.sampled_from([good] * 9 + [wrong])
     return few.flatmap(st.sampled_from)

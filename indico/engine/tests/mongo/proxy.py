@@ -1,4 +1,4 @@
-"""`Proxy`: stands between a driver and its MongoDB, and makes their network slow or breaks it."""
+"""`Proxy`: a network between a driver and MongoDB that tests make slow or break."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import bson
 
-# What waits in one direction of a connection before no more is read, like a socket's buffers.
-MAX_WAITING_BYTES = 16 << 20
-_HEADER = struct.Struct("<4i")  # length, id, id of the request that is answered, operation
+# The bytes that may wait in one direction of a connection, as in the buffers of a socket.
+MAX_WAITING_BYTES = 4 << 20
+_HEADER = struct.Struct("<4i")  # length, id, id of the answered request, operation
 _OP_MSG = 2013
-_COMMAND = _HEADER.size + 5  # where its document begins in an OP_MSG
+_COMMAND = _HEADER.size + 5  # the position of the document in an OP_MSG
 _END = b""
 
 
@@ -30,11 +30,11 @@ class Proxy:
             proxy.delay_seconds = 0.005
             proxy.cut()
 
-    `delay_seconds` is how long every byte is on its way, in each direction; connecting takes no
-    longer. `refuse` resets new connections. `cut_after` resets all of them in place of passing on
-    the message with that number, counted from now, in both directions; 0 is never. While
-    `commands` is a list, every command is appended to it, without the documents of an insert and
-    the like, which go beside it. The messages by which a driver watches its server don't count.
+    `delay_seconds` delays every byte in each direction, but not connecting. `refuse` resets new
+    connections. `cut_after` resets all connections in place of the message with that number. The
+    messages in both directions are counted from now; 0 is never. While `commands` is a list,
+    every command is appended to it, without the documents of an insert. The messages by which a
+    driver watches its server don't count.
     """
 
     def __init__(self, uri: str) -> None:
@@ -45,7 +45,7 @@ class Proxy:
         self.requests = Traffic()
         self.answers = Traffic()
         self._uri = urlsplit(uri)
-        self._mongodb = str(self._uri.hostname), self._uri.port or 27017
+        self._server_address = str(self._uri.hostname), self._uri.port or 27017
         self._ends: set[_End] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -66,7 +66,7 @@ class Proxy:
         self._loop.close()
 
     def freeze(self, *, requests: bool = True, answers: bool = True) -> None:
-        """Holds what goes in these directions until `thaw()`."""
+        """Hold all bytes in these directions until `thaw()`."""
         self.requests.frozen, self.answers.frozen = requests, answers
 
     def thaw(self) -> None:
@@ -74,7 +74,7 @@ class Proxy:
         self._do(self._release)
 
     def cut(self) -> None:
-        """Resets all connections. What was held or under way is lost."""
+        """Reset all connections. Bytes that were held or in flight are lost."""
         self._do(self._reset)
 
     def _do(self, work: Callable[[], None]) -> None:
@@ -92,7 +92,7 @@ class Proxy:
             end.reset()
 
     def _passes(self, message: bytearray, traffic: Traffic) -> bool:
-        """Whether `message` goes on; if not, all connections are reset."""
+        """Return whether `message` is passed on; otherwise reset all connections."""
         traffic.messages += 1
         if self.commands is not None and traffic is self.requests:
             size = int.from_bytes(message[_COMMAND : _COMMAND + 4], "little")
@@ -107,7 +107,7 @@ class Proxy:
 
 @dataclass
 class Traffic:
-    """What came from one side."""
+    """The traffic that came from one side."""
 
     bytes: int = 0
     messages: int = 0
@@ -115,10 +115,10 @@ class Traffic:
 
 
 class _End(asyncio.Protocol):
-    """The proxy's connection with one side; what comes in goes out at its `other` end."""
+    """The proxy's connection with one side; its bytes go out at the `other` end."""
 
     other: _End
-    watches = True  # whether the driver only asks for the state of its server
+    watches = True  # the driver only asks for the state of its server
 
     def __init__(self, proxy: Proxy, incoming: Traffic) -> None:
         self._proxy = proxy
@@ -157,14 +157,14 @@ class _End(asyncio.Protocol):
         self.other.send(_END)
 
     def send(self, data: bytes) -> None:
-        """Writes `data` when its time has come, after all that waits already."""
+        """Write `data` after its delay, and after all data that waits already."""
         self._waiting.append((self._proxy._loop.time() + self._proxy.delay_seconds, data))
         self._waiting_bytes += len(data)
         if self._timer is None:
             self.release()
 
     def release(self) -> None:
-        """Writes what has waited long enough."""
+        """Write the data that has waited long enough."""
         if self._transport is None:
             return
         if self._timer is not None:
@@ -184,7 +184,7 @@ class _End(asyncio.Protocol):
         self.resume_writing()
 
     def resume_writing(self) -> None:
-        """The other side may send on, unless too much waits for this one."""
+        """Read from the other side again, unless too much waits for this one."""
         transport, sender = self._transport, self.other._transport
         if transport is None or sender is None:
             return
@@ -202,7 +202,7 @@ class _End(asyncio.Protocol):
 
 
 class _Client(_End):
-    """The end that a client has connected to; it sees to the other one."""
+    """The end that a client has connected to; it connects the other end."""
 
     def __init__(self, proxy: Proxy) -> None:
         super().__init__(proxy, proxy.requests)
@@ -224,6 +224,6 @@ class _Client(_End):
         try:
             if proxy.refuse:
                 raise ConnectionRefusedError
-            await proxy._loop.create_connection(lambda: self.other, *proxy._mongodb)
+            await proxy._loop.create_connection(lambda: self.other, *proxy._server_address)
         except OSError:
             self.reset()

@@ -1,4 +1,4 @@
-"""`Referee`: lets callers loose on a `Collection`, and judges whether they were served rightly."""
+"""`Referee` runs concurrent callers of a `Collection`, and judges their answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RAW = CodecOptions(document_class=RawBSONDocument)
 
 
 class Referee:
-    """For `things`, which is empty; `outside` is the same one, by a client of its own."""
+    """A judge of the collection `things`, which is empty; `outside` is another client's view."""
 
     def __init__(self, things: Collection, outside: Any) -> None:
         self._things = things
@@ -36,13 +36,13 @@ class Referee:
 
     @property
     def is_settled(self) -> bool:
-        """Whether every call is known to have had its effect, or none."""
+        """Return whether the effect of every call is known."""
         return self._left == {frozenset()}
 
     async def judge(self, callers: Round, seconds: float = 15, faults: bool = False) -> None:
-        """Plays a round; raises AssertionError if there is no explanation for what came out.
+        """Play a round. Raises AssertionError if no order of the calls explains the answers.
 
-        Nobody may wait longer than `seconds`. With `faults` a call may fail as `Unavailable`.
+        No caller may wait longer than `seconds`. With `faults` a call may raise `Unavailable`.
         """
         records = await self._play(callers, seconds)
         for record in records:
@@ -101,7 +101,7 @@ class Referee:
 
 
 async def _directly(collection: Any, method: str, arguments: Any) -> Any:
-    """What the method of `Collection` answers, or the error that it raises."""
+    """Return what the method of `Collection` answers, or the error that it raises."""
     query, *changes = arguments
     if method.endswith("_by_id"):
         query = {"_id": query}
@@ -127,7 +127,7 @@ async def _directly(collection: Any, method: str, arguments: Any) -> Any:
 
 
 def _begun(call: Call, now: int) -> Record:
-    """A copy of `call` that no other is like."""
+    """Return a copy of `call` with values that no other call has."""
     record = Record(copy.deepcopy(call), now)
     fields = record.call.document
     if call.method == "insert":
@@ -142,7 +142,7 @@ def _begun(call: Call, now: int) -> Record:
 
 
 def _name(records: Iterable[Record], after: State) -> None:
-    """Gives the documents that were inserted without an id the one that they got."""
+    """Give each document that was inserted without an id the id that it got."""
     unnamed: dict[Any, Record] = {record.start: record for record in records if record.is_unnamed}
     seen = (record.outcome for record in records if isinstance(record.outcome, bytes))
     for fields in map(decode, itertools.chain(after, seen)):
@@ -151,7 +151,7 @@ def _name(records: Iterable[Record], after: State) -> None:
 
 
 def _spoil(value: Any) -> None:
-    """Changes all that can be changed in what a caller holds, which must hurt no other caller."""
+    """Change everything in a caller's objects, because no other caller may share them."""
     if isinstance(value, dict):
         _spoil(list(value.values()))
         value["spoilt"] = True

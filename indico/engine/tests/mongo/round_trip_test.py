@@ -1,4 +1,4 @@
-"""`RoundTripTest`: a test of one collection, which also sees the database from outside."""
+"""`RoundTripTest`: a test of one collection, with a second client of the same database."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from .referee import Referee
 
 
 class RoundTripTest(ServerTest):
-    """`self.things` has a unique index on `key`; `self.stored` is the same, by another client."""
+    """`self.things` with a unique index on `key`; `self.stored` is the second client's view."""
 
     def setUp(self) -> None:
         super().setUp()
         self.run_async(self.open())
 
-    def mongodb(self) -> str:
+    def server_uri(self) -> str:
         return mongodb_uri()
 
     def uri(self) -> str:
-        return self.mongodb()
+        return self.server_uri()
 
     async def open(self) -> None:
         self.outside: AsyncMongoClient[Any] = AsyncMongoClient(
-            self.mongodb(), uuidRepresentation="standard"
+            self.server_uri(), uuidRepresentation="standard"
         )
         await self.make_things("things")
 
@@ -48,7 +48,7 @@ class RoundTripTest(ServerTest):
 
     @asynccontextmanager
     async def referee(self) -> AsyncIterator[Referee]:
-        """For `self.things`, which are emptied after it."""
+        """Yield a referee of `self.things`, which are empty afterwards."""
         referee = Referee(self.things, self.stored)
         try:
             yield referee
@@ -65,10 +65,10 @@ class RoundTripTest(ServerTest):
 
 
 class ProxiedTest(RoundTripTest):
-    """`self.proxy` stands before MongoDB, but not before the client of `self.stored`."""
+    """`self.proxy` in front of MongoDB, but not for the client of `self.stored`."""
 
     def setUp(self) -> None:
-        self.proxy = self.enterContext(Proxy(self.mongodb()))
+        self.proxy = self.enterContext(Proxy(self.server_uri()))
         super().setUp()
 
     def uri(self) -> str:
@@ -76,9 +76,9 @@ class ProxiedTest(RoundTripTest):
 
 
 def property_settings(examples: int) -> settings:
-    """So many examples, the same every time.
+    """Return settings for so many examples, the same in every run.
 
-    With PROPERTY_EXAMPLES=20 in the environment 20 times as many, at random.
+    PROPERTY_EXAMPLES=20 in the environment makes 20 times as many, at random.
     """
     factor = int(os.environ.get("PROPERTY_EXAMPLES", "0"))
     return settings(
@@ -92,7 +92,7 @@ def property_settings(examples: int) -> settings:
 
 
 async def eventually(condition: Callable[[], Any], seconds: float = 30) -> None:
-    """Waits until `condition` holds, while the event loop goes on."""
+    """Wait until `condition` holds, without blocking the event loop."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"
@@ -100,5 +100,5 @@ async def eventually(condition: Callable[[], Any], seconds: float = 30) -> None:
 
 
 async def together(*operations: Awaitable[Any]) -> list[Any]:
-    """What each of them answers or raises, begun at the same time."""
+    """Begin all at the same time, and return what each answers or raises."""
     return await asyncio.gather(*operations, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Many operations on one collection at the same time: each is served as if it were alone."""
+"""Many concurrent operations on one collection: each is answered as if it were alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import copy
 import logging
 from random import Random
-from typing import Any, ClassVar
+from typing import Any
 
 from hypothesis import given
 from tornado.testing import gen_test
@@ -26,7 +26,7 @@ from .round_trip_test import RoundTripTest, property_settings, together
 
 
 class PropertyTest(RoundTripTest):
-    """Programs of concurrent callers, made up by hypothesis; `Referee` judges what comes out."""
+    """Programs of concurrent callers, drawn by hypothesis and judged by `Referee`."""
 
     @property_settings(60)
     @given(programs())
@@ -39,11 +39,18 @@ class PropertyTest(RoundTripTest):
                 await referee.judge(callers)
 
 
-class ConcurrentTest(RoundTripTest):
-    """Each promise by itself, with as many callers as it takes to break it."""
-
+class ConcurrentCase(RoundTripTest):
     async def insert_numbers(self, count: int) -> None:
         await self.stored.insert_many([{"_id": n, "key": n} for n in range(count)])
+
+    async def make(self, call: Call) -> Any:
+        """Return what `call` answers, or its error."""
+        made = getattr(self.things, call.method)(*copy.deepcopy(call.arguments))
+        return (await together(made))[0]
+
+
+class ConcurrentTest(ConcurrentCase):
+    """One promise a test, with enough callers to break it."""
 
     @gen_test
     async def test_each_gets_its_own_document(self) -> None:
@@ -138,10 +145,9 @@ class ConcurrentTest(RoundTripTest):
             self.assertEqual(result, answer, call)
         self.assertEqual(await self.things.delete({"_id": {"$lt": 5}, "key": {"$gt": 2}}), 2)
 
-    async def make(self, call: Call) -> Any:
-        """What it answers, or its error."""
-        made = getattr(self.things, call.method)(*copy.deepcopy(call.arguments))
-        return (await together(made))[0]
+
+class OneDocumentTest(ConcurrentCase):
+    """Many changes of one document or key."""
 
     @gen_test(timeout=30)
     async def test_one_of_several_deletes_finds_it(self) -> None:
@@ -167,7 +173,7 @@ class ConcurrentTest(RoundTripTest):
 
     @gen_test
     async def test_updates_tell_of_one_another_in_one_order(self) -> None:
-        """Answers that know of the same updates know the same one as the last."""
+        """Answers that show the same updates agree on the last one."""
         await self.insert_numbers(1)
         updates = (self.things.update_by_id(0, {"last": n, f"field {n}": 1}) for n in range(50))
         last: dict[frozenset[str], int] = {}
@@ -220,6 +226,10 @@ class ConcurrentTest(RoundTripTest):
         found = await together(*map(self.things.find_one, queries))
         self.assertEqual([document["_id"] for document in found], [*range(16), *range(16)])
 
+
+class ConnectionTest(ConcurrentCase):
+    """Operations while the database is not open, or open in another event loop."""
+
     @gen_test
     async def test_not_open(self) -> None:
         await db.disconnect()
@@ -234,13 +244,16 @@ class ConcurrentTest(RoundTripTest):
         self.assertEqual([await self.make(call) for call in calls], [1, {"_id": 1}, True])
 
     def test_one_event_loop_after_the_other(self) -> None:
-        """What one leaves behind, closed or just stopped, is in no other one's way."""
+        """Operations that a closed or stopped loop has left do not disturb the next loop."""
 
-        async def leave() -> None:
+        async def abandon() -> None:
             await db.connect(self.uri(), self.database, self.config.mongodb_driver)
             finds = (self.things.find_by_id(n) for n in range(20))
             updates = (self.things.update_by_id(n, {"n": n}) for n in range(20))
-            self.left = [*map(asyncio.ensure_future, finds), *map(asyncio.ensure_future, updates)]
+            self.abandoned = [
+                *map(asyncio.ensure_future, finds),
+                *map(asyncio.ensure_future, updates),
+            ]
             await asyncio.sleep(0)
 
         async def use() -> None:
@@ -250,46 +263,10 @@ class ConcurrentTest(RoundTripTest):
             await db.disconnect()
 
         self.run_async(db.disconnect())
-        logging.disable()  # the drivers complain of being left like this
+        logging.disable()  # the drivers log that they were not closed
         self.addCleanup(logging.disable, logging.NOTSET)
-        asyncio.run(leave())
+        asyncio.run(abandon())
         with asyncio.Runner() as stopped:
-            stopped.run(leave())
+            stopped.run(abandon())
             asyncio.run(use())
         self.run_async(db.connect(self.uri(), self.database, self.config.mongodb_driver))
-
-
-class BoundsTest(RoundTripTest):
-    """More than fits into one command, by number or by size."""
-
-    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 60}
-
-    @gen_test(timeout=60)
-    async def test_many(self) -> None:
-        count = 5000
-        inserted = await together(*(self.things.insert({"_id": n, "key": n}) for n in range(count)))
-        self.assertEqual(inserted, [*range(count)])
-        found = await together(*(self.things.find_by_id(n) for n in range(count)))
-        self.assertEqual(found, [{"_id": n, "key": n} for n in range(count)])
-
-    @gen_test(timeout=60)
-    async def test_large_documents(self) -> None:
-        large = "x" * (1 << 20)
-        inserts = (self.things.insert({"_id": n, "key": n, "n": large}) for n in range(64))
-        self.assertEqual(await together(*inserts), [*range(64)])
-        for n, found in enumerate(await together(*(self.things.find_by_id(n) for n in range(64)))):
-            self.assertEqual((found["_id"], len(found["n"])), (n, len(large)))
-
-    @gen_test(timeout=60)
-    async def test_large_arguments(self) -> None:
-        large = "x" * (1 << 20)
-        await self.stored.insert_many([{"_id": f"{large}{n}", "key": n} for n in range(20)])
-        for n, found in enumerate(
-            await together(*(self.things.find_by_id(f"{large}{n}") for n in range(40)))
-        ):
-            self.assertEqual(found and found["key"], n if n < 20 else None)
-        updates = (self.things.update_by_id(f"{large}{n}", {"n": large}) for n in range(40))
-        results = await together(*updates)
-        self.assertEqual([bool(result) for result in results], [True] * 20 + [False] * 20)
-        deletes = (self.things.delete_by_id(f"{large}{n}") for n in range(40))
-        self.assertEqual(await together(*deletes), [True] * 20 + [False] * 20)

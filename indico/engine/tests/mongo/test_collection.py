@@ -22,6 +22,7 @@ from pymongo.errors import (
 from tornado.testing import gen_test
 
 from ...error import APIError, Conflict, ServerError, Unavailable
+from ...mongo.clock import now
 from ...mongo.collection import Collection
 from ...mongo.driver import ObjectId, mongodb
 from ...mongo.operation import guard
@@ -52,10 +53,10 @@ class CollectionTest(ServerTest):
 
     @gen_test
     async def test_without_indexes(self) -> None:
-        plain = Collection("plain")
-        Collection.declared.remove(plain)
-        await plain.make_indexes()
-        self.assertNotIn("plain", await mongodb.list_collection_names())
+        bare = Collection("bare")
+        Collection.declared.remove(bare)
+        await bare.make_indexes()
+        self.assertNotIn("bare", await mongodb.list_collection_names())
 
     @gen_test
     async def test_many(self) -> None:
@@ -69,6 +70,31 @@ class CollectionTest(ServerTest):
         )
         self.assertEqual(len(await self.things.find({})), 3)
         self.assertEqual(await self.things.delete({"key": {"$gt": 1}}), 2)
+
+    @gen_test
+    async def test_part(self) -> None:
+        """About 2 MB of documents are a part, and a larger document is a part by itself."""
+        for key, size in enumerate([1_500_000, 1_500_000, 3_000_000, 10, 10]):
+            await self.things.insert({"_id": key, "key": key, "text": "x" * size})
+        parts: list[list[int]] = [[]]
+        while len(parts[-1]) or len(parts) == 1:
+            query = {"key": {"$nin": [key for part in parts for key in part]}}
+            found = await self.things.find_part(query, sort=[("key", 1)], limit=2)
+            parts.append([thing["_id"] for thing in found])
+        self.assertEqual(parts, [[], [0], [1], [2], [3, 4], []])
+
+    @gen_test
+    async def test_ids(self) -> None:
+        for key in range(3):
+            await self.things.insert({"_id": key, "key": key})
+        self.assertEqual(await self.things.find_ids({"key": {"$gt": 0}}, 5), [1, 2])
+        self.assertEqual(len(await self.things.find_ids({}, 2)), 2)
+
+    @gen_test
+    async def test_a_time_is_read_as_it_was_written(self) -> None:
+        time = now()
+        await self.things.insert({"_id": 1, "time": time})
+        self.assertEqual(await self.things.find_by_id(1), {"_id": 1, "time": time})
 
     @gen_test
     async def test_conflict(self) -> None:
@@ -92,7 +118,7 @@ class CollectionTest(ServerTest):
 
 
 class GuardTest(ServerTest):
-    """Which error of the driver is which of ours."""
+    """The error of the API for each error of the driver."""
 
     def raised(self, error: BaseException) -> APIError:
         async def operation() -> None:
@@ -112,7 +138,7 @@ class GuardTest(ServerTest):
             (AutoReconnect("gone"), Unavailable),
             (NetworkTimeout("slow"), Unavailable),
             (NotPrimaryError("secondary"), Unavailable),
-            (ServerSelectionTimeoutError("nobody"), Unavailable),
+            (ServerSelectionTimeoutError("no server"), Unavailable),
             (WaitQueueTimeoutError("pool"), Unavailable),
             (ExecutionTimeout("maxTimeMS"), Unavailable),
             (WTimeoutError("majority"), Unavailable),
@@ -123,9 +149,9 @@ class GuardTest(ServerTest):
             (PyMongoError("whatever"), ServerError),
             (InvalidDocument("Invalid document: {'password_hash': ...}"), ServerError),
         ]
-        for error, ours in errors:
+        for error, expected in errors:
             with self.subTest(error=error):
-                self.assertIs(type(self.raised(error)), ours)
+                self.assertIs(type(self.raised(error)), expected)
 
     def test_documents_do_not_reach_the_log(self) -> None:
         details = {"codeName": "DocumentValidationFailure", "errInfo": {"value": "$argon2id$"}}
@@ -135,7 +161,7 @@ class GuardTest(ServerTest):
         ]
         for error in errors:
             text = "".join(traceback.format_exception(self.raised(error)))
-            self.assertNotIn("argon2id", text.split("raise ours from")[-1])
+            self.assertNotIn("argon2id", text.split("raise api_error from")[-1])
 
     @gen_test
     async def test_an_operation_that_hangs(self) -> None:

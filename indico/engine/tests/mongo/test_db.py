@@ -1,4 +1,4 @@
-"""Opening and closing the database."""
+"""The connection to MongoDB, and its indexes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ...mongo.driver import Driver, mongodb
 from ..environment import CHOSEN
 from ..server_test import ServerTest, mongodb_uri
 
-NOBODY = "mongodb://127.0.0.1:1/?directConnection=true"
+NO_SERVER = "mongodb://127.0.0.1:1/?directConnection=true"
 
+DRIVERS: list[Driver] = ["motor", "pymongo"]
 DRIVER: Any = CHOSEN["mongodb_driver"]
 
 
 class ConnectTest(IsolatedAsyncioTestCase):
     integration = True
-    driver: Driver = "motor"
 
     async def asyncTearDown(self) -> None:
         await disconnect()
@@ -38,12 +38,6 @@ class ConnectTest(IsolatedAsyncioTestCase):
         self.assertTrue(await ping())
         await mongodb.client.drop_database("test_connect")
 
-    async def test_driver(self) -> None:
-        await connect(mongodb_uri(), "test_connect", DRIVER)
-        module = type(mongodb.client).__module__
-        self.assertEqual(module.split(".")[0], DRIVER)
-        await mongodb.client.drop_database("test_connect")
-
     async def test_not_open(self) -> None:
         with self.assertRaisesRegex(Unavailable, "not open"):
             mongodb.users  # noqa: B018
@@ -51,18 +45,13 @@ class ConnectTest(IsolatedAsyncioTestCase):
             mongodb._secret  # noqa: B018
         await disconnect()
 
-    async def test_nobody_answers(self) -> None:
-        text = await self.refusal(NOBODY)
+    async def test_no_server_answers(self) -> None:
+        text = await self.refusal(NO_SERVER)
         self.assertIn("MongoDB does not answer", text)
         self.assertIn("mongodb_uri", text)
 
     async def test_malformed_uri(self) -> None:
-        for uri in (
-            "nonsense",
-            "mongodb://",
-            "http://a",
-            "mongodb://a:b:c",
-        ):
+        for uri in ("nonsense", "mongodb://", "http://a", "mongodb://a:b:c"):
             with self.subTest(uri=uri):
                 self.assertIn("mongodb_uri", await self.refusal(uri))
 
@@ -97,12 +86,41 @@ class ConnectTest(IsolatedAsyncioTestCase):
         await mongodb.client.drop_database("test_connect")
 
     async def test_ping(self) -> None:
-        mongodb.open(NOBODY, "test_connect", DRIVER, 5)
+        mongodb.open(NO_SERVER, "test_connect", DRIVER, 5)
         self.assertFalse(await ping(0.1))
 
 
-class ConnectOnPyMongoTest(ConnectTest):
-    driver: Driver = "pymongo"
+class DriversTest(IsolatedAsyncioTestCase):
+    """Both drivers, whichever one the other tests use."""
+
+    integration = True
+
+    async def asyncTearDown(self) -> None:
+        await disconnect()
+
+    async def test_open(self) -> None:
+        for driver in DRIVERS:
+            with self.subTest(driver=driver):
+                await connect(mongodb_uri(), "test_drivers", driver)
+                module = type(mongodb.client).__module__
+                self.assertEqual(module.split(".")[0], driver)
+                self.assertTrue(await ping())
+                await disconnect()
+
+    async def test_aggregate(self) -> None:
+        for driver in DRIVERS:
+            with self.subTest(driver=driver):
+                await connect(mongodb_uri(), "test_drivers", driver)
+                await mongodb.things.delete_many({})
+                await mongodb.things.insert_many([{"n": 1}, {"n": 2}])
+                total = {"$group": {"_id": None, "total": {"$sum": "$n"}}}
+                found = await mongodb.aggregate("things", [total])
+                self.assertEqual(found, [{"_id": None, "total": 3}])
+
+    async def test_no_server_answers(self) -> None:
+        for driver in DRIVERS:
+            with self.subTest(driver=driver), self.assertRaisesRegex(StartError, "not answer"):
+                await connect(NO_SERVER, "test_drivers", driver, 0.1)
 
 
 class IndexTest(ServerTest):

@@ -1,4 +1,4 @@
-"""That `explain` finds an order where there is one, and none where there is none."""
+"""`explain` finds an order exactly where there is one."""
 
 from __future__ import annotations
 

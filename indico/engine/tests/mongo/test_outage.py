@@ -26,22 +26,22 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
 
 
 class OutageTest(ProcessTest):
-    flags = ("--mongodb-timeout-seconds", "0.5")
+    """Servers of one MongoDB, which is killed or frozen."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.mongodb = Embedded(self.folder, None, lambda line: None)
-        self.mongodb.start()
-        self.addCleanup(self.mongodb.stop)
-        self.server = self.serve("--mongodb-uri", self.mongodb.uri)
-        _, registered = self.server.call("/auth/register", REGISTER)
-        self.token = registered["token"]
+        self.embedded = Embedded(self.folder, None, lambda line: None)
+        self.embedded.start()
+
+    def start(self, *flags: str) -> ServerProcess:
+        uri = ("--mongodb-uri", self.embedded.uri)
+        return super().start(*uri, "--mongodb-timeout-seconds", "0.5", *flags)
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
         self.end_all()
         yield
-        self.mongodb.start()
+        self.embedded.start()
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -52,13 +52,21 @@ class OutageTest(ProcessTest):
         finally:
             process.resume()
 
-    def call(self, call: tuple[str, Any]) -> tuple[int, float]:
-        started = time.monotonic()
-        status, _ = self.server.call(*call, token=self.token)
-        return status, time.monotonic() - started
+    def test_the_server_goes_on(self) -> None:
+        """A frozen MongoDB holds its connections, and more calls wait than there are threads."""
+        self.server = self.serve()
+        _, registered = self.server.call("/auth/register", REGISTER)
+        self.token = registered["token"]
+        with self.stopped():
+            self.survive(CALLS)
+        self.recover()
+        with self.frozen():
+            self.survive([("/user/get", {})] * 100)
+        self.recover()
+        self.assertEqual(self.server.stop(), 0)
 
     def survive(self, calls: list[tuple[str, dict[str, Any]]]) -> None:
-        """Every call is answered 503 in time, and the server lives."""
+        """Check that every call is answered 503 in time, and that the server lives."""
         with ThreadPoolExecutor(len(calls)) as pool:
             for call, (status, seconds) in zip(calls, pool.map(self.call, calls), strict=True):
                 with self.subTest(call=call[0]):
@@ -68,28 +76,23 @@ class OutageTest(ProcessTest):
         self.assertEqual(self.server.call("/healthz"), (200, "ok"))
         self.assertEqual(self.server.call("/readyz")[0], 503)
 
-    def recover(self, server: ServerProcess) -> None:
-        until(lambda: server.call("/readyz")[0] == 200)
-        until(lambda: server.call("/user/get", token=self.token)[0] == 200)
-        _, user = server.call("/user/get", token=self.token)
-        self.assertEqual((user["email"], user["name"]), ("ada@example.com", None))
-        self.assertEqual(server.stop(), 0)
+    def call(self, call: tuple[str, Any]) -> tuple[int, float]:
+        started = time.monotonic()
+        status, _ = self.server.call(*call, token=self.token)
+        return status, time.monotonic() - started
 
-    def test_stopped(self) -> None:
-        with self.stopped():
-            self.survive(CALLS)
-        self.recover(self.server)
+    def recover(self) -> None:
+        until(lambda: self.server.call("/readyz")[0] == 200)
+        until(lambda: self.server.call("/user/get", token=self.token)[0] == 200)
+        _, user = self.server.call("/user/get", token=self.token)
+        self.assertEqual((user["email"], user["name"]), ("ada@example.com", None))
 
     def test_the_server_stops_meanwhile(self) -> None:
-        for away in (self.stopped, self.frozen):
+        servers = [self.start() for _ in range(2)]
+        for server in servers:
+            server.wait_until_it_listens()
+        for server, away in zip(servers, (self.stopped, self.frozen), strict=True):
             with away():
-                self.call(("/user/get", {}))
-                self.server.signal(signal.SIGTERM)
-                self.assertEqual(self.server.wait(15), 0)
-            self.server = self.serve("--mongodb-uri", self.mongodb.uri)
-
-    def test_frozen(self) -> None:
-        """It holds its connections and does not answer; many more wait than there are threads."""
-        with self.frozen():
-            self.survive([("/user/get", {})] * 100)
-        self.recover(self.server)
+                self.assertEqual(server.call("/auth/login", REGISTER)[0], 503)
+                server.signal(signal.SIGTERM)
+                self.assertEqual(server.wait(15), 0)

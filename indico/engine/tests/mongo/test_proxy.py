@@ -1,4 +1,4 @@
-"""That the proxy does to the network what the tests which use it rely on."""
+"""The proxy does to the network what its options say."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .proxy import MAX_WAITING_BYTES, Proxy
 
 
 class ProxyTest(unittest.TestCase):
-    """Before MongoDB, with a driver that doesn't try again."""
+    """The proxy in front of MongoDB, with a driver that doesn't retry."""
 
     integration = True
 
@@ -108,7 +108,7 @@ class ProxyTest(unittest.TestCase):
 
 
 class StreamTest(unittest.TestCase):
-    """Before a server that sends back what it gets."""
+    """The proxy in front of a server that sends everything back."""
 
     def setUp(self) -> None:
         self.echo = self.enterContext(Echo())
@@ -117,7 +117,7 @@ class StreamTest(unittest.TestCase):
         self.client.settimeout(10)
 
     def test_a_delay_holds_up_nobody_else(self) -> None:
-        """A hundred messages in small pieces are under way together, and keep their order."""
+        """A hundred messages in small pieces are in flight together, and keep their order."""
         self.proxy.delay_seconds = 0.1
         started = time.monotonic()
         sent = b"".join(message(b"%d" % n) for n in range(100))
@@ -159,7 +159,7 @@ class StreamTest(unittest.TestCase):
 
 
 class Echo:
-    """A server on a free port, until a client says bye."""
+    """A server on a free port that sends back everything until a client says bye."""
 
     def __enter__(self) -> Self:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -194,12 +194,12 @@ def connect(proxy: Proxy) -> socket.socket:
 
 
 def message(content: bytes) -> bytes:
-    """As MongoDB frames it."""
+    """Return `content` framed as a message of MongoDB."""
     return struct.pack("<4i", 16 + len(content), 0, 0, 0) + content
 
 
 def receive(client: socket.socket, size: int) -> bytes:
-    """What comes, up to `size` bytes; less if the connection ends."""
+    """Return up to `size` bytes; less if the connection ends."""
     received = bytearray()
     with suppress(ConnectionResetError):
         while len(received) < size and (data := client.recv(1 << 20)):

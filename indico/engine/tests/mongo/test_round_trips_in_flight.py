@@ -1,4 +1,4 @@
-"""Operations that come, and callers that go, while others wait for an answer of MongoDB."""
+"""Operations that begin, and callers that are cancelled, while others are in flight."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .round_trip_test import ProxiedTest, eventually, together
 
 class InFlightTest(ProxiedTest):
     async def sent(self, *calls: Call) -> list[asyncio.Task[Any]]:
-        """Callers of whom at least one has its answer on the way, which is held."""
+        """Return callers, of which at least one waits for an answer that the proxy holds."""
         self.proxy.freeze(requests=False)
         answers = self.proxy.answers.messages
         callers = [asyncio.create_task(self.made(call)) for call in calls]
@@ -41,7 +41,7 @@ class InFlightTest(ProxiedTest):
 
     @gen_test
     async def test_an_update_that_found_nothing_stays_so(self) -> None:
-        """Even if there is a document by the time at which it could read one."""
+        """The answer is None even if a document is inserted before the read."""
         self.proxy.delay_seconds = 0.02
         answers = self.proxy.answers.messages
         caller = asyncio.create_task(self.things.update_by_id(1, {"n": 1}))
@@ -116,7 +116,7 @@ class InFlightTest(ProxiedTest):
 
 
 class SharingTest(ProxiedTest):
-    """How many commands MongoDB gets."""
+    """The number of commands that MongoDB gets."""
 
     async def commands(self, *operations: Coroutine[Any, Any, Any]) -> list[str]:
         commands: list[dict[str, Any]] = []
@@ -145,7 +145,7 @@ class SharingTest(ProxiedTest):
 
     @gen_test
     async def test_one_alone(self) -> None:
-        """It is one command, which leaves before the caller has waited for anything."""
+        """A lone operation is one command, and does not wait for others."""
         await self.things.find_by_id(1)
         self.assertEqual(await self.commands(self.things.find_by_id(1)), ["find"])
         self.assertEqual(await self.commands(self.things.find_one({"key": 1})), ["find"])

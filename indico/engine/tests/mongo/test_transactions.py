@@ -1,49 +1,78 @@
+"""Transactions, on both drivers."""
+
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from tornado.testing import gen_test
 
-from ...error import Conflict, ServerError
+from ...error import Conflict, ServerError, Unavailable
 from ...mongo.driver import mongodb
 from ...mongo.transactions import transaction
-from ..server_test import ServerTest
+from .fail_point_test import FailPointTest
+
+PYMONGO: dict[str, Any] = {"mongodb_driver": "pymongo"}
 
 
-class TransactionTest(ServerTest):
-    async def both(self, last: Any) -> Any:
-        """Insert two documents in one transaction, the second of them `last`."""
-
+class TransactionTest(FailPointTest):
+    async def insert_two(self, last: Any) -> Any:
         async def work(session: Any) -> str:
-            await mongodb.things.insert_one({"_id": 1}, session=session)
-            await mongodb.things.insert_one(last, session=session)
+            await mongodb.things.insert_one({"_id": "a", "key": "a"}, session=session)
+            await mongodb.things.insert_one({"key": "b", **last}, session=session)
             return "done"
 
         return await transaction(work)
 
     @gen_test
     async def test_valid(self) -> None:
-        self.assertEqual(await self.both({"_id": 2}), "done")
-        self.assertEqual(await mongodb.things.count_documents({}), 2)
+        self.assertEqual(await self.insert_two({"_id": "b"}), "done")
+        self.assertEqual(await self.stored.count_documents({}), 12)
 
     @gen_test
     async def test_all_or_none(self) -> None:
         with self.assertRaises(Conflict):
-            await self.both({"_id": 1})
+            await self.insert_two({"_id": "a"})
         with self.assertRaises(ServerError):
-            await self.both({"_id": [1]})
-        self.assertEqual(await mongodb.things.count_documents({}), 0)
+            await self.insert_two({"_id": ["b"]})
+        self.assertEqual(await self.stored.count_documents({}), 10)
 
     @gen_test
     async def test_an_error_of_the_work(self) -> None:
         async def work(session: Any) -> None:
-            await mongodb.things.insert_one({"_id": 1}, session=session)
+            await mongodb.things.insert_one({"_id": "a", "key": "a"}, session=session)
             raise KeyError
 
         with self.assertRaises(KeyError):
             await transaction(work)
-        self.assertEqual(await mongodb.things.count_documents({}), 0)
+        self.assertEqual(await self.stored.count_documents({}), 10)
+
+    @gen_test
+    async def test_the_work_runs_again_after_another_change(self) -> None:
+        seen = []
+
+        async def work(session: Any) -> None:
+            thing = await mongodb.things.find_one({"_id": 1}, session=session)
+            seen.append(thing.get("n"))
+            if len(seen) == 1:
+                await self.stored.update_one({"_id": 1}, {"$set": {"n": 5}})
+            await mongodb.things.update_one({"_id": 1}, {"$inc": {"n": 1}}, session=session)
+
+        await transaction(work)
+        self.assertEqual(seen, [None, 5])
+        self.assertEqual(await self.stored.find_one(1), {"_id": 1, "key": 1, "n": 6})
+
+    @gen_test(timeout=60)
+    async def test_the_result_of_the_commit_is_unknown(self) -> None:
+        async def rename(session: Any) -> None:
+            await mongodb.things.update_one({"_id": 0}, {"$set": {"key": "b"}}, session=session)
+
+        async with self.failing("commitTransaction", errorCode=50):
+            with self.assertRaises(Unavailable):
+                await transaction(rename)
+        self.assertEqual(await self.stored.find_one(0), {"_id": 0, "key": 0})
+        # An update of that document fails if a transaction still locks it.
+        await self.recover()
 
 
 class TransactionOnPyMongoTest(TransactionTest):
-    settings = {"mongodb_driver": "pymongo"}  # noqa: RUF012
+    settings: ClassVar[dict[str, Any]] = {**TransactionTest.settings, **PYMONGO}

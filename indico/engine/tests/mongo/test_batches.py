@@ -1,0 +1,45 @@
+"""Batches that reach the limits of one command."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from tornado.testing import gen_test
+
+from .round_trip_test import RoundTripTest, together
+
+
+class BoundsTest(RoundTripTest):
+    """Batches that exceed one command by number or by size."""
+
+    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 60}
+
+    @gen_test(timeout=60)
+    async def test_many(self) -> None:
+        count = 2000
+        inserted = await together(*(self.things.insert({"_id": n, "key": n}) for n in range(count)))
+        self.assertEqual(inserted, [*range(count)])
+        found = await together(*(self.things.find_by_id(n) for n in range(count)))
+        self.assertEqual(found, [{"_id": n, "key": n} for n in range(count)])
+
+    @gen_test(timeout=60)
+    async def test_large_documents(self) -> None:
+        large = "x" * (1 << 20)
+        inserts = (self.things.insert({"_id": n, "key": n, "n": large}) for n in range(64))
+        self.assertEqual(await together(*inserts), [*range(64)])
+        for n, found in enumerate(await together(*(self.things.find_by_id(n) for n in range(64)))):
+            self.assertEqual((found["_id"], len(found["n"])), (n, len(large)))
+
+    @gen_test(timeout=60)
+    async def test_large_arguments(self) -> None:
+        large = "x" * (1 << 20)
+        await self.stored.insert_many([{"_id": f"{large}{n}", "key": n} for n in range(20)])
+        for n, found in enumerate(
+            await together(*(self.things.find_by_id(f"{large}{n}") for n in range(40)))
+        ):
+            self.assertEqual(found and found["key"], n if n < 20 else None)
+        updates = (self.things.update_by_id(f"{large}{n}", {"n": large}) for n in range(40))
+        results = await together(*updates)
+        self.assertEqual([bool(result) for result in results], [True] * 20 + [False] * 20)
+        deletes = (self.things.delete_by_id(f"{large}{n}") for n in range(40))
+        self.assertEqual(await together(*deletes), [True] * 20 + [False] * 20)

@@ -1,0 +1,67 @@
+"""The `mongod` program, and the end of its process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from unittest import TestCase
+from unittest.mock import patch
+
+import psutil
+
+from ...error import StartError
+from ...mongo import mongod_process
+from ...mongo.mongod_binary import find_binary
+from ..server_process import until
+from .test_embedded import EmbeddedTest
+
+
+class ProcessEndTest(TestCase):
+    def test_a_child_whose_threads_are_ending(self) -> None:
+        """Its first thread is a zombie already, and the others still hold its sockets."""
+        code = (
+            "import ctypes, threading, time;"
+            "threading.Thread(target=time.sleep, args=(60,)).start();"
+            "ctypes.CDLL(None).pthread_exit(None)"
+        )
+        child = subprocess.Popen([sys.executable, "-c", code])
+        self.addCleanup(child.wait)
+        process = psutil.Process(child.pid)
+        until(lambda: process.status() == psutil.STATUS_ZOMBIE)
+        self.assertTrue(mongod_process.alive(process))
+        child.kill()
+        until(lambda: not mongod_process.alive(process))
+
+
+class BinaryTest(EmbeddedTest):
+    def test_setting(self) -> None:
+        binary = self.program("")
+        self.assertEqual(find_binary(binary), binary)
+        for wrong in (self.folder, self.folder / "nowhere", Path(__file__)):
+            with self.assertRaisesRegex(StartError, "mongod_binary: .* is not a program"):
+                find_binary(wrong)
+
+    def test_path_comes_before_the_wheel(self) -> None:
+        (self.folder / "mongod").symlink_to(self.program(""))
+        with patch.dict(os.environ, {"PATH": str(self.folder)}):
+            self.assertEqual(find_binary(None), self.folder / "mongod")
+
+    def test_wheel(self) -> None:
+        with patch.dict(os.environ, {"PATH": ""}):
+            self.assertTrue(os.access(find_binary(None), os.X_OK))
+
+    def test_nowhere(self) -> None:
+        cases = [
+            patch("importlib.util.find_spec", return_value=None),
+            patch("importlib.util.find_spec", side_effect=ModuleNotFoundError),
+            patch("shutil.which", return_value=None),
+        ]
+        for case in cases:
+            with (
+                patch.dict(os.environ, {"PATH": ""}),
+                case,
+                self.assertRaisesRegex(StartError, "mongod_binary.*mongodb_uri"),
+            ):
+                find_binary(None)

@@ -1,0 +1,88 @@
+"""The embedded MongoDB ends under a server, and is started again."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+from unittest import IsolatedAsyncioTestCase
+from unittest.mock import patch
+
+from ...error import Conflict
+from ...log import LOGGER
+from ...mongo import embedded as embedded_module
+from ...mongo import supervision
+from ...mongo.collection import Collection, IndexModel
+from ...mongo.connection import connect, disconnect, ping
+from ...mongo.embedded import Embedded
+from ...mongo.mongod_binary import find_binary
+from ...mongo.supervision import supervise
+from ..server_process import ProcessTest
+from .round_trip_test import eventually
+
+
+class SuperviseTest(ProcessTest, IsolatedAsyncioTestCase):
+    async def asyncSetUp(self) -> None:
+        self.enterContext(patch.object(supervision, "LOOK_SECONDS", 0.01))
+        self.enterContext(patch.object(embedded_module, "CLIENT_SECONDS", 0.3))
+        self.things = Collection("things", IndexModel("key", unique=True))
+        self.addCleanup(Collection.declared.remove, self.things)
+        self.binary = self.folder / "mongod"
+        self.binary.symlink_to(find_binary(None))
+        self.embedded = Embedded(self.folder, self.binary, lambda line: None)
+        await asyncio.to_thread(self.embedded.start)
+        await self.connect()
+        self.addAsyncCleanup(disconnect)
+
+    async def connect(self) -> None:
+        await connect(self.embedded.uri, "test_supervision", timeout_seconds=1)
+
+    def supervise(self) -> None:
+        supervising = asyncio.create_task(supervise(self.embedded, disconnect, self.connect))
+        self.addAsyncCleanup(self.cancel, supervising)
+
+    async def cancel(self, task: asyncio.Task[None]) -> None:
+        self.assertFalse(task.done())
+        task.cancel()
+
+    async def test_it_comes_back_empty_and_elsewhere(self) -> None:
+        uri = self.embedded.uri
+        await self.things.insert({"key": 1})
+        (process,) = self.mongods()
+        shutil.rmtree(self.folder / "mongodb")
+        process.kill()
+        with socket.socket() as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            await eventually(lambda: bound(taken, uri))
+            taken.listen()
+            self.assertFalse(await ping(0.1))
+            with self.assertLogs(LOGGER, "ERROR") as logs:
+                self.supervise()
+                await eventually(lambda: self.embedded.uri != uri)
+                while not await ping(0.1):
+                    await asyncio.sleep(0.01)
+            self.assertIn("has ended; starting it again", logs.output[0])
+            await self.things.insert({"key": 1})
+            with self.assertRaises(Conflict):
+                await self.things.insert({"key": 1})
+
+    async def test_it_can_not_be_started_for_a_while(self) -> None:
+        await self.things.insert({"key": 1})
+        target = self.binary.readlink()
+        self.binary.unlink()
+        self.supervise()
+        with self.assertLogs(LOGGER, "ERROR") as logs:
+            self.end_all()
+            await eventually(lambda: "is not a program that can be run" in str(logs.output))
+            self.binary.symlink_to(target)
+            while not await ping(0.1):
+                await asyncio.sleep(0.01)
+        self.assertIsNotNone(await self.things.find_one({"key": 1}))
+
+
+def bound(taken: socket.socket, uri: str) -> bool:
+    try:
+        taken.bind(("127.0.0.1", int(uri.split("/")[2].rpartition(":")[2])))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,38 @@
+"""The database as your helper modules use it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tornado.testing import gen_test
+
+from indico import db
+from indico.engine.mongo.driver import mongodb
+from indico.error import Conflict
+from indico.tests.server_test import ServerTest
+
+
+class IndexTest(ServerTest):
+    def test_declared_indexes_are_made(self) -> None:
+        keys = {
+            "users": {"_id_", "email_key_1"},
+            "sessions": {"_id_", "user_id_1", "expires_at_1"},
+        }
+        for name, indexes in keys.items():
+            made = self.run_async(db.mongodb[name].index_information())
+            self.assertEqual(set(made), indexes)
+        users = self.run_async(db.mongodb.users.index_information())
+        self.assertTrue(users["email_key_1"]["unique"])
+
+
+class FaceTest(ServerTest):
+    @gen_test
+    async def test_all_or_none(self) -> None:
+        async def create_twice(session: Any) -> None:
+            for _ in range(2):
+                await db.mongodb.notes.insert_one({"_id": 1}, session=session)
+
+        self.assertIs(db.mongodb, mongodb)
+        with self.assertRaises(Conflict):
+            await db.transaction(create_twice)
+        self.assertIsNone(await db.mongodb.notes.find_one({}))
