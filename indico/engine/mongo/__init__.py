@@ -1,0 +1,1 @@
+"""The database: collections, batches, transactions, and the embedded MongoDB."""

@@ -141,7 +141,7 @@ class SystemdTest(ProcessTest):
         code = (
             "import os, sys; os.environ['LISTEN_PID'] = str(os.getpid());"
             f"os.dup2({self.listening.fileno()}, 3);"
-            "os.execv(sys.executable, [sys.executable, '-m', '{PROGRAM.server}', *sys.argv[1:]])"
+            f"os.execv(sys.executable, [sys.executable, '-m', '{PROGRAM.server}', *sys.argv[1:]])"
         )
         surroundings = {"LISTEN_FDS": "1", "NOTIFY_SOCKET": str(self.folder / "notify")}
         return subprocess.Popen(
