@@ -142,7 +142,7 @@ class DocumentationTest(ServerTest):
 
     def test_readme_has_every_setting(self) -> None:
         rows = re.findall(
-            r"^\| `(\w+)` \| (.*?) \| (.*) \|$", (ROOT / "README.md").read_text(), re.M
+            r"^\| `(\w+)` \| (.*?) \| (.*) \|$", (ROOT / "docs/settings.md").read_text(), re.M
         )
         settings = [
             (name, f"`{shown_default(field)}`".replace("`unset`", ""), field.description)

@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 from ...process import systemd
 from ..http.test_tls import certificate
+from ..sample.server import PROGRAM
 from ..server_process import ROOT, ProcessTest, until
 from ..server_test import mongodb_uri
 from ..telemetry.scrape import scrape
