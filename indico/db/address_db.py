@@ -1,8 +1,8 @@
 """Addresses: every query on the collection `addresses`.
 
-A document: `_id`, `book` (the id of the user whose book it is in, or `PUBLIC`), `entry` as it was
-put, `name_key` (its name in a spelling that all of its kind share, by which it is found), `version`
-(a random number, a new one with each change).
+A document has `_id`, `book` (its user's id, or `PUBLIC`), `entry` as the client sent it, `name_key`
+(the entry's name without case and accents, for searches) and `version` (a random number, a new one
+with each change).
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ ADDRESSES = Collection(
     IndexModel([("book", 1), ("name_key", 1), ("_id", 1)]),
 )
 
-# A name is found by so many of its characters; folding a long text takes quadratic time.
+# A search compares at most this many characters, because folding takes quadratic time.
 MAX_NAME_KEY = 200
 
-PUBLIC: Literal["public"] = "public"  # null would do, but no index answers alone for null
+# Not null, because an index alone can't answer a query for null.
+PUBLIC: Literal["public"] = "public"
 Book = ObjectId | Literal["public"]
 Entry = dict[str, Any]
-# Where a list goes on: behind the address with this `name_key` and id, in plain values.
+# The last address of a page, as `name_key` and hex id; the next page begins after this address.
 Position = tuple[str, str]
 
 _DELETED_AT_ONCE = 10_000
-_VERSION = re.compile(r"[0-7][0-9a-f]{15}")  # of 63 bits: MongoDB's integers have a sign
+_VERSION = re.compile(r"[0-7][0-9a-f]{15}")  # 63 bits, because MongoDB's integers are signed
 _LAST_CHARACTER = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An entry and where it stands; `version` is another one after each change of it."""
+    """An entry with its id and place in lists; `version` is a new one after each change."""
 
     id: ObjectId
     entry: Entry
@@ -64,25 +65,31 @@ async def get(book: Book, address_id: ObjectId) -> Address | None:
 async def replace(
     book: Book, address_id: ObjectId, entry: Entry, versions: Several[str] | None = None
 ) -> Address | None:
-    """None if it isn't there, or is in none of `versions`, if some are given."""
+    """Replace an entry, and return its address; None if nothing matched.
+
+    With `versions`, only an address with one of these versions matches.
+    """
     query = _query(book, address_id, versions)
     document = await ADDRESSES.update_one(query, _changes(entry))
     return _address(document) if document else None
 
 
 async def delete(book: Book, address_id: ObjectId, versions: Several[str] | None = None) -> bool:
-    """False if it isn't there, or is in none of `versions`, if some are given."""
+    """Delete an address; return False if nothing matched, with `versions` as in `replace`."""
     return await ADDRESSES.delete(_query(book, address_id, versions)) == 1
 
 
 async def delete_book(book: Book) -> None:
-    """Piece by piece: a large one takes longer than an operation may."""
+    """Delete all addresses of a book, in pieces, because one operation would time out."""
     while ids := await ADDRESSES.find_ids({"book": book}, _DELETED_AT_ONCE):
         await ADDRESSES.delete({"_id": {"$in": ids}})
 
 
 async def find(book: Book, after: ObjectId | None, limit: int) -> list[Address]:
-    """By id; at most `limit`, fewer if they are large, one at least if there is one."""
+    """Return at most `limit` addresses after `after`, by id.
+
+    Large addresses make the list shorter, but never empty.
+    """
     query: dict[str, Any] = {"book": book}
     if after is not None:
         query["_id"] = {"$gt": after}
@@ -92,7 +99,10 @@ async def find(book: Book, after: ObjectId | None, limit: int) -> list[Address]:
 async def find_by_name(
     book: Book, prefix: str, after: Position | None, limit: int
 ) -> list[Address]:
-    """By name and id, those whose name begins with `prefix` whatever its case; as `find`."""
+    """Return the addresses whose name begins with `prefix`, in any letter case, by name and id.
+
+    The list has at most `limit` addresses, as that of `find`.
+    """
     start = fold(prefix)
     names: dict[str, Any] = {"$gte": start}
     if end := _successor(start):
@@ -105,7 +115,7 @@ async def find_by_name(
 
 
 async def state(book: Book) -> str:
-    """Another text after each change of the book, from its index alone."""
+    """Return a text that each change of the book changes, read from an index alone."""
     version = {"$sum": {"$toDecimal": "$version"}}
     found = await ADDRESSES.aggregate(
         [
@@ -117,7 +127,7 @@ async def state(book: Book) -> str:
 
 
 def fold(text: str) -> str:
-    """The same for all spellings of a name: case and Unicode form folded, accents set apart."""
+    """Return `text` with case and Unicode form folded, and with accents as separate characters."""
     return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
 
 
@@ -142,12 +152,12 @@ def _changes(entry: Entry) -> Document:
 
 
 def _successor(prefix: str) -> str:
-    """The first text behind all that begin with `prefix`; nothing if there is none."""
+    """Return the first text after all texts that begin with `prefix`; empty if there is none."""
     prefix = prefix.rstrip(_LAST_CHARACTER)
     if not prefix:
         return ""
     following = ord(prefix[-1]) + 1
-    # Surrogates are no characters: MongoDB, which compares UTF-8, has none.
+    # MongoDB compares UTF-8, which can't hold surrogates, so the successor skips them.
     return prefix[:-1] + chr(0xE000 if 0xD800 <= following < 0xE000 else following)
 
 

@@ -1,7 +1,7 @@
 """Sessions: every query on the collection `sessions`.
 
-A document: `_id` (the SHA-256 of the token, which itself is stored nowhere), `user_id`,
-`created_at`, `expires_at`. MongoDB removes expired ones within about a minute.
+A document has `_id` (the SHA-256 of the token; the token itself is stored nowhere), `user_id`,
+`created_at` and `expires_at`. MongoDB removes an expired session within about a minute.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Session:
 
 
 async def create(user_id: ObjectId, ttl_seconds: int) -> tuple[str, Session]:
-    """A new token of 256 random bits, in 43 characters, and its session."""
+    """Return a new token (256 random bits, 43 characters) and its stored session."""
     token = secrets.token_urlsafe(32)
     created_at = now()
     session = Session(_digest(token), user_id, created_at + timedelta(seconds=ttl_seconds))
@@ -46,7 +46,7 @@ async def create(user_id: ObjectId, ttl_seconds: int) -> tuple[str, Session]:
 
 
 async def find(token: str) -> Session | None:
-    """The session of `token`, unless it is unknown, revoked or expired."""
+    """Return the session of `token`; None for an unknown, revoked or expired token."""
     document = await SESSIONS.find_by_id(_digest(token))
     if document is None or document["expires_at"] <= now():
         return None
@@ -54,17 +54,17 @@ async def find(token: str) -> Session | None:
 
 
 async def revoke(session: Session) -> int:
-    """How many sessions that ended: 1, or 0 if it was gone already."""
+    """End one session, and return 1, or 0 if the session had ended before."""
     return await SESSIONS.delete({"_id": session.id})
 
 
 async def revoke_all(user_id: ObjectId) -> int:
-    """How many sessions of the user that ended."""
+    """End all sessions of a user, and return their number."""
     return await SESSIONS.delete({"user_id": user_id})
 
 
 async def revoke_others(session: Session) -> int:
-    """Ends all sessions of the user but this one; how many they were."""
+    """End all other sessions of the session's user, and return their number."""
     return await SESSIONS.delete({"user_id": session.user_id, "_id": {"$ne": session.id}})
 
 

@@ -1,7 +1,7 @@
 """Accounts: every query on the collection `users`.
 
-A document: `_id`, `email` as it was given, `email_key` (the same whatever its case, unique),
-`name` or null, `password_hash`, `password_changed_at`, `created_at`, `updated_at`.
+A document has `_id`, `email` as the user typed it, `email_key` (the same in all letter cases, and
+unique), `name` or null, `password_hash`, `password_changed_at`, `created_at` and `updated_at`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 from pydantic import BaseModel
 
 from indico.db import Collection, Document, IndexModel, ObjectId, now
-from indico.error import Conflict
+from indico.error import AuthError, Conflict
 
 USERS = Collection("users", IndexModel("email_key", unique=True))
 
@@ -29,14 +29,14 @@ class User(TypedDict):
 
 
 class Credentials(TypedDict):
-    """What a login is checked against; never part of an answer."""
+    """The password's hash and the time of its last change; never part of an answer."""
 
     password_hash: str
     password_changed_at: datetime
 
 
 async def create(email: str, name: str | None, password_hash: str) -> tuple[User, Credentials]:
-    """Raises `Conflict` if the email is taken, whatever its case."""
+    """Store a new account. Raise `Conflict` if the email is taken, in any letter case."""
     time = now()
     document = {
         "email": email,
@@ -54,9 +54,9 @@ async def create(email: str, name: str | None, password_hash: str) -> tuple[User
     return _user(document), _credentials(document)
 
 
-async def get(user_id: ObjectId) -> User | None:
-    document = await USERS.find_by_id(user_id)
-    return _user(document) if document else None
+async def get(user_id: ObjectId) -> User:
+    """Return an account. Raise `AuthError` if the account has been deleted."""
+    return _existing(await USERS.find_by_id(user_id))
 
 
 async def get_credentials(user_id: ObjectId) -> Credentials | None:
@@ -65,15 +65,15 @@ async def get_credentials(user_id: ObjectId) -> Credentials | None:
 
 
 async def find_login(email: str) -> tuple[User, Credentials] | None:
-    """Return the account with this email, whatever its case."""
+    """Return the account with this email, in any letter case."""
     document = await USERS.find_one({"email_key": email_key(email)})
     return (_user(document), _credentials(document)) if document else None
 
 
-async def update(user_id: ObjectId, update_user: BaseModel) -> User | None:
-    """Set the fields that were sent, and return the account after it.
+async def update(user_id: ObjectId, update_user: BaseModel) -> User:
+    """Set the fields that the client sent, and return the changed account.
 
-    Raises `Conflict` if the email is taken.
+    Raise `Conflict` if the email is taken, and `AuthError` if the account has been deleted.
     """
     changes: dict[str, Any] = update_user.model_dump(exclude_unset=True)
     if "email" in changes:
@@ -82,11 +82,14 @@ async def update(user_id: ObjectId, update_user: BaseModel) -> User | None:
         document = await USERS.update_by_id(user_id, {**changes, "updated_at": now()})
     except Conflict as error:
         raise _taken() from error
-    return _user(document) if document else None
+    return _existing(document)
 
 
 async def change_password(user_id: ObjectId, old: Credentials, password_hash: str) -> bool:
-    """False if the account is gone or its password is no longer the one of `old`."""
+    """Store a new hash; return False if the password has changed since `old` was read.
+
+    A deleted account gives False too.
+    """
     query = {"_id": user_id, "password_changed_at": old["password_changed_at"]}
     time = now()
     changes = {"password_hash": password_hash, "password_changed_at": time, "updated_at": time}
@@ -94,13 +97,13 @@ async def change_password(user_id: ObjectId, old: Credentials, password_hash: st
 
 
 async def renew_hash(user_id: ObjectId, old: Credentials, password_hash: str) -> None:
-    """Stores another hash of the same password, unless the password has changed meanwhile."""
+    """Store a new hash of the same password, unless the password has changed since `old`."""
     query = {"_id": user_id, "password_hash": old["password_hash"]}
     await USERS.update_one(query, {"password_hash": password_hash})
 
 
 async def invalidate_logins(user_id: ObjectId) -> None:
-    """Makes logins that are being checked right now fail, as a change of the password does."""
+    """Make the logins in flight fail, as a change of the password does."""
     await USERS.update_by_id(user_id, {"password_changed_at": now()})
 
 
@@ -109,13 +112,20 @@ async def delete(user_id: ObjectId) -> bool:
 
 
 def email_key(email: str) -> str:
-    """What two spellings of one address have in common: letter case and Unicode form folded."""
+    """Return the email with letter case and Unicode form folded, for comparisons."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", email).casefold())
 
 
 def _taken() -> Conflict:
     message = "This email address is taken."
     return Conflict(message, details=[{"path": "email", "reason": "taken", "message": message}])
+
+
+def _existing(document: Document | None) -> User:
+    """Return the account. Raise `AuthError` without one, because its token is then worthless."""
+    if document is None:
+        raise AuthError
+    return _user(document)
 
 
 def _user(document: Document) -> User:

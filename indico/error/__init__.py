@@ -1,6 +1,6 @@
-"""What can go wrong, as data: the engine's tree of errors, and room for yours.
+"""The tree of errors, as data: the engine's errors, and room for yours.
 
-A class of your own says its status, its code and a sentence for a person:
+An error of your own inherits status and code, and has a sentence for a person:
 
     class OutOfStock(Conflict):
         default_message = "This is sold out."

@@ -1,4 +1,4 @@
-"""`/address`: a user's own address book."""
+"""`/address`: the caller's own address book."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Query = Annotated[str, StringConstraints(max_length=100)]
 
 
 class AddressAnswer(TypedDict):
-    """An entry, its id, and its version: another one after each change."""
+    """An entry, its id, and its version, which is a new one after each change."""
 
     id: ObjectId
     version: str
@@ -33,13 +33,13 @@ class AddressAnswer(TypedDict):
 
 
 class AddressHandler(IndicoHandler):
-    """The book of the user whose token it is."""
+    """The address book of the token's user."""
 
     @auth
     @unpack("entry")
     @type_check(Entry)
     async def create(self, entry: dict[str, Any]) -> None:
-        """A new entry."""
+        """Add an entry, and return it."""
         address = await address_book.create_address(self.user_id, entry)
         self.respond(_answer(address), code=201)
 
@@ -47,7 +47,7 @@ class AddressHandler(IndicoHandler):
     @unpack("id")
     @type_check(Id)
     async def get(self, address_id: ObjectId) -> AddressAnswer:
-        """The entry."""
+        """Return an entry."""
         return _answer(await address_book.get_address(self.user_id, address_id))
 
     @auth
@@ -56,7 +56,7 @@ class AddressHandler(IndicoHandler):
     async def update(
         self, address_id: ObjectId, entry: dict[str, Any], version: str | None
     ) -> AddressAnswer:
-        """Another entry in its place, if `version`, when it is given, is still the one there."""
+        """Replace an entry; with `version`, only if the stored one still has that version."""
         versions = None if version is None else [version]
         return _answer(await address_book.update_address(self.user_id, address_id, entry, versions))
 
@@ -64,7 +64,7 @@ class AddressHandler(IndicoHandler):
     @unpack("id", version=None)
     @type_check(Id, Version)
     async def delete(self, address_id: ObjectId, version: str | None) -> None:
-        """Deletes the entry, if `version`, when it is given, is still the one there."""
+        """Delete an entry; with `version`, only if the stored one still has that version."""
         versions = None if version is None else [version]
         await address_book.delete_address(self.user_id, address_id, versions)
 
@@ -72,7 +72,10 @@ class AddressHandler(IndicoHandler):
     @unpack(limit=DEFAULT_LIMIT, cursor=None, query=None)
     @type_check(Limit, str, Query)
     async def list(self, limit: int, cursor: str | None, query: str | None) -> dict[str, Any]:
-        """`items` and `next_cursor`: all by id; those whose name begins with `query` by name."""
+        """Return `items` and `next_cursor`; with `query`, entries whose name begins with it.
+
+        The order is by id, and with `query` by name.
+        """
         secret = self.config.secret_key
         purpose = f"addresses of {self.user_id}: {query!r}"
         after = None if cursor is None else read_cursor(cursor, purpose, secret)

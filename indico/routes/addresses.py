@@ -1,4 +1,4 @@
-"""`/addresses`: the public address book, by REST; everybody may read and change it."""
+"""`/addresses`: the public address book, by REST. Everybody may read and change the book."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _CURSOR = "addresses of the public book"
 
 
 class AddressesHandler(RestHandler):
-    """The book."""
+    """The whole book."""
 
     async def post(self) -> None:
-        """A new entry; its address is the answer's `Location`."""
+        """Add an entry; the answer's `Location` is its path."""
         address = await address_book.create_address(PUBLIC, self.body)
         self.set_header("Location", f"/addresses/{address.id}")
         self.set_tag(address.version)
         self.respond(code=201)
 
     async def get(self) -> Any:
-        """All entries, `{id: entry}`; with `limit` or `cursor` a page of them."""
+        """Return all entries, `{id: entry}`; with `limit` or `cursor`, one page of them."""
         limit = self.get_query_argument("limit", None)
         cursor = self.get_query_argument("cursor", None)
         if limit is not None or cursor is not None:
@@ -55,33 +55,33 @@ class AddressesHandler(RestHandler):
 
 
 class AddressesEntryHandler(RestHandler):
-    """One entry of it."""
+    """One entry of the book."""
 
     async def get(self, address_id: str) -> Any:
-        """The entry."""
+        """Return the entry."""
         address = await address_book.get_address(PUBLIC, _id(address_id))
         return None if self.not_modified(address.version) else address.entry
 
     async def put(self, address_id: str) -> None:
-        """Another entry in its place."""
+        """Replace the entry."""
         found = await self._find(address_id)
         address = await address_book.update_address(PUBLIC, found, self.body, self.versions)
         self.set_tag(address.version)
 
     async def patch(self, address_id: str) -> Any:
-        """The entry after a JSON Merge Patch, RFC 7396."""
+        """Apply a JSON Merge Patch (RFC 7396), and return the changed entry."""
         found = await self._find(address_id)
         address = await address_book.patch_address(PUBLIC, found, self.body, self.versions)
         self.set_tag(address.version)
         return address.entry
 
     async def delete(self, address_id: str) -> None:
-        """Takes the entry out of the book."""
+        """Delete the entry."""
         found = await self._find(address_id)
         await address_book.delete_address(PUBLIC, found, self.versions)
 
     async def _find(self, address_id: str) -> ObjectId:
-        """The id of what is to be changed, unless `If-None-Match` forbids it."""
+        """Return the id of the entry to change, unless `If-None-Match` forbids the change."""
         found = _id(address_id)
         if self.tags("If-None-Match"):
             self.refuse_match((await address_book.get_address(PUBLIC, found)).version)
@@ -93,7 +93,7 @@ AddressesEntryRoute = (r"/addresses/([^/]+)/?", AddressesEntryHandler)
 
 
 async def _pieces(addresses: AsyncIterator[Address]) -> AsyncIterator[bytes]:
-    """The JSON object `{id: entry}`."""
+    """Yield the JSON object `{id: entry}` piece by piece."""
     before = b"{"
     async for address in addresses:
         yield b'%b"%b":%b' % (before, str(address.id).encode(), dumps(address.entry))

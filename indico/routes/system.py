@@ -1,4 +1,4 @@
-"""`/system`: whether the server is there at all."""
+"""`/system`: calls that show whether the server answers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class SystemHandler(IndicoHandler):
     """Actions that need neither a token nor the database."""
 
     async def ping(self) -> str:
-        """`"pong"`."""
+        """Return `"pong"`."""
         return "pong"
 
     async def echo(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The body."""
+        """Return the body of the request."""
         return body
 
 

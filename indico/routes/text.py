@@ -1,4 +1,4 @@
-"""`/text`: what a text is about."""
+"""`/text`: analysis of texts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Text = Annotated[str, StringConstraints(max_length=200_000)]
 
 
 class TextHandler(IndicoHandler):
-    """Work for a processor, which is offloaded: the server goes on with other requests."""
+    """Actions that compute for long, and therefore run in other processes."""
 
     @auth
     @unpack("text", limit=10)
     @type_check(Text, Annotated[int, Field(ge=1, le=100)])
     async def keywords(self, text: str, limit: int) -> list[Keyword]:
-        """The `limit` words that say most, the best first: `word`, and `score`, 1 for the best."""
+        """Return the `limit` most important words, best first, each with `word` and `score`."""
         return await keywords(text, limit)
 
 

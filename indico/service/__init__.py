@@ -1,1 +1,1 @@
-"""Logic that more than one route needs; it knows nothing of HTTP."""
+"""Logic that more than one route needs, without any HTTP."""

@@ -1,8 +1,8 @@
-"""Accounts and their sessions: registering, logging in, changing the password, leaving.
+"""Accounts and their sessions: registering, logging in, changing the password, deleting.
 
-Each function may be cut off between two steps (a client that goes away, a crash), and others
-run at the same time; the order of the steps is such that no session outlives the password it
-was made with: see docs/decisions/order-of-steps.md.
+A function can end between two steps, because a client disconnects or a server crashes. Other
+calls run at the same time. The order of the steps ensures that no session outlives the password
+it was made with: see docs/decisions/order-of-steps.md.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _unfinished: set[asyncio.Future[int]] = set()
 
 
 class Login(TypedDict):
-    """The one answer that hands out a token."""
+    """The only answer that contains a token."""
 
     user: UserDB.User
     token: str
@@ -31,13 +31,16 @@ class Login(TypedDict):
 
 
 async def register(email: str, name: str | None, password: str, ttl_seconds: int) -> Login:
-    """Raises `Conflict` if the email is taken."""
+    """Create an account, and log in. Raise `Conflict` if the email is taken."""
     user, credentials = await UserDB.create(email, name, await hash_password(password))
     return await _open_session(user, credentials, ttl_seconds)
 
 
 async def login(email: str, password: str, ttl_seconds: int) -> Login:
-    """Raises the same `AuthError`, after the same time, for a wrong email or password."""
+    """Open a session. Raise `AuthError` for a wrong email or password.
+
+    Both take the same time, so that an attacker can't find out which emails have accounts.
+    """
     known = normal_email(email)
     user, credentials = (known and await UserDB.find_login(known)) or (None, None)
     valid = await verify_password(credentials and credentials["password_hash"], password)
@@ -50,33 +53,39 @@ async def login(email: str, password: str, ttl_seconds: int) -> Login:
 
 
 async def change_password(session: Session, current_password: str, new_password: str) -> int:
-    """How many other sessions that ended. Raises `PermissionDenied` for a wrong password."""
+    """Change the password, end all other sessions, and return their number.
+
+    Raise `PermissionDenied` for a wrong password.
+    """
     credentials = await _confirm(session, current_password)
     password_hash = await hash_password(new_password)
     change = asyncio.ensure_future(_store_password(session, credentials, password_hash))
-    _unfinished.add(change)  # the loop itself keeps no task alive
+    _unfinished.add(change)  # the loop holds a task by a weak reference only
     change.add_done_callback(_unfinished.discard)
     return await asyncio.shield(change)
 
 
 async def delete(session: Session, password: str) -> None:
-    """Raises `PermissionDenied` for a wrong password."""
+    """Delete the account, its sessions and its addresses.
+
+    Raise `PermissionDenied` for a wrong password.
+    """
     await _confirm(session, password)
     await UserDB.invalidate_logins(session.user_id)
     await SessionDB.revoke_all(session.user_id)
     await AddressDB.delete_book(session.user_id)
     await UserDB.delete(session.user_id)
-    # Once more, for addresses that were on their way since then.
+    # Once more, because requests in flight may have added addresses since then.
     await AddressDB.delete_book(session.user_id)
 
 
 async def _open_session(
     user: UserDB.User, credentials: UserDB.Credentials, ttl_seconds: int
 ) -> Login:
-    """Raises `AuthError` if the password has changed, or the account is gone, meanwhile."""
+    """Open a session. Raise `AuthError` if the password has changed, or the account is deleted."""
     token, session = await SessionDB.create(user["id"], ttl_seconds)
-    # Looked at after the session is there: a change of the password, or the end of the account,
-    # either shows here or comes later, and then it revokes this session with the others.
+    # The session is stored first. A change or deletion before this read shows here; a later one
+    # revokes this session with the others.
     current = await UserDB.get_credentials(user["id"])
     if current is None or current["password_changed_at"] != credentials["password_changed_at"]:
         await SessionDB.revoke(session)
@@ -88,7 +97,7 @@ async def _store_password(session: Session, old: UserDB.Credentials, password_ha
     revoked = await SessionDB.revoke_others(session)
     if not await UserDB.change_password(session.user_id, old, password_hash):
         raise PermissionDenied("The password was changed by another request.")
-    # Once more, for logins with the old password since then.
+    # Once more, because logins with the old password may have succeeded since then.
     return revoked + await SessionDB.revoke_others(session)
 
 

@@ -1,8 +1,7 @@
-"""Address books: one of each user, by the user's id, and `PUBLIC`.
+"""Address books: one for each user, named by the user's id, and one for everybody, `PUBLIC`.
 
-The worked example of a service: what a book does, whoever asks, over `db/address_db.py`. It knows
-nothing of HTTP; `routes/address.py` and `routes/addresses.py` are two ways to ask it. An entry is a
-JSON object: see `service/address_entry.py`.
+This is the worked example of a service: the rules of a book, without HTTP. `routes/address.py` and
+`routes/addresses.py` are its two faces. `service/address_entry.py` says what an entry may hold.
 """
 
 from __future__ import annotations
@@ -38,18 +37,16 @@ _AT_ONCE = 200
 
 
 async def create_address(book: Book, entry: dict[str, Any]) -> Address:
-    """Raises `InvalidArgument`, and `AuthError` if the user is gone."""
+    """Add an entry. Raise `InvalidArgument`, and `AuthError` if the user has been deleted."""
     check_entry(entry)
     address = await AddressDB.create(book, entry)
-    # Looked at after the address is there: `accounts.delete` empties the book after the user.
-    if book != PUBLIC and await UserDB.get(book) is None:
-        await AddressDB.delete(book, address.id)
-        raise AuthError
+    if book != PUBLIC:
+        await _keep_if_user_exists(book, address)
     return address
 
 
 async def get_address(book: Book, address_id: ObjectId) -> Address:
-    """Raises `NotFound`, also for an address of another book."""
+    """Return an address. Raise `NotFound`, also for an address in another book."""
     address = await AddressDB.get(book, address_id)
     if address is None:
         raise _not_found()
@@ -59,9 +56,9 @@ async def get_address(book: Book, address_id: ObjectId) -> Address:
 async def update_address(
     book: Book, address_id: ObjectId, entry: dict[str, Any], versions: Several[str] | None = None
 ) -> Address:
-    """Puts `entry` in the place of the one that is there, if that is in one of `versions`.
+    """Replace the entry of an address, if its version is one of `versions`.
 
-    Raises `InvalidArgument`, `NotFound`, and `PreconditionFailed` for another version.
+    Raise `InvalidArgument`, `NotFound`, and `PreconditionFailed` for another version.
     """
     check_entry(entry)
     address = await AddressDB.replace(book, address_id, entry, versions)
@@ -73,7 +70,7 @@ async def update_address(
 async def patch_address(
     book: Book, address_id: ObjectId, patch: dict[str, Any], versions: Several[str] | None = None
 ) -> Address:
-    """As `update_address`, with what `merge_patch` makes of the entry that is there."""
+    """Apply `merge_patch` to the entry of an address, with the errors of `update_address`."""
     while True:
         address = await get_address(book, address_id)
         if versions is not None and address.version not in versions:
@@ -82,21 +79,22 @@ async def patch_address(
         check_entry(entry)
         patched = await AddressDB.replace(book, address_id, entry, [address.version])
         if patched:
-            return patched  # else somebody else was quicker: the patch is for what is there now
+            return patched
+        # Another request has changed the entry meanwhile: patch the new one.
 
 
 async def delete_address(
     book: Book, address_id: ObjectId, versions: Several[str] | None = None
 ) -> None:
-    """Raises `NotFound`, and `PreconditionFailed` if it is in none of `versions`."""
+    """Delete an address. Raise `NotFound`, and `PreconditionFailed` for another version."""
     if not await AddressDB.delete(book, address_id, versions):
         raise await _refusal(book, address_id, versions)
 
 
 async def get_all_addresses(book: Book) -> AsyncIterator[Address]:
-    """By id, a few in memory at a time.
+    """Yield all addresses by id, with a few in memory at a time.
 
-    While the book changes: each that was there from the first to the last comes once.
+    An address that exists from the first read to the last comes exactly once.
     """
     after: ObjectId | None = None
     limit = _AT_ONCE
@@ -104,17 +102,17 @@ async def get_all_addresses(book: Book) -> AsyncIterator[Address]:
         for address in addresses:
             yield address
         after = addresses[-1].id
-        # What one part has no room for would be sent for nothing.
+        # MongoDB would send the addresses beyond the size limit of one part for nothing.
         limit = min(_AT_ONCE, 2 * len(addresses))
 
 
 async def list_addresses(
     book: Book, limit: int, after: Position | None = None, prefix: str | None = None
 ) -> tuple[list[Address], Position | None]:
-    """At most `limit`, and where the list goes on; None if nothing comes behind.
+    """Return at most `limit` addresses by id, and the position of the next page.
 
-    By id; with `prefix` by name, those whose name begins with it, whatever its case. There are
-    fewer than `limit` also where more would be too large for one answer.
+    The position is None on the last page. With `prefix`, the list has the addresses whose name
+    begins with it, in any letter case, by name. Large addresses make a page shorter.
     """
     addresses = await _find(book, limit + 1, after, prefix)
     if len(addresses) > limit:
@@ -125,12 +123,15 @@ async def list_addresses(
 
 
 async def book_state(book: Book) -> str:
-    """Another text after each change of the book."""
+    """Return a text that each change of the book changes."""
     return await AddressDB.state(book)
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7396, section 2: a null takes a field away, an object is merged, all else replaces."""
+    """Return the merged entry: null deletes a field, an object is merged, all else replaces.
+
+    The rules are those of RFC 7396, section 2.
+    """
     if not isinstance(patch, dict):
         return patch
     merged = dict(target) if isinstance(target, dict) else {}
@@ -140,6 +141,18 @@ def merge_patch(target: Any, patch: Any) -> Any:
         else:
             merged[name] = merge_patch(merged.get(name), value)
     return merged
+
+
+async def _keep_if_user_exists(user_id: ObjectId, address: Address) -> None:
+    """Delete a new address, and raise `AuthError`, if its user has been deleted.
+
+    The address is stored first, because `accounts.delete` empties the book after the user is gone.
+    """
+    try:
+        await UserDB.get(user_id)
+    except AuthError:
+        await AddressDB.delete(user_id, address.id)
+        raise
 
 
 async def _find(
@@ -153,9 +166,9 @@ async def _find(
 async def _refusal(
     book: Book, address_id: ObjectId, versions: Several[str] | None
 ) -> NotFound | PreconditionFailed:
-    """Why nothing was found to be changed."""
-    there = versions is not None and await AddressDB.get(book, address_id)
-    return PreconditionFailed() if there else _not_found()
+    """Return the reason why a change matched no address."""
+    exists = versions is not None and await AddressDB.get(book, address_id)
+    return PreconditionFailed() if exists else _not_found()
 
 
 def _not_found() -> NotFound:

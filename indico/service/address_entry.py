@@ -1,4 +1,4 @@
-"""What an entry of an address book may be: a JSON object, its known fields right, others kept."""
+"""The rules for an entry of an address book: known fields are checked, other fields are kept."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from indico.error import INT_TOO_LONG, MAX_DEPTH, InvalidArgument, fits_64_bits,
 from indico.service.fields import Email
 
 MAX_BYTES = 1 << 20
-# Checking an email address takes 30 microseconds, and nobody has so many.
+# Checking one email address takes 30 microseconds.
 MAX_ITEMS = 100
 MAX_PROBLEMS = 100
-# So many take 50 milliseconds of the event loop; a mebibyte can hold ten times as many.
+# Checking this many blocks the event loop for 50 ms; a mebibyte could hold ten times as many.
 MAX_VALUES = 50_000
 
 
@@ -40,7 +40,7 @@ Number = Annotated[int | str, PlainValidator(_number)]
 
 
 class _Known(BaseModel):
-    """Fields that may be there; those that aren't named here may hold anything."""
+    """Optional fields; fields without a name here may hold anything."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -79,7 +79,7 @@ class _KnownFields(_Known):
     emails: list[_EmailAddress] = Field([], max_length=MAX_ITEMS)
 
 
-# Where a value stands: what holds it, and its key or index there.
+# The path of a value: the trail of its container, and its key or index in the container.
 _Trail = tuple[Any, ...]
 
 _UNFAITHFUL_KEY = re.compile(r"\A\$|[.\0]|\A\Z")
@@ -99,13 +99,13 @@ def _check(entry: dict[str, Any]) -> dict[str, Any]:
     return entry
 
 
-# For `type_check`: the entry is passed on as it was sent.
+# For `type_check`: the action gets the entry exactly as the client sent it.
 Entry = Annotated[dict[str, Any], AfterValidator(_check)]
 _ENTRY: TypeAdapter[dict[str, Any]] = TypeAdapter(Entry)
 
 
 def check_entry(entry: dict[str, Any]) -> None:
-    """Raises `InvalidArgument` with the path of each problem inside the entry."""
+    """Check an entry. Raise `InvalidArgument` with the path of each problem."""
     try:
         _ENTRY.validate_python(entry, strict=True)
     except ValidationError as error:
@@ -113,7 +113,7 @@ def check_entry(entry: dict[str, Any]) -> None:
 
 
 def _unfaithful(entry: dict[str, Any]) -> Iterator[tuple[_Trail, str, str]]:
-    """What MongoDB, or JSON, would not give back as it was: where, why, and a code for it."""
+    """Yield trail, reason and code of each value that MongoDB or JSON would change."""
     level: list[tuple[_Trail, Any]] = [((), entry)]
     count = 0
     for _ in range(MAX_DEPTH):
@@ -143,14 +143,14 @@ def _wrong_value(value: Any) -> tuple[str, str] | None:
         return None if fits_64_bits(value) else INT_TOO_LONG
     if isinstance(value, float) and math.isfinite(value):
         return None
-    return "it is nothing that JSON has", "not_json"
+    return "JSON has no such value", "not_json"
 
 
 def _too_large(entry: dict[str, Any]) -> list[InitErrorDetails]:
     try:
         size = len(orjson.dumps(entry))
-    except TypeError as error:  # half a surrogate pair, a key that is no text
-        why, reason = f"it is nothing that JSON has ({error})", "not_json"
+    except TypeError as error:  # half a surrogate pair, or a key that isn't text
+        why, reason = f"JSON has no such value ({error})", "not_json"
     else:
         why, reason = f"it has {size} bytes, over the limit of {MAX_BYTES}", "too_large"
         if size <= MAX_BYTES:

@@ -1,4 +1,4 @@
-"""Fields of more than one route: what may be in them."""
+"""Types of the fields that more than one route takes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pydantic_core import PydanticCustomError
 
 def _email(value: str) -> str:
     try:
-        # The check of a mailbox is a mail's job; `.test` is the domain for trying things out.
+        # Only a sent mail can prove that a mailbox exists. `.test` is for trials (RFC 2606).
         return validate_email(value, check_deliverability=False, test_environment=True).normalized
     except EmailNotValidError as error:
         raise PydanticCustomError(
-            "email", "it is no email address ({why})", {"why": str(error).rstrip(".")}
+            "email", "it is not a valid email address ({why})", {"why": str(error).rstrip(".")}
         ) from None
 
 
@@ -35,11 +35,11 @@ Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_name)]
 
 
 class UserUpdate(BaseModel):
-    """What a person may change of their account; a field that isn't here can't be reached."""
+    """The fields of an account that its user may change; no other field can be changed."""
 
     model_config = ConfigDict(extra="forbid")
 
-    email: Email = ""  # not sent: left as it is, as is the name; null is no email
+    email: Email = ""  # a field that the client doesn't send stays; null is no valid email
     name: Name | None = None
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Hashing passwords with argon2id, in a few threads beside the event loop."""
+"""Password hashing with argon2id, in a few threads beside the event loop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Password = Annotated[str, StringConstraints(min_length=8, max_length=128)]
 # OWASP Password Storage Cheat Sheet: argon2id with 19 MiB, t=2, p=1.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
-# What is beyond this many hashes would wait for longer than a client does.
+# With more pending hashes the last ones would wait longer than clients do.
 MAX_PENDING = 512
 
 _pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="argon2")
@@ -31,21 +31,21 @@ _no_ones_hash = HASHER.hash(secrets.token_hex(16))
 
 
 async def hash_password(password: str) -> str:
-    """Raises `Unavailable` when too many passwords wait to be hashed."""
+    """Return the hash of a password. Raise `Unavailable` when too many hashes are pending."""
     return await _in_pool(lambda: HASHER.hash(password))
 
 
 async def verify_password(password_hash: str | None, password: str) -> bool:
-    """Whether `password` is the one that was hashed.
+    """Return whether `password` has this hash.
 
-    False for the hash None too, which takes as long as any other: so the time of a login does
-    not tell whether there is such an account.
+    The hash None gives False after the same time as any other hash. So the duration of a login
+    doesn't tell an attacker whether an account exists.
     """
     return await _in_pool(lambda: _verify(password_hash, password))
 
 
 def needs_renewal(password_hash: str) -> bool:
-    """Whether `password_hash` was made with other parameters than those of today."""
+    """Return whether the parameters of `password_hash` differ from today's."""
     return HASHER.check_needs_rehash(password_hash)
 
 

@@ -1,4 +1,4 @@
-"""What a text is about."""
+"""The most important words of a text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STOP_WORDS = frozenset(_ENGLISH.split())
 
 
 class Keyword(TypedDict):
-    """`score` is 1 for the best of a text."""
+    """A word and its score, which is 1 for the best word of the text."""
 
     word: str
     score: float
@@ -32,10 +32,10 @@ class Keyword(TypedDict):
 
 @offload(deadline_seconds=30)
 def keywords(text: str, limit: int) -> list[Keyword]:
-    """The `limit` words that say most of what the text is about, the best first.
+    """Return the `limit` most important words of a text, best first.
 
-    TextRank (Mihalcea and Tarau, 2004): a word counts for much if it stands near words that do,
-    as a page counts for much in PageRank that others link to.
+    The algorithm is TextRank (Mihalcea and Tarau, 2004): PageRank over words. A word is important
+    if important words stand near it.
     """
     ranks = _ranks(_neighbours(_words(text)))
     best = sorted(ranks, key=lambda word: (-ranks[word], word))[:limit]
@@ -43,7 +43,7 @@ def keywords(text: str, limit: int) -> list[Keyword]:
 
 
 def _words(text: str) -> list[str]:
-    """In lower case, without stop words; a word is of letters with their marks, in any script."""
+    """Return the words in lower case, without stop words, in any script."""
     text = normalize("NFC", text).lower().replace("\u2019", "'")
     kept = "".join(c if c in "'-" or category(c)[0] in "LM" else " " for c in text)
     words = (word.strip("'-") for word in kept.split())
@@ -51,7 +51,7 @@ def _words(text: str) -> list[str]:
 
 
 def _neighbours(words: list[str]) -> dict[str, Counter[str]]:
-    """How often each word stands within `WINDOW` words of each other one."""
+    """Count how often each word stands within `WINDOW` words of each other word."""
     near: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for place, word in enumerate(words):
         near[word]
