@@ -67,6 +67,7 @@ class RequestReader:
         self._searched = 0  # how far `_data` is known to have no blank line
         self._events: list[Event] = []  # a deque takes 700 bytes even while it is empty
         self._left = 0  # of a body whose length is known
+        self._chunked = False
         self._tail = b""  # the last bytes of the chunks that the parser has got
         self._new_parser()
 
@@ -162,14 +163,19 @@ class RequestReader:
         self._feed(piece)
 
     def _parse_chunks(self) -> None:
-        """Feed the parser up to the next blank line, because chunks end with one."""
-        piece = self._data[:_PIECE_BYTES]
-        end = _BLANK_LINE.search(self._tail + piece, 1 if self._tail == b"\n\n" else 0)
-        if end is not None:
-            piece = piece[: end.end() - len(self._tail)]
-        self._tail = (self._tail + piece)[-2:]
-        self._data = self._data[len(piece) :]
-        self._feed(piece)
+        """Feed the parser up to one blank line after the other, because chunks end with one."""
+        size = _PIECE_BYTES
+        buffer, rest = self._tail + self._data[:size], self._data[size:]
+        at = len(self._tail)
+        while at < len(buffer) and self._expected is _Expected.CHUNKS:
+            end = _BLANK_LINE.search(buffer, max(0, at - 2))
+            if end is not None and end.end() <= at:  # it was fed already
+                end = _BLANK_LINE.search(buffer, at - 1)
+            before, at = at, len(buffer) if end is None else end.end()
+            self._feed(buffer[before:at])
+        if self._expected is not _Expected.NOTHING:
+            self._data = buffer[at:] + rest
+            self._tail = buffer[max(0, at - 2) : at]
 
     def _change_nothing(self) -> None:
         """Go on after a head that would change the protocol, which the parser takes for the end.
@@ -213,8 +219,7 @@ class RequestReader:
             self._made_head = False
             return
         head = self._head()
-        self._left = int(head.headers.get("Content-Length", 0))
-        if "Transfer-Encoding" in head.headers:
+        if self._chunked:
             self._expected, self._tail = _Expected.CHUNKS, b""
         elif self._left:
             self._expected = _Expected.BODY
@@ -230,14 +235,18 @@ class RequestReader:
 
     def _head(self) -> Head:
         headers = HTTPHeaders()
+        seen = set()  # `in headers` would raise and catch a KeyError
         for raw_name, raw_value in self._headers:
             name = raw_name.decode("latin1").lower()
             value = raw_value.decode("latin1").strip(" \t")
-            if name in headers:
+            if name in seen:
                 headers.add(name, value)
             else:
                 headers[name] = value
-        if "transfer-encoding" in headers:
+                seen.add(name)
+        self._chunked = "transfer-encoding" in seen
+        self._left = int(headers["Content-Length"]) if "content-length" in seen else 0
+        if self._chunked:
             is_transfer_encoding_chunked(headers)  # raises for another encoding, or with a length
         version = self._parser.get_http_version()
         keep_alive = self._parser.should_keep_alive()
