@@ -31,7 +31,7 @@ class SuitesTest(TestCase):
         self.assertTrue(unit | engine | yours < everything)
         self.assertEqual(engine & yours, set())
         self.assertIn("indico.tests.routes.test_user:UpdateTest", yours - unit)
-        self.assertIn("indico.tests.service.test_address_entry:FaithfulTest", yours & unit)
+        self.assertIn("indico.tests.test_config:SettingsTest", yours & unit)
         self.assertIn("indico.engine.tests.test_settings:LoadTest", engine & unit)
         self.assertIn("indico.tests.test_readme:NewResourceTest", everything - yours - unit)
 
