@@ -189,7 +189,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     chosen = parser.parse_args(arguments)
     modules, covered = SUITES[chosen.suite]
-    items = [_item(name) for name in chosen.names] or find(modules, chosen.suite == "unit")
+    items = [each for name in chosen.names for each in _items(name)] or find(
+        modules, chosen.suite == "unit"
+    )
     covered = () if chosen.names else covered
     began = time.monotonic()
     if covered:
@@ -226,10 +228,10 @@ def _coverage(*arguments: str) -> int:
     return subprocess.run([sys.executable, "-m", "coverage", *arguments], cwd=ROOT).returncode
 
 
-def _item(name: str) -> str:
+def _items(name: str) -> list[str]:
     path, _, test = name.partition(":")
-    module = path.removesuffix(".py").replace("/", ".")
-    return f"{module}:{test}" if test else module
+    module = path.removesuffix(".py").strip("/").replace("/", ".")
+    return [f"{module}:{test}"] if test else find([module], unit=False)
 
 
 def _path(test: str) -> str:
