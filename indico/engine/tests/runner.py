@@ -39,7 +39,8 @@ SUITES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 OTHERS = {"TEST_MONGODB_DRIVER": "pymongo", "TEST_HTTP_SERVER": "tornado", "TEST_LOOP": "asyncio"}
 # What the matrix runs beside the defaults: which modules, in which environment.
 MATRIX: list[tuple[str, dict[str, str]]] = [
-    (f"{ENGINE}.tests", OTHERS),
+    (f"{ENGINE}.tests.http", OTHERS),
+    (f"{ENGINE}.tests.mongo", OTHERS),
     (f"{ENGINE}.tests.http", {"TEST_LOOP": "asyncio"}),
 ]
 
@@ -181,7 +182,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--matrix",
         action="store_true",
-        help="run the engine's tests also on PyMongo's client, Tornado's HTTP server, asyncio",
+        help="run the engine's tests of HTTP and MongoDB also on PyMongo's client, Tornado's HTTP server, asyncio",
     )
     parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument(
