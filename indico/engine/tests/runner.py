@@ -182,7 +182,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--matrix",
         action="store_true",
-        help="run the engine's tests of HTTP and MongoDB also on PyMongo's client, Tornado's HTTP server, asyncio",
+        help="run the engine's HTTP and MongoDB tests also on the other driver, server and loop",
     )
     parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument(
