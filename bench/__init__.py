@@ -1,1 +1,1 @@
-"""How fast indico is, measured beside what else one would pick: `python3 run.py bench`."""
+"""Measurements of indico's speed, beside other frameworks: `python3 run.py bench`."""

@@ -1,4 +1,4 @@
-"""`python3 run.py bench [name] [options]`: which measurement is to be made."""
+"""`python3 run.py bench [name] [options]`: choose a measurement, and run it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from bench import batches, compare, growth, held, limit, offload, overload
+from bench import batches, chart, compare, growth, held, limit, offload, overload
 from bench.machine import UnfitError
 from indico.engine.error import StartError
 
@@ -18,6 +18,7 @@ MEASUREMENTS: dict[str, Callable[[list[str]], int]] = {
     "limit": limit.main,
     "growth": growth.main,
     "overload": overload.main,
+    "draw": chart.main,
 }
 
 
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> int:
     if name not in MEASUREMENTS:
         print(f"bench: there is no {name}; known are {', '.join(MEASUREMENTS)}", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is taken down
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that each `with` ends its process
     try:
         return MEASUREMENTS[name](options)
     except (UnfitError, StartError) as error:

@@ -1,4 +1,4 @@
-"""Whether two servers answer the same: only then are they measured beside each other."""
+"""The comparison of answers: only servers with the same answers are measured beside each other."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ WRONG_NOTES: tuple[dict[str, Any], ...] = (
 
 
 def answers(port: int, data: Data) -> Answers:
-    """What the server answers to each question: its status, and its JSON if it is a success.
+    """Return the server's answer to each question: the status, and the JSON of a success.
 
-    The id and the time of a new note, which differ from run to run, are replaced by their kind.
+    The id and the time of a new note differ from run to run, so their kind stands in their place.
     """
     found: Answers = {}
     for question, path, body, token in _questions(data):
@@ -45,7 +45,7 @@ def _insert_and_read(port: int, data: Data) -> Answers:
 
 
 def difference(ours: Answers, theirs: Answers) -> str:
-    """The first question that has another answer; nothing if there is none."""
+    """Return the first question with different answers; an empty text without any."""
     for question, answer in ours.items():
         if theirs[question] != answer:
             return f"{question}: we answer {answer}, it {theirs[question]}"
@@ -76,7 +76,7 @@ def _questions(data: Data) -> Iterator[tuple[str, str, Any, str]]:
 
 
 def _post(port: int, path: str, body: Any, token: str) -> tuple[int, Any]:
-    """Status, and the JSON of a success; what an error says is up to each framework."""
+    """Return the status, and the JSON of a success. Each framework words errors differently."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}{path}",
         body if isinstance(body, bytes) else json.dumps(body).encode(),

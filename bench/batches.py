@@ -1,4 +1,4 @@
-"""`bench batches`: how many batches on their way at once are best, near to MongoDB and far."""
+"""`bench batches`: the best number of batches in flight, near to MongoDB and far from it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from indico.engine.mongo.driver import Driver, mongodb
 from indico.engine.tests.mongo.proxy import Proxy
 
 DATABASE = "bench_batches"
-DELAYS = (0, 1, 5)  # milliseconds that a byte takes, in each direction
+DELAYS = (0, 1, 5)  # milliseconds, in each direction
 IN_FLIGHT = (0, 1, 2, 4, 8)
 CALLERS = (1, 32, 256)
 ARRIVALS = 1000  # a second
@@ -37,7 +37,7 @@ Operation = Callable[[], Awaitable[object]]
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python3 run.py bench batches", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=1, help="for each figure; default: 1")
+    parser.add_argument("--seconds", type=float, default=1, help="for each measurement; default: 1")
     parser.add_argument("--driver", choices=get_args(Driver), default="motor")
     options = parser.parse_args(arguments)
     server_core, other_core = machine.require()
@@ -96,14 +96,14 @@ async def _measure(uri: str, driver: Driver, seconds: float, delay: int) -> None
         )
         for name, operation in operations.items():
             seen = [await _rate(operation, callers, seconds) for callers in CALLERS]
-            if in_flight or not delay:  # alone, so many would only queue
+            if in_flight or not delay:  # without batches, this many operations would only queue
                 seen.append(await _latency(operation, seconds))
             print(f"{delay} ms  in flight {in_flight}  {name:7}", *seen, flush=True)
         await db.disconnect()
 
 
 async def _latency(operation: Operation, seconds: float) -> str:
-    """Of operations that begin one by one, whatever becomes of those before them."""
+    """Return p50 and p99 of operations that start at a constant rate, without waiting."""
     took: list[float] = []
 
     async def call() -> None:

@@ -1,163 +1,151 @@
-"""The results as pictures: SVG by hand, readable on a light and on a dark page."""
+"""The results as pictures: pygal draws the values of `results.json` and `overload.json`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from xml.sax.saxutils import escape
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from bench.report import TITLES, number
-from bench.results import (
-    IDLE,
-    MEMORY,
-    OURS,
-    P50,
-    P99,
-    PEAK,
-    PROCESSOR,
-    REQUESTS,
-    Cell,
-    Figures,
-    Metric,
-    Results,
-)
+from bench.overload_report import BOUND, NO_BOUND
+from bench.report import TITLES
+from bench.results import OURS, P99, REQUESTS, Metric
 
-FILES = {
-    "results.svg": REQUESTS,
-    "results-p50.svg": P50,
-    "results-p99.svg": P99,
-    "results-processor.svg": PROCESSOR,
-    "results-memory.svg": PEAK,
-}
-STYLE = """
-text { font: 12px system-ui, sans-serif; fill: #1f2328; }
-.title { font-size: 18px; font-weight: 600; }
-.row { font-size: 14px; font-weight: 600; }
-.muted { fill: #59636e; }
-.name { text-anchor: end; }
-.page { fill: #ffffff; }
-.axis { stroke: #59636e; }
-.ours { fill: #0969da; }
-.variant { fill: #54aeff; }
-.peer { fill: #afb8c1; }
-@media (prefers-color-scheme: dark) {
-  text { fill: #f0f6fc; }
-  .muted { fill: #9198a1; }
-  .page { fill: #0d1117; }
-  .axis { stroke: #9198a1; }
-  .ours { fill: #4493f8; }
-  .variant { fill: #1f6feb; }
-  .peer { fill: #656c76; }
-}
-"""
-LETTER, PANEL, BARS, MARGIN = 7, 210, 140, 24  # widths
-HEADER, ROW_TITLE, BAR, GAP = 104, 44, 17, 28  # heights
+HERE = Path(__file__).parent
+OURS_COLORS = ("#0969da", "#54aeff", "#0a3069")  # the defaults first, then other flags
+PEER_COLORS = ("#57606a", "#afb8c1", "#bc4c00", "#d4a72c", "#8250df", "#1a7f37", "#bf3989")
 
-Panel = tuple[str, dict[str, float]]  # a heading, and the value of each server
-Row = tuple[str, list[Panel]]
+Bars = dict[str, list[float | None]]  # by the name of the server, in the order of the cells
+Points = list[tuple[float, float]]
 
 
-def pictures(results: Results) -> dict[str, str]:
-    """By the name of the file; memory has a picture of its own kind."""
-    found = {}
-    for file, metric in FILES.items():
-        rows = _memory(results) if metric in MEMORY else _workloads(results, metric)
-        unit = "memory, MB" if metric in MEMORY else metric.title
-        better = "longer" if metric.more else "shorter"
-        found[file] = svg(
-            f"{unit}: {better} is better", _about(results), results.names(), rows, metric.more
-        )
-    return found
+def main(arguments: list[str]) -> int:
+    """Draw the pictures again, from the results in this folder."""
+    print(*draw(HERE))
+    return 0
 
 
-def svg(title: str, about: str, names: list[str], rows: list[Row], one_scale: bool) -> str:
-    """Rows of panels, each with a bar for each server; `one_scale` for all panels of a row."""
-    height = HEADER + len(rows) * (ROW_TITLE + BAR * len(names) + GAP)
-    indent = MARGIN + LETTER * max(map(len, names), default=0) + 8
-    width = max(640, indent + PANEL * max((len(panels) for _, panels in rows), default=1))
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}" role="img" aria-label="{escape(title)}">',
-        f"<style>{STYLE}</style>",
-        f'<rect class="page" width="{width}" height="{height}"/>',
-        text(MARGIN, 34, title, "title"),
-        text(MARGIN, 56, about, "muted"),
-        *_legend(names),
-    ]
-    top = HEADER
-    for row in rows:
-        parts += _row(row, names, indent, top, one_scale)
-        top += ROW_TITLE + BAR * len(names) + GAP
-    return "\n".join([*parts, "</svg>"]) + "\n"
+def draw(folder: Path) -> list[Path]:
+    """Draw a picture of each result in `folder`, and return the files of the pictures."""
+    made: dict[str, Any] = {}
+    if (results := folder / "results.json").is_file():
+        servers = json.loads(results.read_text())["servers"]
+        made["results.svg"] = _bar_chart(servers, REQUESTS)
+        made["results-p99.svg"] = _bar_chart(servers, P99)
+    if (overload := folder / "overload.json").is_file():
+        steps = json.loads(overload.read_text())["steps"]
+        made["overload.svg"] = _throughput_chart(steps)
+        made["overload-p99.svg"] = _latency_chart(steps)
+    for name, chart in made.items():
+        chart.uuid = Path(name).stem  # pygal's is random, which would change the file each time
+        (folder / name).write_bytes(chart.render() + b"\n")
+    return [folder / name for name in made]
 
 
-def _legend(names: list[str]) -> Iterator[str]:
-    shown = {"ours": "indico", "variant": "indico with other flags", "peer": "other frameworks"}
-    left = MARGIN
-    for kind in dict.fromkeys(map(_kind, names)):
-        yield f'<rect class="{kind}" x="{left}" y="70" width="12" height="12"/>'
-        yield text(left + 18, 80, shown[kind], "muted")
-        left += 40 + 7 * len(shown[kind])
+def bars(servers: dict[str, Any], metric: Metric) -> tuple[list[str], Bars]:
+    """Return a label for each cell, and for each server its median in each cell."""
+    cells = dict.fromkeys(
+        (cell["workload"], cell["connections"])
+        for server in servers.values()
+        for cell in server["cells"]
+    )
+    values: Bars = {}
+    for name, server in servers.items():
+        medians = {
+            (cell["workload"], cell["connections"]): cell["medians"][metric.name]
+            for cell in server["cells"]
+        }
+        values[name] = [medians.get(cell) for cell in cells]
+    return [f"{TITLES[workload]}, {connections}" for workload, connections in cells], values
 
 
-def _row(row: Row, names: list[str], indent: int, top: int, one_scale: bool) -> Iterator[str]:
-    title, panels = row
-    yield text(MARGIN, top + 14, title, "row")
-    for number_of_bar, name in enumerate(names):
-        y = top + ROW_TITLE + BAR * number_of_bar + 12
-        yield text(indent - 8, y, name, "name")
-    highest = max((max(values.values(), default=0) for _, values in panels), default=0)
-    for column, (heading, values) in enumerate(panels):
-        scale = highest if one_scale else max(values.values(), default=0)
-        yield from _panel(heading, values, names, indent + PANEL * column, top, scale or 1)
+def points(
+    steps: dict[str, Any], value: Callable[[dict[str, Any], float], float | None]
+) -> dict[str, Points]:
+    """Return the points of each line; the horizontal axis is the load in multiples of the capacity.
+
+    `value` gets a step and the capacity. A step without a value has no point.
+    """
+    lines: dict[str, Points] = {}
+    for workload, servers in steps.items():
+        capacity = max(step["accepted"] for step in servers[BOUND])
+        for server in (BOUND, NO_BOUND):
+            found = [(step["offered"], value(step, capacity)) for step in servers[server]]
+            name = f"{TITLES[workload]}, {server}"
+            lines[name] = [(x / capacity, y) for x, y in found if y is not None]
+    return lines
 
 
-def _panel(
-    heading: str, values: dict[str, float], names: list[str], left: int, top: int, scale: float
-) -> Iterator[str]:
-    yield text(left, top + 34, heading, "muted")
-    first = top + ROW_TITLE
-    for number_of_bar, name in enumerate(names):
-        if name in values:
-            y, length = first + BAR * number_of_bar, BARS * values[name] / scale
-            bar = f'x="{left}" y="{y + 2}" width="{length:.1f}" height="{BAR - 4}"'
-            yield f'<rect class="{_kind(name)}" {bar}/>'
-            yield text(left + length + 5, y + 12, number(values[name]), "muted")
-    bottom = first + BAR * len(names)
-    yield f'<line class="axis" x1="{left}" y1="{first}" x2="{left}" y2="{bottom}"/>'
+def _bar_chart(servers: dict[str, Any], metric: Metric) -> Any:
+    import pygal  # only the environment of bench has pygal; the tests run without it
+
+    labels, values = bars(servers, metric)
+    better = "more" if metric.more else "less"
+    chart = pygal.Bar(
+        **_options(_colors(values)),
+        title=f"{metric.title} ({better} is better), by workload and connections",
+        logarithmic=not metric.more,
+        x_label_rotation=35,
+    )
+    chart.x_labels = labels
+    for name, heights in values.items():
+        chart.add(name, heights)
+    return chart
 
 
-def _workloads(results: Results, metric: Metric) -> list[Row]:
-    rows: dict[str, list[Panel]] = {}
-    for cell in results.all_cells():
-        panel = _connections(cell), _values(results.in_cell(cell), metric)
-        rows.setdefault(TITLES[cell[0]].capitalize(), []).append(panel)
-    return list(rows.items())
+def _throughput_chart(steps: dict[str, Any]) -> Any:
+    return _line_chart(
+        "answers, times capacity, by offered load",
+        points(steps, lambda step, capacity: step["accepted"] / capacity),
+    )
 
 
-def _memory(results: Results) -> list[Row]:
-    figures = results.in_memory()
-    headings = {IDLE: "when idle", PEAK: "at most"}
-    panels = [(headings[metric], _values(figures, metric)) for metric in MEMORY]
-    return [("Memory", panels)] if figures else []
+def _latency_chart(steps: dict[str, Any]) -> Any:
+    return _line_chart(
+        "99th percentile of accepted requests in ms, by offered load",
+        points(
+            steps,
+            lambda step, _: step["accepted_p99"] and step["accepted_p99"] * 1000,
+        ),
+        logarithmic=True,
+    )
 
 
-def _about(results: Results) -> str:
-    names = ("rounds", "processor", "Python", "MongoDB", "date")
-    known = [(name, results.facts[name]) for name in names if name in results.facts]
-    return "; ".join(f"{name} {fact.split(',')[0].split('T')[0]}" for name, fact in known)
+def _line_chart(title: str, lines: dict[str, Points], **options: Any) -> Any:
+    import pygal
+
+    colors = [*OURS_COLORS[:1], PEER_COLORS[1], *OURS_COLORS[1:2], PEER_COLORS[2]]
+    chart = pygal.XY(
+        **_options(colors), title=title, x_title="offered load, times capacity", **options
+    )
+    for name, where in lines.items():
+        chart.add(name, where)
+    return chart
 
 
-def _values(figures: dict[str, Figures], metric: Metric) -> dict[str, float]:
-    return {name: figures[name][metric.name] for name in figures}
+def _options(colors: list[str]) -> dict[str, Any]:
+    from pygal.style import Style
+
+    style = Style(
+        background="#ffffff",
+        plot_background="#ffffff",
+        foreground="#1f2328",
+        foreground_strong="#1f2328",
+        foreground_subtle="#59636e",
+        colors=tuple(colors),
+        font_family="system-ui, sans-serif",
+    )
+    return {
+        "style": style,
+        "width": 1000,
+        "height": 480,
+        "legend_at_bottom": True,
+        "legend_at_bottom_columns": 4,
+        "js": [],  # else the picture loads a script from another host
+        "disable_xml_declaration": False,
+    }
 
 
-def _connections(cell: Cell) -> str:
-    return f"{cell[1]} connection{'s' if cell[1] > 1 else ''}"
-
-
-def _kind(name: str) -> str:
-    return "ours" if name == OURS else "variant" if name.split()[0] == OURS else "peer"
-
-
-def text(x: float, y: float, words: str, kind: str) -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:g}">{escape(words)}</text>'
+def _colors(names: Bars) -> list[str]:
+    ours, peers = iter(OURS_COLORS * 9), iter(PEER_COLORS * 9)
+    return [next(ours if name.split()[0] == OURS else peers) for name in names]

@@ -1,8 +1,8 @@
-"""Very many clients, each of which asks about once a second, and so no less when answers are slow.
+"""Thousands of clients, each with a request about once a second, however slow the answers are.
 
-One loop over `epoll`: a request costs it 20 us of a processor, so that it can share a core with
-MongoDB. wrk tells neither when which answer came, nor does it wait well: it looks at every
-client's timer each time.
+They run in one loop over `epoll`. A request costs the loop 20 us of a processor, so that it can
+share a core with MongoDB. wrk can't replace them: it does not report the time of each answer, and
+looks at every client's timer in each turn.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from itertools import cycle
 from pathlib import Path
 from time import perf_counter, sleep
 
-# Between a client's requests, unless the answer takes longer. A refusal's `Retry-After` is 1.
+# Seconds between two requests of a client, unless the answer takes longer. They are around the
+# `Retry-After` of a refusal, which is 1.
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 1.5
 ANSWER_SECONDS = 30
 _OPENING_AT_ONCE = 100
 _READ_BYTES = 1 << 16
-# A process that waits for what comes has to be woken by who sends it, the server: that takes it
+# The loop polls, because a waiting process must be woken by the server. That would cost the server
 # more of a processor than the rest of a small answer.
 _TICK_SECONDS = 0.001
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
@@ -31,7 +32,7 @@ _HEALTH = b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n"
 
 @dataclass
 class Seen:
-    """Seconds until each answer; `errors` is how many were neither a success nor a refusal."""
+    """Seconds until each answer; `errors` counts answers that are no success and no refusal."""
 
     seconds: float
     accepted: list[float] = field(default_factory=list)
@@ -49,7 +50,7 @@ class _Client:
         self.unread = b""
 
     def received(self, data: bytes) -> bytes:
-        """The whole answer, or nothing as long as that isn't there."""
+        """Return the whole answer, or nothing while it is incomplete."""
         data = self.unread = self.unread + data
         end = data.find(b"\r\n\r\n")
         length = _LENGTH.search(data, 0, end + 2)
@@ -60,7 +61,7 @@ class _Client:
 
 
 class Clients:
-    """The clients of the server on `port`, which send `requests` in turn."""
+    """The clients of the server on `port`, with `requests` in turn."""
 
     def __init__(self, port: int, requests: list[bytes]) -> None:
         self._port = port
@@ -69,11 +70,11 @@ class Clients:
         self._clients: list[_Client] = []
         self._by_file: dict[int, _Client] = {}
         self._epoll = select.epoll()
-        self._due: list[tuple[float, int]] = []  # when, and the client's file
+        self._due: list[tuple[float, int]] = []  # time of the next request, and the client's file
         self._asking: set[_Client] = set()
 
     def open(self, count: int) -> None:
-        """Adds clients until there are so many; the server has accepted each of them."""
+        """Add clients up to `count`; on return the server has accepted each of them."""
         known = len(self._clients)
         while len(self._clients) < count:
             for _ in range(min(_OPENING_AT_ONCE, count - len(self._clients))):
@@ -88,7 +89,7 @@ class Clients:
             self._epoll.register(client.socket, select.EPOLLIN)
 
     def ask(self, count: int, seconds: float) -> Seen:
-        """What becomes of the requests of `count` clients for so long."""
+        """Send the requests of `count` clients for `seconds`, and return their answers."""
         seen = Seen(seconds)
         now = perf_counter()
         if not self._due:
@@ -106,7 +107,7 @@ class Clients:
         return seen
 
     def rest(self) -> None:
-        """Asks nothing more, and waits until all have their answers."""
+        """Send no more requests, and wait for the answers in flight."""
         self._due.clear()
         end = perf_counter() + ANSWER_SECONDS
         while self._asking and perf_counter() < end:
@@ -154,7 +155,7 @@ class Clients:
 
 
 def requests(file: Path) -> list[bytes]:
-    """Those of a file of `Data.write_requests`, as they are sent."""
+    """Return the requests in a file of `Data.write_requests`, as bytes."""
     path, *lines = file.read_text().splitlines()
     return [_request(path, *line.split("\t", 1)) for line in lines]
 

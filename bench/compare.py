@@ -28,7 +28,7 @@ WARM_UP_SECONDS = 1
 
 
 def main(arguments: list[str]) -> int:
-    """0 if everything was measured that was to be."""
+    """Measure, write the results, and return 0 if no server or cell is missing."""
     chosen = options.parse(arguments)
     server_core, other_core = machine.require()
     SCRATCH.mkdir(exist_ok=True)
@@ -44,15 +44,14 @@ def main(arguments: list[str]) -> int:
 
 
 def write(results: Results, folder: Path) -> list[Path]:
-    """The files that hold the results: figures, tables and pictures."""
+    """Write every round, the tables and the pictures, and return the files."""
     texts = {
         "results.json": json.dumps(_as_json(results), indent=1) + "\n",
         "results.md": report.markdown(results),
-        **chart.pictures(results),
     }
     for name, text in texts.items():
         (folder / name).write_text(text)
-    return [folder / name for name in texts]
+    return [*(folder / name for name in texts), *chart.draw(folder)]
 
 
 def _as_json(results: Results) -> dict[str, Any]:
@@ -64,7 +63,7 @@ def _as_json(results: Results) -> dict[str, Any]:
 
 
 class Run:
-    """One run: who answers the same is measured, cell by cell, one server at a time."""
+    """One run: servers with the same answers are measured cell by cell, one server at a time."""
 
     def __init__(self, chosen: Options, mongodb: MongoDB, folder: Path, core: int) -> None:
         self._options = chosen
@@ -95,7 +94,7 @@ class Run:
         return self._results
 
     def _start(self, servers: list[Peer], stack: ExitStack) -> dict[Peer, Server]:
-        """All of them at once: so what a cell has of each was measured within seconds."""
+        """Start all servers at once, so that a cell is measured on each within seconds."""
         up = {peer: stack.enter_context(self._running(peer)) for peer in servers}
         most = max(self._options.connections)
         for peer, server in up.items():
@@ -107,7 +106,7 @@ class Run:
         return up
 
     def _those_that_answer_the_same(self) -> list[Peer]:
-        """Ours is the first one."""
+        """Return the servers with the same answers as indico, which is the first one."""
         same: list[Peer] = []
         ours: answers.Answers = {}
         for peer in self._options.servers:
@@ -131,7 +130,7 @@ class Run:
 
     @contextmanager
     def _running(self, peer: Peer) -> Iterator[Server]:
-        """The peer's server with a database of its own, which is dropped afterwards."""
+        """Run the peer's server with a database of its own, and drop the database at the end."""
         database = f"bench_{self._options.servers.index(peer)}"
         self._data.fill(self._mongodb.client, database)
         log = self._folder / f"{database}.log"
@@ -171,7 +170,7 @@ class Run:
         )
 
     def _left(self) -> str:
-        """How long the rest takes if it goes on like this."""
+        """Estimate the time that the rest takes."""
         passed = time.monotonic() - self._begun
         minutes, seconds = divmod(passed / self._measured * (self._cells - self._measured), 60)
         return f"{minutes:.0f} min {seconds:02.0f} s left"
@@ -187,7 +186,7 @@ class Run:
 
 
 def _rotated(up: dict[Peer, Server]) -> dict[Peer, Server]:
-    """Another one begins."""
+    """Return the servers in an order that begins with the next one."""
     first, *others = up
     return {peer: up[peer] for peer in (*others, first)}
 

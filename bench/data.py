@@ -1,4 +1,4 @@
-"""What is in the database of each peer, and what it is asked: the same for all, in every run."""
+"""The data in each peer's database, and the requests: the same for all peers, in every run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ECHO = {
 
 @dataclass(frozen=True)
 class Workload:
-    """A kind of request; `token` says whether it needs one."""
+    """A kind of request; `token` says whether the request needs one."""
 
     name: str
     title: str
@@ -38,7 +38,7 @@ class Workload:
     token: bool = True
 
 
-# Those that write come last, and those that add notes after all others.
+# Workloads that write are last, because they change the data of the others.
 WORKLOADS = (
     Workload("echo", "echo", "/system/echo", token=False),
     Workload("read", "authenticated read", "/note/get"),
@@ -48,7 +48,7 @@ WORKLOADS = (
 
 
 class Data:
-    """Users, each with a session, and notes; `expired` is the token of a session that is over."""
+    """Users with a session each, and notes; `expired` is the token of an expired session."""
 
     def __init__(self, notes: int = NOTES) -> None:
         self._random = random.Random(2015)  # noqa: S311
@@ -58,7 +58,7 @@ class Data:
         self.note_ids = [_object_id(2, number) for number in range(notes)]
 
     def fill(self, client: MongoClient[dict[str, Any]], database: str) -> None:
-        """Makes `database` anew; returns once MongoDB has it on disk and is idle again."""
+        """Create `database` anew; on return MongoDB has the data on disk."""
         client.drop_database(database)
         now = datetime.now(UTC)
         week = timedelta(days=7)
@@ -86,7 +86,7 @@ class Data:
         client.admin.command("fsync")
 
     def write_requests(self, folder: Path) -> None:
-        """A file for each workload, as `load.lua` reads it."""
+        """Write a file for each workload, in the format that `load.lua` reads."""
         for workload in WORKLOADS:
             lines = [workload.path]
             for _ in range(REQUESTS):

@@ -1,4 +1,4 @@
-"""An HTTP server that does nothing: what asyncio and httptools alone can do."""
+"""An HTTP server without an application: the limit of asyncio and httptools."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ANSWER = (
 
 
 class Empty(asyncio.Protocol):
-    """Answers each request with the same bytes."""
+    """A connection that answers each request with the same bytes."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)

@@ -1,4 +1,4 @@
-"""The goals, and what is reached of them."""
+"""The goals, and how far they are reached."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench.results import OURS, P99, REQUESTS, Cell, Results, ratio
 
-# How many times as many requests/s as the best peer, or as the one in `COMPARED_TO`.
+# Our requests/s, divided by those of the best peer, or of the peer in `COMPARED_TO`.
 GOALS: dict[Cell, float] = {
     **{("read", 1): 1.0, ("read", 32): 3.0, ("read", 256): 4.0},
     **{("insert", 1): 1.0, ("insert", 32): 3.0, ("insert", 256): 5.0},
@@ -19,7 +19,7 @@ P99_CONNECTIONS = (32, 256)
 
 @dataclass(frozen=True)
 class Goal:
-    """How many times as many requests/s as `peer` we are to answer, and do."""
+    """Our requests/s, divided by those of `peer`: the goal, and the measured value."""
 
     workload: str
     connections: int
@@ -34,7 +34,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Tail:
-    """Our p99 in milliseconds, that of the peer with the most requests/s, and the lowest one."""
+    """Our p99 in milliseconds, the p99 of the peer with the most requests/s, and the lowest p99."""
 
     workload: str
     connections: int
@@ -50,28 +50,28 @@ class Tail:
 
 
 def goals(results: Results) -> list[Goal]:
-    """Those whose cells were measured."""
+    """Return the goals whose cells were measured."""
     found = []
     for cell, goal in GOALS.items():
-        figures = results.in_cell(cell)
-        known = [name for name in results.peers() if name in figures]
+        measured = results.in_cell(cell)
+        known = [name for name in results.peers() if name in measured]
         peers = [name for name in known if name == COMPARED_TO.get(cell[0], name)]
-        best = max(peers, key=lambda name: figures[name][REQUESTS.name], default=OURS)
-        reached = ratio(REQUESTS, figures, best) if peers else None
+        best = max(peers, key=lambda name: measured[name][REQUESTS.name], default=OURS)
+        reached = ratio(REQUESTS, measured, best) if peers else None
         if reached:
             found.append(Goal(*cell, goal, reached, best))
     return found
 
 
 def tails(results: Results) -> list[Tail]:
-    """p99 is to be no worse than the best peer's, from 32 connections on."""
+    """Return the goals of p99: from 32 connections on, no worse than the best peer's."""
     found = []
     for cell in GOALS:
-        figures = results.in_cell(cell)
-        peers = [name for name in results.peers() if name in figures]
-        if cell[1] in P99_CONNECTIONS and peers and OURS in figures:
-            p99 = {name: figures[name][P99.name] for name in figures}
-            best = max(peers, key=lambda name: figures[name][REQUESTS.name])
+        measured = results.in_cell(cell)
+        peers = [name for name in results.peers() if name in measured]
+        if cell[1] in P99_CONNECTIONS and peers and OURS in measured:
+            p99 = {name: measured[name][P99.name] for name in measured}
+            best = max(peers, key=lambda name: measured[name][REQUESTS.name])
             lowest = min(peers, key=lambda name: p99[name])
             found.append(Tail(*cell, p99[OURS], p99[best], best, p99[lowest], lowest))
     return found

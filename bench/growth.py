@@ -1,4 +1,4 @@
-"""`bench growth`: what a request costs with more documents, and with more processes."""
+"""`bench growth`: the cost of a request with more documents, and with more processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCRATCH = Path(__file__).parent.parent / ".bench"
 
 @dataclass(frozen=True)
 class Run:
-    """`cores` are that of the first server, and that of everything else."""
+    """One run; `cores` are the first server's core, and the core of everything else."""
 
     mongodb: MongoDB
     folder: Path
@@ -76,7 +76,7 @@ def _measure(run: Run, documents: int, processes: int) -> None:
 
 
 def _load(run: Run, servers: list[Server], workload: Workload, seconds: int) -> str:
-    """What `CONNECTIONS` made of it, shared among the servers."""
+    """Send the load of `CONNECTIONS`, shared among the servers, and return a line of results."""
     before = sum(server.processor_seconds() for server in servers)
     database = run.mongodb.processor_seconds()
     each = CONNECTIONS // len(servers)

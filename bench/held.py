@@ -1,4 +1,4 @@
-"""`python3 run.py bench held`: very many calls at once, each held open until its time comes."""
+"""`bench held`: thousands of calls at once, each held open until its time."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from bench.mongodb import embedded
 from bench.servers import OURS, running
 
 CONNECTIONS = 19_000
-OPEN_SECONDS = 30.0  # for each server, in which its calls are opened, and begin to be held
-HOLD_SECONDS = 15.0  # after that
-ANSWER_SECONDS = 15.0  # over which their times are spread
+OPEN_SECONDS = 30.0  # for each server, to open its calls
+HOLD_SECONDS = 15.0  # between the last opening and the first answer
+ANSWER_SECONDS = 15.0  # between the first answer and the last one
 OPENING_AT_ONCE = 100
 GRACE_SECONDS = 5.0
 PING_PAUSE_SECONDS = 0.005
-# The limit of open files that a server and its database need beside the calls.
+# Open files that a server and its database need beside the calls.
 SPARE_FILES = 500
 
 PING = b"POST /system/ping HTTP/1.1\r\nHost: bench\r\nContent-Length: 2\r\n\r\n{}"
@@ -37,7 +37,7 @@ PING = b"POST /system/ping HTTP/1.1\r\nHost: bench\r\nContent-Length: 2\r\n\r\n{
 
 @dataclass(frozen=True)
 class Held:
-    """What became of the calls to one server: of each that was answered how many seconds late."""
+    """The calls to one server; `lateness` has the delay of each answer in seconds."""
 
     lateness: list[float]
     bytes_a_call: float
@@ -45,7 +45,7 @@ class Held:
 
 
 class _Call(asyncio.Protocol):
-    """One call, to be answered at `due`, a time of the loop's clock."""
+    """One call that is answered at `due`, a time of the loop's clock."""
 
     def __init__(self, due: float, lateness: list[float]) -> None:
         self.due = due
@@ -87,7 +87,7 @@ def _measure(servers: int, connections: int, cores: Sequence[int]) -> list[Held]
             mongodb = stack.enter_context(embedded(folder / "data"))
             spawn = multiprocessing.get_context("spawn")
             pool = stack.enter_context(ProcessPoolExecutor(servers, spawn))
-            list(pool.map(time.sleep, [0.1] * servers))  # they start here, on this core
+            list(pool.map(time.sleep, [0.1] * servers))  # starts the processes now, on this core
         started = [
             stack.enter_context(
                 running(OURS, mongodb.uri, "test_held", cores[number % 2], folder / f"{number}.log")
@@ -101,9 +101,9 @@ def _measure(servers: int, connections: int, cores: Sequence[int]) -> list[Held]
 
 
 def hold(port: int, pid: int, connections: int, wait: float) -> Held:
-    """Holds so many calls to the server on `port`, the process `pid`, until each is answered.
+    """Hold `connections` calls to the server on `port`, which is the process `pid`.
 
-    The first one is due after `wait` seconds.
+    The first answer is due after `wait` seconds.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_hold(port, psutil.Process(pid), connections, wait))
@@ -135,7 +135,7 @@ async def _hold(port: int, server: psutil.Process, connections: int, wait: float
 
 
 async def _ping(port: int, go_on: Callable[[], bool]) -> list[float]:
-    """How many seconds each answer took, on one connection."""
+    """Ping on one connection, and return the seconds until each answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     took = []
     while go_on():

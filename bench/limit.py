@@ -1,4 +1,4 @@
-"""`bench limit`: what stands between indico and an empty server, and its driver alone."""
+"""`bench limit`: the distance between indico and an empty server, and the driver alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCRATCH = Path(__file__).parent.parent / ".bench"
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python3 run.py bench limit", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=3, help="for each figure; default: 3")
+    parser.add_argument("--seconds", type=int, default=3, help="for each measurement; default: 3")
     seconds = parser.parse_args(arguments).seconds
     core, other_core = machine.require()
     SCRATCH.mkdir(exist_ok=True)
@@ -101,7 +101,7 @@ def _note() -> dict[str, Any]:
 
 
 async def _rate(batch: Callable[[], Awaitable[None]], seconds: int) -> str:
-    """Of batches of `CONNECTIONS` operations, one after the other."""
+    """Run batches of `CONNECTIONS` operations one after the other, and return their rate."""
     end = time.perf_counter() + seconds
     used, count = time.process_time(), 0
     while time.perf_counter() < end:

@@ -1,4 +1,5 @@
--- Sends the requests of a file, again and again: the path, then a line `token<TAB>body` for each.
+-- Send the requests of a file again and again. Its first line is the path, each other line is
+-- `token<TAB>body`.
 local requests = {}
 local sent = 0
 

@@ -1,4 +1,4 @@
-"""The load: wrk against one server, with one workload over so many connections."""
+"""The load: wrk against one server, with one workload."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from bench.data import Workload
 
 SCRIPT = Path(__file__).with_name("load.lua")
-# wrk forgets answers that take longer.
+# wrk does not count answers that take longer.
 LONGEST_ANSWER_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Used:
-    """Seconds of processor time: of the server, of MongoDB, of everything on the server's core."""
+    """Seconds of processor time of the server, of MongoDB, and of all on the server's core."""
 
     server: float
     mongodb: float
@@ -30,7 +30,7 @@ class Used:
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk saw; `errors` are answers that are no success, and what went wrong with sockets."""
+    """The counts of wrk; `errors` are answers without success, and errors of sockets."""
 
     requests: int
     seconds: float
@@ -40,7 +40,7 @@ class Load:
 
 
 def run(port: int, workload: Workload, connections: int, seconds: float, folder: Path) -> Load:
-    """`folder` has the files of requests. Raises `ChildProcessError` if nobody answers at all."""
+    """Send the requests in `folder`. Raise `ChildProcessError` if no server answers."""
     done = subprocess.run(
         [
             *("wrk", "--threads", "1", "--connections", str(connections)),
@@ -58,7 +58,7 @@ def run(port: int, workload: Workload, connections: int, seconds: float, folder:
 
 
 def parse(output: str) -> Load:
-    """Reads the line that `load.lua` prints; wrk counts in microseconds."""
+    """Parse the line that `load.lua` prints, in wrk's microseconds."""
     (line,) = [line for line in output.splitlines() if line.startswith("RESULT ")]
     result = json.loads(line.removeprefix("RESULT "))
     return Load(

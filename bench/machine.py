@@ -1,4 +1,4 @@
-"""The machine: what a run needs of it, and which of its cores does what."""
+"""The machine: its requirements, and the use of its cores."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from indico import __version__
 
 
 class UnfitError(Exception):
-    """Why a run can't be made here, in a sentence for a person."""
+    """A machine that can't run the measurement; the message is a sentence for a person."""
 
 
 def require() -> tuple[int, int]:
-    """The core of the server, and the core of everything else. Raises `UnfitError`."""
+    """Return the server's core and the core of everything else. Raise `UnfitError`."""
     if sys.platform != "linux":
         raise UnfitError("bench needs Linux, which can tie a process to a core.")
     if shutil.which("wrk") is None:
@@ -35,7 +35,7 @@ def require() -> tuple[int, int]:
 
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
-    """What is started inside stays on `core`, with all of its threads."""
+    """Keep each process that starts inside on `core`, with all of its threads."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -45,13 +45,13 @@ def pinned(core: int) -> Iterator[None]:
 
 
 def busy_seconds(core: int) -> float:
-    """What processes have used of `core` so far, and what the host withheld, but no interrupts."""
+    """Return the seconds of `core` that processes used or the host withheld, without interrupts."""
     times = psutil.cpu_times(percpu=True)[core]
     return times.user + times.nice + times.system + times.steal
 
 
 def description() -> dict[str, str]:
-    """What a reader has to know of the machine."""
+    """Return the facts about the machine that a reader of the results needs."""
     return {
         "indico": f"{__version__}, commit {_commit()}",
         "processor": _processor(),
@@ -81,6 +81,6 @@ def _processor() -> str:
 
 
 def _wrk() -> str:
-    # It ends with 1 after it has said its version.
+    # The exit code is 1 even after wrk has printed its version.
     done = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False)  # noqa: S607
     return (done.stdout + done.stderr).split(" [")[0].removeprefix("wrk ")

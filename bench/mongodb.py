@@ -1,4 +1,4 @@
-"""The one MongoDB of a run, with its data in the run's own folder."""
+"""The MongoDB of a run, with its data in the run's folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from indico.engine.mongo.embedded import Embedded
 
 @dataclass(frozen=True)
 class MongoDB:
-    """`uri` is what each server gets: every write is on disk before it is answered."""
+    """A running MongoDB; its `uri` asks for each write to be on disk before the answer."""
 
     client: MongoClient[dict[str, Any]]
     uri: str
@@ -26,7 +26,7 @@ class MongoDB:
         return str(self.client.server_info()["version"])
 
     def processor_seconds(self) -> float:
-        """User and system time of all of its threads."""
+        """Return the user and system time of all threads of MongoDB."""
         times = self.process().cpu_times()
         return times.user + times.system
 
@@ -36,7 +36,7 @@ class MongoDB:
 
 @contextmanager
 def embedded(folder: Path) -> Iterator[MongoDB]:
-    """Raises `StartError`."""
+    """Run a MongoDB with its data in `folder`. Raise `StartError`."""
     mongod = Embedded(folder, None, lambda line: None)
     try:
         mongod.start()

@@ -1,4 +1,4 @@
-"""`bench offload`: how long `/system/ping` takes while eight calls of `/text/keywords` run."""
+"""`bench offload`: the latency of `/system/ping` while eight calls of `/text/keywords` run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GOAL_TIMES_IDLE = 3
 
 @dataclass
 class Client:
-    """One kept connection, and the token of the user who is behind it."""
+    """One connection that is kept, and its user's token."""
 
     port: int
     token: str = ""
@@ -43,7 +43,7 @@ class Client:
 
 @dataclass
 class Load:
-    """`CALLS` callers, each of whom calls again once it is answered, until they are to stop."""
+    """`CALLS` callers; each calls again after its answer, until `stop` is set."""
 
     port: int
     token: str
@@ -65,7 +65,7 @@ class Load:
         callers = [threading.Thread(target=self.call) for _ in range(CALLS)]
         for caller in callers:
             caller.start()
-        time.sleep(1)  # the processes are started, which happens once
+        time.sleep(1)  # the pool starts its processes meanwhile, once
         try:
             yield
         finally:
@@ -85,7 +85,7 @@ def main(arguments: list[str]) -> int:
             "/auth/register", {"email": "ada@example.com", "password": "correct horse"}
         )
         load = Load(port, registered["token"], _text(options.characters))
-        _pings(port, 200, options.rate)  # the first ones are slower
+        _pings(port, 200, options.rate)  # warm-up, because the first pings are slower
         idle = _pings(port, options.pings, options.rate)
         with load.running():
             busy = _pings(port, options.pings, options.rate)
@@ -93,7 +93,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _pings(port: int, number: int, rate: float) -> list[float]:
-    """How many milliseconds each took; one is sent every `1 / rate` seconds."""
+    """Send a ping every `1 / rate` seconds, and return the milliseconds that each took."""
     client, took = Client(port), []
     begin = time.perf_counter()
     for n in range(number):
@@ -105,7 +105,7 @@ def _pings(port: int, number: int, rate: float) -> list[float]:
 
 
 def _text(characters: int) -> str:
-    """Of random words, which are the most work."""
+    """Return a text of random words, which take the most work."""
     letters = random.Random(1)  # noqa: S311 - the same in every run
     words = [
         "".join(letters.choices("abcdefghijklmnopqrstuvwxyz", k=3)) for _ in range(characters // 4)
@@ -115,7 +115,7 @@ def _text(characters: int) -> str:
 
 @contextmanager
 def server(flags: list[str]) -> Iterator[int]:
-    """The port of a server of its own, which is ended afterwards."""
+    """Run a server, and yield its port."""
     with tempfile.TemporaryDirectory(prefix="indico-bench-") as folder:
         command = [sys.executable, "-m", "indico.server", "--port", "0"]
         command += ["--data-dir", folder, *flags]

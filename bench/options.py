@@ -1,4 +1,4 @@
-"""What is to be measured: the flags of `bench peers`."""
+"""The flags of `bench peers`: rounds, servers, workloads, connections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T", Workload, Peer)
 
 @dataclass(frozen=True)
 class Options:
-    """`servers` begins with ours. `complete` says that nothing was left out."""
+    """The parsed flags. `servers` begins with ours; `complete` is a run without any flag."""
 
     rounds: int
     seconds: int
@@ -34,7 +34,7 @@ class Options:
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """Leaves through `SystemExit`, as argparse does, on `--help` and on what it doesn't know."""
+    """Parse the flags. Raise `SystemExit`, as argparse does, for `--help` and unknown flags."""
     own, *variants = _split(arguments)
     given = _parser().parse_args(own)
     return Options(
@@ -51,9 +51,9 @@ def parse(arguments: Sequence[str]) -> Options:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python3 run.py bench peers",
-        description="Measures indico beside other frameworks: about 20 minutes with everything.",
-        epilog="After --, flags of indico's server measure it once more, with them; after another "
-        "--, once more. With any option the results go to .bench, and not to bench.",
+        description="Measure indico beside other frameworks. A whole run takes about 20 minutes.",
+        epilog="Flags of indico's server after -- measure indico once more with these flags. "
+        "Further -- work the same way. With any option the results go to .bench, not to bench.",
     )
     parser.add_argument("--rounds", type=_number, default=3, help="default: 3")
     parser.add_argument("--seconds", type=_number, default=2, help="for each cell; default: 2")
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _split(arguments: Sequence[str]) -> list[list[str]]:
-    """What stands before, between and after each `--`."""
+    """Split the arguments at each `--`."""
     parts: list[list[str]] = [[]]
     for argument in arguments:
         if argument == "--":
@@ -79,13 +79,13 @@ def _split(arguments: Sequence[str]) -> list[list[str]]:
 
 
 def _variant(flags: list[str]) -> Peer:
-    """Ours with other flags."""
+    """Return our server with these flags."""
     return replace(OURS, name=" ".join((OURS.name, *flags)), flags=tuple(flags))
 
 
 def _number(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number above 0")
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
     return int(text)
 
 
@@ -94,7 +94,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _chosen(known: Iterable[T], text: str) -> tuple[T, ...]:
-    """Those whose names stand in `text`, in the order in which they are known."""
+    """Return the items of `known` that `text` names, in the order of `known`."""
     wanted = text.split(",")
     found = tuple(one for one in known if one.name in wanted)
     if missing := [name for name in wanted if name not in [one.name for one in found]]:

@@ -1,4 +1,4 @@
-"""`bench overload`: a server with more work than it can do, with its bound and without."""
+"""`bench overload`: a server under more load than its capacity, with and without its limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import load, machine, overload_report
+from bench import chart, load, machine, overload_report
 from bench.clients import Clients, requests
 from bench.data import WORKLOADS, Data, Workload
 from bench.load import Used
@@ -26,19 +26,19 @@ from bench.servers import OURS, Server, running
 HERE = Path(__file__).parent
 SCRATCH = HERE.parent / ".bench"
 DATABASE = "bench_overload"
-STEPS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 3.0)  # and, once the capacity is known, twice that
+STEPS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 3.0)  # later also twice the measured capacity
 BOUNDS = (50, 100, 200, 500, 1000, 2000)
 ROUNDS = 5
 CAPACITY_CONNECTIONS = 256
 SETTLE_SECONDS = 2.0
 REFUSALS_PER_SECOND = 3000
-# The limit of open files that a server and its database need beside its clients.
+# Open files that a server and its database need beside its clients.
 SPARE_FILES = 500
 
 
 @dataclass(frozen=True)
 class Run:
-    """`core` is the server's own."""
+    """One run; `core` is the server's own core."""
 
     mongodb: MongoDB
     folder: Path
@@ -48,7 +48,7 @@ class Run:
 
 
 class Measured:
-    """A server that runs, and what it is asked."""
+    """A running server and its requests."""
 
     def __init__(self, run: Run, server: Server, workload: Workload) -> None:
         self._run = run
@@ -56,7 +56,7 @@ class Measured:
         self._requests = requests(run.folder / workload.name)
 
     def step(self, count: int) -> Step:
-        """As `count` clients, which begin to ask some time before it is measured."""
+        """Measure `count` clients, which start some time before the measurement."""
         count = min(count, self._run.most_clients)
         with closing(Clients(self.server.port, self._requests)) as clients:
             clients.open(count)
@@ -92,12 +92,12 @@ class Measured:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python3 run.py bench overload", description=__doc__)
     parser.add_argument("--workloads", default="read,update", help="default: read,update")
-    parser.add_argument("--seconds", type=float, default=3, help="for each figure; default: 3")
+    parser.add_argument("--seconds", type=float, default=3, help="for each measurement; default: 3")
     options = parser.parse_args(arguments)
     core, other_core = machine.require()
     most_clients = _raise_file_limit() - SPARE_FILES
     SCRATCH.mkdir(exist_ok=True)
-    gc.disable()  # of the clients, thousands of times a second
+    gc.disable()  # a collection would delay thousands of clients
     with (
         machine.pinned(other_core),
         tempfile.TemporaryDirectory(prefix="run-", dir=SCRATCH) as folder,
@@ -112,7 +112,7 @@ def main(arguments: list[str]) -> int:
                 **machine.description(),
                 "MongoDB": mongodb.version,
                 "date": datetime.now(UTC).isoformat(timespec="minutes"),
-                "seconds a figure": f"{options.seconds:g}",
+                "seconds a measurement": f"{options.seconds:g}",
             }
         )
         for workload in [w for w in WORKLOADS if w.name in options.workloads.split(",")]:
@@ -128,12 +128,12 @@ def _write(results: Overload, folder: Path) -> None:
     page = overload_report.markdown(results)
     (folder / "overload.md").write_text(page)
     (folder / "overload.json").write_text(json.dumps(results.as_json(), indent=1) + "\n")
-    (folder / "overload.svg").write_text(overload_report.picture(results))
-    print(f"\n{page}\nKept in {folder}: overload.md, overload.json and overload.svg")
+    drawn = chart.draw(folder)
+    print(f"\n{page}\nKept in {folder}: overload.md, overload.json; pictures: {drawn}")
 
 
 def _measure_steps(run: Run, workload: Workload, results: Overload) -> None:
-    """Both servers at each step, one after the other, in turns."""
+    """Measure both servers at each step, in turns."""
     with ExitStack() as stack:
         up = {
             name: stack.enter_context(_measured(run, workload, flags))
@@ -166,7 +166,7 @@ def _measure_step(
 
 
 def _measure_bounds(run: Run, results: Overload) -> None:
-    """What other values of `max_in_flight` do with twice the load."""
+    """Measure other values of `max_in_flight` at twice the capacity."""
     workload = next(w for w in WORKLOADS if w.name in results.steps)
     count = int(results.capacity(workload.name) * 2)
     print(f"{workload.title}, {count} clients, by max_in_flight")
@@ -179,7 +179,7 @@ def _measure_bounds(run: Run, results: Overload) -> None:
 
 
 def _measure_refusals(run: Run, results: Overload) -> None:
-    """What a refusal costs: a call is held, and there is room for no other."""
+    """Measure the cost of a refusal: one held call fills the limit, so all others are refused."""
     with _measured(run, WORKLOADS[1], ("--max-in-flight", "1")) as measured:
         body = b'{"seconds":600}'
         head = b"POST /wait/hold HTTP/1.1\r\nHost: bench\r\nContent-Length: %d\r\n\r\n" % len(body)
@@ -192,7 +192,7 @@ def _measure_refusals(run: Run, results: Overload) -> None:
 
 
 def _capacity(run: Run, server: Server, workload: Workload) -> float:
-    """About what it can serve, to know where the steps are."""
+    """Estimate the capacity, for the size of the steps."""
     load.run(server.port, workload, CAPACITY_CONNECTIONS, 1, run.folder)
     seen = load.run(server.port, workload, CAPACITY_CONNECTIONS, 2, run.folder)
     return seen.requests / seen.seconds

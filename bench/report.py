@@ -1,4 +1,4 @@
-"""The results as tables, for a terminal and for a page in Markdown."""
+"""The results as tables in Markdown, for a terminal and for a page."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from statistics import median
 
 from bench.data import WORKLOADS
 from bench.goals import COMPARED_TO, goals, tails
-from bench.results import MEMORY, METRICS, REQUESTS, Cell, Figures, Metric, Results, ratio
+from bench.results import MEMORY, METRICS, REQUESTS, Cell, Measurement, Metric, Results, ratio
 
 TITLES = {workload.name: workload.title for workload in WORKLOADS}
 INTRODUCTION = """\
-Medians over the rounds. In brackets: how many times better indico is in that figure; below 1, the
-other is. Peers run without an access log, as their documentation advises for production; indico as
-it comes, with a line for each request."""
+The values are medians over the rounds. In brackets: how many times better indico is; below 1, the
+other server is better. Peers run without an access log, as their documentation advises for
+production. indico runs with its defaults, which log a line for each request."""
 
 
 def markdown(results: Results) -> str:
@@ -21,7 +21,7 @@ def markdown(results: Results) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Of Markdown, with columns as wide as they have to be; those with figures to the right."""
+    """Return a table in Markdown; columns of numbers are aligned to the right."""
     columns = list(zip(header, *rows, strict=True))
     widths = [max(map(len, column)) for column in columns]
     right = [bool(rows) and all(cell[:1].isdigit() for cell in column[1:]) for column in columns]
@@ -47,7 +47,7 @@ def _sections(results: Results) -> Iterator[str]:
     yield _memory(results)
     yield from _goals(results)
     yield "## Versions"
-    yield table(["server", "made of"], [list(pair) for pair in results.versions.items()])
+    yield table(["server", "packages"], [list(pair) for pair in results.versions.items()])
     yield table(["run", ""], [list(fact) for fact in results.facts.items()])
     yield _disturbed(results.disturbed())
     for name, why in results.left_out.items():
@@ -64,25 +64,25 @@ def _of_workload(results: Results, workload: str) -> str:
     return table(["connections", "server", *(metric.title for metric in METRICS)], rows)
 
 
-def _of_cell(figures: dict[str, Figures], cell: Cell) -> list[list[str]]:
-    """The fastest first."""
-    fastest = sorted(figures, key=lambda name: -figures[name][REQUESTS.name])
+def _of_cell(measured: dict[str, Measurement], cell: Cell) -> list[list[str]]:
+    """Return the rows of a cell, the fastest server first."""
+    fastest = sorted(measured, key=lambda name: -measured[name][REQUESTS.name])
     return [
-        [str(cell[1]), name, *(_with_ratio(metric, figures, name) for metric in METRICS)]
+        [str(cell[1]), name, *(_with_ratio(metric, measured, name) for metric in METRICS)]
         for name in fastest
     ]
 
 
 def _memory(results: Results) -> str:
-    figures = results.in_memory()
-    rows = [[name, *(_with_ratio(metric, figures, name) for metric in MEMORY)] for name in figures]
+    memory = results.in_memory()
+    rows = [[name, *(_with_ratio(metric, memory, name) for metric in MEMORY)] for name in memory]
     return table(["server", *(metric.title for metric in MEMORY)], rows)
 
 
 def _goals(results: Results) -> Iterator[str]:
     yield "## Goals"
-    yield "Requests/s, ours to the best peer's" + "".join(
-        f"; {workload} to {peer}'s" for workload, peer in COMPARED_TO.items()
+    yield "Our requests/s, divided by the best peer's" + "".join(
+        f"; for {workload} by {peer}'s" for workload, peer in COMPARED_TO.items()
     )
     yield table(
         ["workload", "connections", "goal", "reached", "met", "peer"],
@@ -98,7 +98,7 @@ def _goals(results: Results) -> Iterator[str]:
             for goal in goals(results)
         ],
     )
-    yield "p99 in milliseconds, to be no worse than that of the peer with the most requests/s"
+    yield "p99 in milliseconds; the goal is the p99 of the peer with the most requests/s"
     yield table(
         ["workload", "connections", "ours", "best peer's", "met", "lowest of all peers"],
         [
@@ -124,13 +124,13 @@ def _disturbed(percent: list[float]) -> str:
     )
 
 
-def _with_ratio(metric: Metric, figures: dict[str, Figures], name: str) -> str:
-    times = ratio(metric, figures, name)
-    return number(figures[name][metric.name]) + (f" ({times:.2f})" if times else "")
+def _with_ratio(metric: Metric, measured: dict[str, Measurement], name: str) -> str:
+    times = ratio(metric, measured, name)
+    return number(measured[name][metric.name]) + (f" ({times:.2f})" if times else "")
 
 
 def number(value: float) -> str:
-    """With as many digits as say something."""
+    """Format a number with three significant digits or so."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 

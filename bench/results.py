@@ -1,4 +1,4 @@
-"""What was measured: every round, the medians over them, and the ratios to ours."""
+"""The results: every round, the medians over the rounds, and the ratios to indico."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 from bench.load import Load, Used
 
 OURS = "indico"
-# How much of the server's core others used, in percent: it should be next to nothing.
+# The part of the server's core that other processes used, in percent; it should be close to 0.
 DISTURBED = "others_percent"
 
 Cell = tuple[str, int]  # the name of the workload, and the number of connections
-Figures = dict[str, float]  # by the name of the metric
+Measurement = dict[str, float]  # values by the name of their metric
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of a server; `more` says whether more of it is better."""
+    """A measured property of a server; `more` says whether a higher value is better."""
 
     name: str
     title: str
@@ -37,26 +37,26 @@ MEMORY = (IDLE, PEAK)
 
 @dataclass
 class Results:
-    """`facts` say where and how; `left_out` and `invalid` what is not in the figures, and why.
+    """All values of a run, by the name of the server.
 
-    `cells` has the figures of each round, by the name of the server, `memory` those of the whole
-    run; `versions` has the servers in their order.
+    `facts` describe the run. `left_out` and `invalid` give the reasons for missing values. `cells`
+    has the values of each round, `memory` the values of the whole run, and `versions` the order.
     """
 
     facts: dict[str, str]
     versions: dict[str, str]
-    cells: dict[str, dict[Cell, list[Figures]]] = field(default_factory=dict)
-    memory: dict[str, Figures] = field(default_factory=dict)
+    cells: dict[str, dict[Cell, list[Measurement]]] = field(default_factory=dict)
+    memory: dict[str, Measurement] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     invalid: list[str] = field(default_factory=list)
 
     def add(self, name: str, cell: Cell, load: Load, used: Used) -> None:
-        """One measurement; one with errors doesn't count."""
+        """Add a measurement, or its errors, because a cell with errors doesn't count."""
         if load.errors or not load.requests:
             why = load.errors or "no request was answered"
             self.invalid.append(f"{name}, {cell[0]}, {cell[1]} connections: {why}")
             return
-        figures = {
+        measured = {
             REQUESTS.name: load.requests / load.seconds,
             P50.name: load.p50_milliseconds,
             P99.name: load.p99_milliseconds,
@@ -64,35 +64,35 @@ class Results:
             "mongodb_processor_microseconds": used.mongodb / load.requests * 1e6,
             DISTURBED: max(0, used.core - used.server) / load.seconds * 100,
         }
-        self.cells.setdefault(name, {}).setdefault(cell, []).append(figures)
+        self.cells.setdefault(name, {}).setdefault(cell, []).append(measured)
 
     def names(self) -> list[str]:
         return [name for name in self.versions if name in self.cells]
 
     def peers(self) -> list[str]:
-        """Those that aren't ours, with whatever flags."""
+        """Return the names of all servers except indico, with any flags."""
         return [name for name in self.names() if name.split()[0] != OURS]
 
     def all_cells(self) -> list[Cell]:
-        """In the order in which they were measured."""
+        """Return the cells in the order of their measurement."""
         return list(dict.fromkeys(cell for name in self.names() for cell in self.cells[name]))
 
-    def in_cell(self, cell: Cell) -> dict[str, Figures]:
-        """The medians of each server that was measured in it."""
+    def in_cell(self, cell: Cell) -> dict[str, Measurement]:
+        """Return the medians of each server in this cell."""
         rounds = {name: self.cells[name].get(cell, []) for name in self.names()}
-        return {name: medians(figures) for name, figures in rounds.items() if figures}
+        return {name: medians(measured) for name, measured in rounds.items() if measured}
 
-    def in_memory(self) -> dict[str, Figures]:
+    def in_memory(self) -> dict[str, Measurement]:
         return {name: self.memory[name] for name in self.names()}
 
     def disturbed(self) -> list[float]:
-        """How much others used of the server's core in each measurement, in percent."""
+        """Return, for each measurement, the percentage of the core that other processes used."""
         servers = self.cells.values()
         cells = [cell for server in servers for rounds in server.values() for cell in rounds]
-        return [figures[DISTURBED] for figures in cells]
+        return [measured[DISTURBED] for measured in cells]
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, with each round by itself."""
+        """Return all results, with each round."""
         memory = self.in_memory()
         servers = {
             name: {
@@ -110,22 +110,22 @@ class Results:
         }
 
     def _cell_as_json(self, name: str, cell: Cell) -> dict[str, Any]:
-        figures = self.in_cell(cell)
+        measured = self.in_cell(cell)
         return {
             "workload": cell[0],
             "connections": cell[1],
-            "medians": figures[name],
-            "ratios": ratios(METRICS, figures, name),
+            "medians": measured[name],
+            "ratios": ratios(METRICS, measured, name),
             "rounds": self.cells[name][cell],
         }
 
 
-def medians(rounds: list[Figures]) -> Figures:
-    return {name: median(figures[name] for figures in rounds) for name in rounds[0]}
+def medians(rounds: list[Measurement]) -> Measurement:
+    return {name: median(measured[name] for measured in rounds) for name in rounds[0]}
 
 
 def rounded(value: Any) -> Any:
-    """With the digits that say something, for a file that people look into."""
+    """Round each number to five significant digits, because people read the file."""
     if isinstance(value, dict):
         return {key: rounded(part) for key, part in value.items()}
     if isinstance(value, list):
@@ -133,17 +133,17 @@ def rounded(value: Any) -> Any:
     return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
-def ratio(metric: Metric, figures: dict[str, Figures], name: str) -> float | None:
-    """How many times better ours is than `name`: below 1, `name` is. None if one of them is 0."""
-    if OURS not in figures:
+def ratio(metric: Metric, measured: dict[str, Measurement], name: str) -> float | None:
+    """Return how many times better indico is than `name`; None if a value is 0."""
+    if OURS not in measured:
         return None
-    ours, theirs = figures[OURS][metric.name], figures[name][metric.name]
+    ours, theirs = measured[OURS][metric.name], measured[name][metric.name]
     if not ours or not theirs:
         return None
     return ours / theirs if metric.more else theirs / ours
 
 
 def ratios(
-    metrics: tuple[Metric, ...], figures: dict[str, Figures], name: str
+    metrics: tuple[Metric, ...], measured: dict[str, Measurement], name: str
 ) -> dict[str, float | None]:
-    return {metric.name: ratio(metric, figures, name) for metric in metrics}
+    return {metric.name: ratio(metric, measured, name) for metric in metrics}

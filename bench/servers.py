@@ -1,4 +1,4 @@
-"""The servers that are measured, each a process of its own on one core."""
+"""The measured servers; each is a process of its own on one core."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from bench.machine import pinned
 START_SECONDS = 30
 STOP_SECONDS = 30
 IDLE_SECONDS = 10
-TICK_SECONDS = 0.01  # what Linux counts processor time in
+TICK_SECONDS = 0.01  # Linux counts processor time in these units
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A server: its module, its own flags, and the packages that it is made of."""
+    """A server: its module, its packages and its flags."""
 
     name: str
     module: str
@@ -45,7 +45,7 @@ PEERS = (
 
 
 class Server:
-    """A running peer, which listens on `port`."""
+    """A running peer that listens on `port`."""
 
     def __init__(self, process: psutil.Process, port: int) -> None:
         self._process = process
@@ -53,16 +53,16 @@ class Server:
         self.pid: int = process.pid
 
     def processor_seconds(self) -> float:
-        """User and system time of all of its threads, and of its children if it has any."""
+        """Return the user and system time of the process and its children."""
         times = [process.cpu_times() for process in self._processes()]
         return sum(time.user + time.system for time in times)
 
     def memory_bytes(self) -> int:
-        """What of it is in memory."""
+        """Return the resident memory of the process and its children."""
         return sum(process.memory_info().rss for process in self._processes())
 
     def wait_until_idle(self) -> None:
-        """Until it has done with what clients that are gone had asked; at most some seconds."""
+        """Wait for the end of requests of earlier clients, for `IDLE_SECONDS` at most."""
         deadline = time.monotonic() + IDLE_SECONDS
         while time.monotonic() < deadline:
             before = self.processor_seconds()
@@ -76,9 +76,9 @@ class Server:
 
 @contextmanager
 def running(peer: Peer, uri: str, database: str, core: int, log: Path) -> Iterator[Server]:
-    """The peer's server, once it listens; what it prints goes to `log`.
+    """Start the peer's server, and yield it once it listens; its output goes to `log`.
 
-    Raises `ChildProcessError` if it doesn't come up.
+    Raise `ChildProcessError` if the server doesn't start.
     """
     port = _free_port()
     arguments = ["--port", str(port), "--mongodb-uri", uri, "--mongodb-database", database]
@@ -88,7 +88,7 @@ def running(peer: Peer, uri: str, database: str, core: int, log: Path) -> Iterat
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            process_group=0,  # a Ctrl-C is for us, who stop it
+            process_group=0,  # a Ctrl-C reaches only bench, which stops the server
         )
     try:
         _wait_until_it_listens(process, port, log)
@@ -104,8 +104,8 @@ def _wait_until_it_listens(process: psutil.Popen, port: int, log: Path) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["nothing said"]
-    raise ChildProcessError(f"it does not listen: {last[0]}")
+    last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["no output"]
+    raise ChildProcessError(f"The server does not listen: {last[0]}")
 
 
 def _stop(process: psutil.Popen) -> None:

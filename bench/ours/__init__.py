@@ -1,1 +1,1 @@
-"""indico with one resource more, `note`, as its README says how to add one."""
+"""indico with a resource for notes, written as docs/first-resource.md says."""

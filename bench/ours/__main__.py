@@ -1,4 +1,4 @@
-"""The server itself, with its own flags: `python -m bench.ours --port 8888`."""
+"""indico's server and its flags: `python -m bench.ours --port 8888`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/note`: notes that every user may read and change."""
+"""`/note`: notes of all users. Every user may read and change each of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import StringConstraints
 
 import bench.ours.note_db as NoteDB
 from indico.db import Id, ObjectId
-from indico.engine.error import NotFound
+from indico.error import NotFound
 from indico.routes.handler import IndicoHandler
 from indico.utils import type_check, unpack
 from indico.utils.auth.auth_utils import auth
@@ -17,27 +17,27 @@ Title = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class NoteHandler(IndicoHandler):
-    """Notes, by their id."""
+    """Notes, found by their id."""
 
     @auth
     @unpack("id")
     @type_check(Id)
     async def get(self, note_id: ObjectId) -> dict[str, Any]:
-        """The note."""
+        """Return the note."""
         return _found(await NoteDB.get(note_id))
 
     @auth
     @unpack("title", "text")
     @type_check(Title, str)
     async def create(self, title: str, text: str) -> None:
-        """The new note."""
+        """Add a note, and return it."""
         self.respond(await NoteDB.create(self.user_id, title, text), code=201)
 
     @auth
     @unpack("id", "title")
     @type_check(Id, Title)
     async def update(self, note_id: ObjectId, title: str) -> dict[str, Any]:
-        """The note after the change."""
+        """Change the title, and return the changed note."""
         return _found(await NoteDB.update(note_id, title))
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from indico.db import ObjectId
-from indico.engine.mongo.clock import now
-from indico.engine.mongo.collection import Collection, Document, IndexModel
+from indico.db import Collection, Document, IndexModel, ObjectId, now
 
 NOTES = Collection("notes", IndexModel("user_id"))
 

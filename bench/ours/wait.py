@@ -1,4 +1,4 @@
-"""`/wait`: calls that are held open."""
+"""`/wait`: calls that wait."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Seconds = Annotated[float, Field(gt=0, le=600)]
 
 
 class WaitHandler(IndicoHandler):
-    """What a call that waits for news does most of the time."""
+    """Calls that wait, as a call for news does most of the time."""
 
     @unpack("seconds")
     @type_check(Seconds)
     async def hold(self, seconds: float) -> float:
-        """Answers after so long."""
+        """Answer after `seconds`."""
         await asyncio.sleep(seconds)
         return seconds
 

@@ -1,5 +1,5 @@
-"""What indico is measured beside: one module a framework, each as its documentation would have it.
+"""The other frameworks: one module each, written as the framework's documentation recommends.
 
-Each is a server of its own, `python -m bench.peers.fastapi --help`. The queries, the same for all,
-are in `notes.py`; the models of those that use pydantic in `models.py`.
+Each module is a server: `python -m bench.peers.fastapi --help`. `notes.py` has the queries, which
+are the same for all. `models.py` has the models of the frameworks that use pydantic.
 """

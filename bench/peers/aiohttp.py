@@ -28,7 +28,7 @@ def answer(data: Any, status: int = 200) -> web.Response:
 
 
 async def authorized(request: web.Request) -> ObjectId:
-    """As aiohttp_security's `check_authorized`, which a handler calls."""
+    """Check the token, as `check_authorized` of aiohttp_security does for a handler."""
     user_id = await request.app[NOTES].user_id(request.headers.get("Authorization"))
     if user_id is None:
         raise web.HTTPUnauthorized

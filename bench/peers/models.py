@@ -1,4 +1,4 @@
-"""What may be sent, for the frameworks whose users take pydantic for that."""
+"""Models of the bodies, for the frameworks whose users write pydantic models."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from bench.peers.options import OPTIONS
 
 
 class Notes:
-    """`client` is Motor's or PyMongo's own."""
+    """The queries; `client` is Motor's or PyMongo's own."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -22,14 +22,14 @@ class Notes:
 
     @classmethod
     def connect(cls) -> Self:
-        """With PyMongo's own client, inside the running event loop."""
+        """Open PyMongo's own client, inside the running event loop."""
         return cls(AsyncMongoClient(OPTIONS.mongodb_uri, tz_aware=True))
 
     async def close(self) -> None:
         await self._client.close()
 
     async def user_id(self, authorization: str | None) -> ObjectId | None:
-        """Whose token the header `Authorization` holds, if it is a valid one."""
+        """Return the user of the token in the header `Authorization`; None without a valid one."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer":
             return None

@@ -1,4 +1,4 @@
-"""Plain Tornado and Motor, as the boilerplate of 2015 had it: one operation a call."""
+"""Plain Tornado and Motor, like the boilerplate of 2015: one operation a call."""
 
 from __future__ import annotations
 
