@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the secrets of compose.yaml in deploy/secrets, from the system's random numbers. Those that
-# are there stay: MongoDB knows them.
+# Makes the secrets of compose.yaml in deploy/secrets, from the system's random numbers. Existing
+# secrets stay, because MongoDB has them already.
 set -eu
 umask 077
 mkdir -p "$(dirname "$0")/secrets"
@@ -16,5 +16,5 @@ secret_key: $(random)
 mongodb_uri: mongodb://indico:$(cat mongodb-password)@mongodb-1,mongodb-2,mongodb-3/?replicaSet=indico
 END
 
-# They are read by users of the containers; the folder keeps those of this machine out.
+# Users of the containers read these files. The folder's rights keep out users of this machine.
 chmod 444 ./*

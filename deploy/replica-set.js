@@ -1,4 +1,4 @@
-// For mongosh: makes the replica set of compose.yaml and its users, or finds them there.
+// For mongosh: makes the replica set of compose.yaml and its users, unless they exist.
 
 const { readFileSync } = require("fs");
 const admin = db.getSiblingDB("admin");
