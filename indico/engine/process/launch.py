@@ -162,7 +162,7 @@ def _greet(
     say(f"{settings.service_name} listens on {url} (process {os.getpid()}{with_workers})")
     say(f"  MongoDB      {database}, database {settings.mongodb_database}")
     say(f"  environment  {settings.environment}")
-    say(f"  settings     README.md, or {program.command} --help")
+    say(f"  settings     docs/settings.md, or {program.command} --help")
 
 
 def _hosts(settings: ServerSettings) -> str:

@@ -43,7 +43,7 @@ class StartTest(ProcessTest):
         self.assertRegex(lines[1], r"^sample listens on http://127\.0\.0\.1:\d+ ")
         self.assertIn(f"embedded, data in {self.folder}, database test_process", lines[2])
         self.assertIn("development", lines[3])
-        self.assertIn("README.md", lines[4])
+        self.assertIn("docs/settings.md", lines[4])
         self.assertEqual(server.call("/readyz")[0], 200)
         self.assertEqual(server.stop(), 0)
 
