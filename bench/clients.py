@@ -1,5 +1,6 @@
-"""Thousands of clients, each with a request about once a second, however slow the answers are.
+"""Thousands of clients, each with about one request a second.
 
+The rate stays the same while answers become slow, as long as they take less than a second.
 They run in one loop over `epoll`. A request costs the loop 20 us of a processor, so that it can
 share a core with MongoDB. wrk can't replace them: it does not report the time of each answer, and
 looks at every client's timer in each turn.

@@ -68,10 +68,11 @@ def line(step: Step) -> str:
 
 
 INTRODUCTION = """\
-Each client sends about one request a second, also while answers are slow. So the number of clients
-is the number of requests that are offered a second. The server has a core of its own; MongoDB and
-the clients share another. "Bounded" is the server with its limit, `max_in_flight`. Its highest
-throughput is the capacity. Times are in milliseconds: the median, then the 99th percentile."""
+Each client sends about one request a second, as long as an answer takes less than that. So the
+number of clients is the number of requests that are offered a second. The server has a core of its
+own; MongoDB and the clients share another. "Bounded" is the server with its limit, `max_in_flight`.
+Its highest throughput is the capacity. Times are in milliseconds: the median, then the 99th
+percentile."""
 
 
 def markdown(results: Overload) -> str:
