@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,9 @@ Points = list[tuple[float, float]]
 
 def main(arguments: list[str]) -> int:
     """Draw the pictures again, from the results in this folder."""
+    argparse.ArgumentParser(prog="python3 run.py bench draw", description=main.__doc__).parse_args(
+        arguments
+    )
     print(*draw(HERE))
     return 0
 

@@ -65,7 +65,7 @@ class _Call(asyncio.Protocol):
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="run.py bench held", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python3 run.py bench held", description=__doc__)
     parser.add_argument("--connections", type=int, default=CONNECTIONS, help="to each server")
     parser.add_argument("--servers", type=int, nargs="*", default=[1, 2], help="how many, in turn")
     options = parser.parse_args(arguments)

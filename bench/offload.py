@@ -75,7 +75,7 @@ class Load:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="run.py bench offload", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python3 run.py bench offload", description=__doc__)
     parser.add_argument("--pings", type=int, default=3000, help="in each half (default: 3000)")
     parser.add_argument("--rate", type=float, default=100, help="pings a second (default: 100)")
     parser.add_argument("--characters", type=int, default=100_000, help="of a text")
