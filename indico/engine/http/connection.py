@@ -96,7 +96,6 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         self.writable = self.loop.create_future()
         self._write_timeout = WriteTimeout(self.transport, self.server.idle_connection_timeout)
-        self._write_timeout.start()
 
     def resume_writing(self) -> None:
         if not self.writable.done():

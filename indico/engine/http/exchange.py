@@ -29,6 +29,8 @@ _NO_DELEGATE = HTTPMessageDelegate()
 class Exchange(HTTPConnection):
     """Tornado's interface to a request that a `Connection` has read the head of."""
 
+    _framing: Framing  # of the answer, once its headers are written
+
     def __init__(self, connection: Connection, head: Head) -> None:
         server = connection.server
         self.context = connection.context
@@ -42,7 +44,6 @@ class Exchange(HTTPConnection):
         self._body_size = 0
         self._write_finished = False
         self._close_callback: Callable[[], None] | None = None
-        self._framing: Framing | None = None
         self._switch = b""  # the head of an answer that changes the protocol
         self._delegate = server.app.start_request(connection, self)
 
@@ -124,14 +125,13 @@ class Exchange(HTTPConnection):
         return self._write(self._frame(chunk))
 
     def finish(self) -> None:
-        if self._framing:
-            try:
-                ending = self._framing.end()
-            except HTTPOutputError:
-                self._connection.close()
-                raise
-            if ending:
-                self._write(ending)
+        try:
+            ending = self._framing.end()
+        except HTTPOutputError:
+            self._connection.close()
+            raise
+        if ending:
+            self._write(ending)
         self._write_finished = True
         if self._switch:  # the next bytes are for `detach`
             return
@@ -139,8 +139,6 @@ class Exchange(HTTPConnection):
         self._connection.answered(self._keep_alive and self.read_finished)
 
     def _frame(self, chunk: bytes) -> bytes:
-        if self._framing is None:
-            return chunk
         try:
             return self._framing.frame(chunk)
         except HTTPOutputError:

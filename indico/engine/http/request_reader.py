@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import httptools
 from tornado.http1connection import is_transfer_encoding_chunked
@@ -183,20 +183,19 @@ class RequestReader:
         A server that does not change it has the body there, if the head says so.
         """
         self._new_parser()
-        event = self._events[-1]
         if self._expected is _Expected.HEAD:
             self._events.append(Mark.END)
-        elif isinstance(event, Head):
-            name = "Content-Length" if self._expected is _Expected.BODY else "Transfer-Encoding"
-            self._made_head = True
-            self._feed(f"POST / HTTP/1.1\r\n{name}: {event.headers[name]}\r\n\r\n".encode())
+            return
+        headers = cast(Head, self._events[-1]).headers
+        name = "Content-Length" if self._expected is _Expected.BODY else "Transfer-Encoding"
+        self._made_head = True
+        self._feed(f"POST / HTTP/1.1\r\n{name}: {headers[name]}\r\n\r\n".encode())
 
     def _refuse(self, why: str) -> None:
         self.error = why
-        if self._expected is not _Expected.NOTHING:
-            events = self._events
-            self.stop()
-            self._events = [*events, Mark.MALFORMED]
+        events = self._events
+        self.stop()
+        self._events = [*events, Mark.MALFORMED]
 
     def _new_parser(self) -> None:
         self._parser = httptools.HttpRequestParser(self)

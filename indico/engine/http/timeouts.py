@@ -72,19 +72,18 @@ class WriteTimeout:
     def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
         self._transport = transport
         self._seconds = seconds
-        self._timer: asyncio.TimerHandle | None = None
+        self._start()
 
-    def start(self) -> None:
+    def _start(self) -> None:
         before = self._transport.get_write_buffer_size()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._seconds, self._look, before)
 
     def stop(self) -> None:
-        if self._timer:
-            self._timer.cancel()
+        self._timer.cancel()
 
     def _look(self, before: int) -> None:
         if self._transport.get_write_buffer_size() >= before:
             self._transport.abort()
         else:
-            self.start()
+            self._start()

@@ -19,8 +19,7 @@ from .listening import Sockets
 _MAX_SOCKETS = 64
 
 
-def main(argv: Sequence[str]) -> int:
-    channel = socket.socket(fileno=int(argv[0]))
+def main(channel: socket.socket, flags: Sequence[str]) -> int:
     text, descriptors, _, _ = socket.recv_fds(channel, 1 << 16, _MAX_SOCKETS)
     if not text:  # the parent has ended already
         return 1
@@ -31,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     sockets = Sockets(opened[: given["api"]], opened[given["api"] :])
     program = Program(*given["program"])
     try:
-        settings = config.load(program.settings_class(), argv[1:])
+        settings = config.load(program.settings_class(), flags)
         log.configure(settings.log_format, settings.log_level, settings.service_name)
         processes = settings.offload_processes or max(1, offload.cores() // given["workers"])
         offload.configure(processes, settings.offload_queue)
@@ -52,4 +51,6 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    # Open until the process ends, because the parent takes its end for the worker's.
+    _channel = socket.socket(fileno=int(sys.argv[1]))
+    sys.exit(main(_channel, sys.argv[2:]))

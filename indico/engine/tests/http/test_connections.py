@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from typing import Any
 
 from tornado.iostream import StreamClosedError
 from tornado.testing import gen_test
@@ -20,6 +21,15 @@ class PlainHandler(RequestHandler):
         self.write("plain")
 
     post = get
+
+
+class LateHandler(RequestHandler):
+    """Sets a timeout for a body that is there already."""
+
+    def post(self) -> None:
+        connection: Any = self.request.connection
+        connection.set_body_timeout(0.05)
+        self.write(self.request.body)
 
 
 class WaitingHandler(RequestHandler):
@@ -148,7 +158,20 @@ class GoneTest(HTTPServerTest):
 
 class TimeoutTest(HTTPServerTest):
     settings = {"idle_timeout_seconds": 0.4, "body_timeout_seconds": 0.4}  # noqa: RUF012
-    routes = [(r"/", PlainHandler), (r"/waiting", WaitingHandler)]  # noqa: RUF012
+    routes = [  # noqa: RUF012
+        (r"/", PlainHandler),
+        (r"/waiting", WaitingHandler),
+        (r"/late", LateHandler),
+    ]
+
+    @gen_test(timeout=60)
+    async def test_a_timeout_that_is_set_too_late_does_nothing(self) -> None:
+        reader, writer = await self.connect()
+        writer.write(post_head(b"/late", b"Content-Length: 2") + b"{}")
+        self.assertEqual((await read_answer(reader))[::2], (200, b"{}"))
+        closed = asyncio.create_task(reader.read(1))
+        self.assertEqual((await asyncio.wait([closed], timeout=0.15))[0], set())
+        closed.cancel()
 
     @gen_test(timeout=60)
     async def test_idle_after_an_answer(self) -> None:

@@ -168,7 +168,8 @@ class DeathTest(WorkersTest):
     def test_the_parent_is_gone_before_it_has_begun(self) -> None:
         ours, theirs = socket.socketpair()
         ours.close()
-        self.assertEqual(main([str(theirs.detach())]), 1)
+        with theirs:
+            self.assertEqual(main(theirs, []), 1)
 
     def test_there_are_no_files_for_another_one(self) -> None:
         server = self.serve()
@@ -366,6 +367,17 @@ class ReloadTest(WorkersTest):
         slow.close()
         psutil.wait_procs(old, timeout=20)
         self.assertFalse(any(worker.is_running() for worker in old))
+        self.assertEqual(server.stop(), 0)
+
+    def test_a_request_that_outlasts_two_reloads(self) -> None:
+        server = self.serve("--drain-seconds", "30")
+        slow = self.hold(server)
+        server.signal(signal.SIGHUP)
+        until(lambda: server.printed().count("2 new workers serve") == 1)
+        server.signal(signal.SIGHUP)
+        until(lambda: server.printed().count("2 new workers serve") == 2)
+        self.assertIn(b"200 OK", self.answer(slow))
+        slow.close()
         self.assertEqual(server.stop(), 0)
 
     def test_a_tls_handshake_that_has_begun(self) -> None:
