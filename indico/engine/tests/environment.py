@@ -11,6 +11,7 @@ CHOSEN = {
     "mongodb_driver": os.environ.get("TEST_MONGODB_DRIVER", "motor"),
     "http_server": os.environ.get("TEST_HTTP_SERVER", "fast"),
 }
+NO_MONGODB = "TEST_NO_MONGODB"  # set while the suite runs that must need none
 PREFIX = str(Settings.model_config["env_prefix"])
 for _name in [name for name in os.environ if name.startswith(PREFIX)]:
     del os.environ[_name]

@@ -27,7 +27,7 @@ from ..mongo.embedded import Embedded
 from ..process.serving import make_server
 from ..settings import ServerSettings
 from ..telemetry import metrics
-from .environment import CHOSEN
+from .environment import CHOSEN, NO_MONGODB
 from .sample import app
 from .sample.server import PROGRAM
 
@@ -41,6 +41,7 @@ log.LOGGER.setLevel("CRITICAL")
 @functools.cache
 def mongodb_uri(kind: type[Embedded] = Embedded) -> str:
     """Return the MongoDB of this run of the tests, started when the first test asks."""
+    assert NO_MONGODB not in os.environ, "a test without `integration = True` needs a MongoDB"
     folder = Path(tempfile.mkdtemp(prefix="tests-", dir=_memory()))
     embedded = kind(folder, None, lambda line: None)
     embedded.start()

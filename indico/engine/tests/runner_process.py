@@ -1,0 +1,144 @@
+"""Processes that run the tests, one class at a time, and the pass that gives out the classes."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+from collections.abc import Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[3]
+HANGS_AFTER_SECONDS = 300  # the slowest class takes a tenth of this
+
+
+class Failure(NamedTuple):
+    """A test that failed, and the environment in which it did."""
+
+    test: str
+    text: str
+    environment: dict[str, str]
+
+
+class RunnerProcess:
+    """A process that runs one test class after another, with a MongoDB of its own."""
+
+    def __init__(self, environment: dict[str, str], cover: bool) -> None:
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the process
+        coverage = ("-m", "coverage", "run", "--parallel-mode") if cover else ()
+        self._process = subprocess.Popen(
+            [sys.executable, *coverage, "-m", __name__],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+
+    def run(self, item: str) -> dict[str, Any]:
+        """Return the result; when the process dies, its test class has failed."""
+        assert self._process.stdin and self._process.stdout
+        print(item, file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        if answer:
+            result: dict[str, Any] = json.loads(answer)
+            return result
+        code = self._process.wait()
+        self._log.seek(0)
+        text = f"The process of the tests ended with {code}.\n{self._log.read()[-5000:]}"
+        return {"ran": 0, "skipped": 0, "seconds": 0, "failures": [[item, text]], "dead": True}
+
+    def end(self) -> None:
+        """Let the process finish: it stops its MongoDB and writes its coverage."""
+        assert self._process.stdin and self._process.stdout
+        with self._process.stdin, self._process.stdout, self._log:
+            self._process.stdin.close()
+            self._process.wait()
+
+
+class Pass:
+    """One pass over test classes, in one environment."""
+
+    def __init__(self, environment: dict[str, str], cover: bool) -> None:
+        self.environment = environment
+        self.failures: list[Failure] = []
+        self.ran = self.skipped = 0
+        self._cover = cover
+        self._items: SimpleQueue[str] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._done = 0
+
+    def run(self, items: Sequence[str], processes: int) -> None:
+        """Run `items` in this order, as many at a time as there are processes."""
+        for item in items:
+            self._items.put(item)
+        self._total = len(items)
+        # Daemons, so that Ctrl-C ends the run.
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(processes)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _work(self) -> None:
+        process = RunnerProcess(self.environment, self._cover)
+        while True:
+            try:
+                item = self._items.get_nowait()
+            except Empty:
+                process.end()
+                return
+            result = process.run(item)
+            with self._lock:
+                self._count(item, result)
+            if "dead" in result:
+                process.end()
+                process = RunnerProcess(self.environment, self._cover)
+
+    def _count(self, item: str, result: dict[str, Any]) -> None:
+        self._done += 1
+        self.ran += result["ran"]
+        self.skipped += result["skipped"]
+        failed = [Failure(test, text, self.environment) for test, text in result["failures"]]
+        self.failures += failed
+        verdict = f"{len(failed)} FAILED" if failed else "ok"
+        place = f"[{self._done:3}/{self._total}]"
+        print(f"{place} {result['seconds']:6.1f} s  {verdict:9} {item}", flush=True)
+
+
+def run_class(item: str) -> dict[str, Any]:
+    """Return the counts, seconds and failures of the test class `item`."""
+    result = unittest.TestResult()
+    began = time.monotonic()
+    faulthandler.dump_traceback_later(HANGS_AFTER_SECONDS, exit=True)
+    unittest.defaultTestLoader.loadTestsFromName(item.replace(":", ".")).run(result)
+    faulthandler.cancel_dump_traceback_later()
+    bad = [*result.failures, *result.errors]
+    bad += [(test, "The test was expected to fail.") for test in result.unexpectedSuccesses]
+    return {
+        "ran": result.testsRun,
+        "skipped": len(result.skipped),
+        "seconds": time.monotonic() - began,
+        "failures": [[test.id(), text] for test, text in bad],
+    }
+
+
+def main() -> None:
+    """Run the test classes that standard input names, and answer each with a line of JSON."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # so that the output of a test is no answer
+    for line in sys.stdin:
+        print(json.dumps(run_class(line.strip())), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
