@@ -181,7 +181,7 @@ class ListTest(BookTest):
         self.assertIsNone(end)
 
     async def test_a_long_page(self) -> None:
-        await self.fill(*map(str, range(250)))
+        await asyncio.gather(*(self.fill(str(number)) for number in range(250)))
         self.assertEqual([len(page) for page in await self.pages(240)], [240, 10])
         self.assertEqual(len([a async for a in get_all_addresses(ADA)]), 250)
 
