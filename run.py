@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment, with what `files` list."""
+    """A virtual environment with the packages that `files` list."""
 
     folder: Path
     files: tuple[str, ...]
@@ -28,7 +28,7 @@ class Environment:
 
     @property
     def requirements(self) -> str:
-        """Without the checks those of req.txt end where setup.py's end."""
+        """Return the requirements, with those of the checks if `checks` is true."""
         texts = [(ROOT / file).read_text() for file in self.files]
         return "\n".join(t if self.checks else t.split("# What its checks")[0] for t in texts)
 
@@ -43,7 +43,7 @@ def serve(flags: list[str]) -> int:
 
 
 def doctor(flags: list[str]) -> int:
-    """look for what would go wrong with a server that has these flags"""
+    """report what would go wrong with a server that has these flags"""
     python = VENV.python if Path(VENV.python).exists() else sys.executable
     return subprocess.run([python, "-m", "indico.doctor", *flags], cwd=ROOT, check=False).returncode
 
@@ -76,7 +76,7 @@ def bench(arguments: list[str]) -> int:
 
 
 def install(environment: Environment) -> None:
-    """Makes the environment, unless that was done already."""
+    """Make the environment, unless it is up to date."""
     folder, requirements = environment.folder, environment.requirements
     wanted = hashlib.sha256(sys.version.encode() + requirements.encode()).hexdigest()
     installed = folder / "installed.txt"
@@ -98,13 +98,13 @@ def install(environment: Environment) -> None:
 
 
 def run(*arguments: str, environment: Environment = VENV) -> int:
-    """The exit code of the environment's Python with these arguments."""
+    """Run the environment's Python with these arguments; return its exit code."""
     python = environment.python
     return subprocess.run([python, *arguments], cwd=ROOT, check=False).returncode
 
 
 def replace(*arguments: str, environment: Environment = VENV) -> int:
-    """Becomes that Python, so that signals reach it; waits for it on Windows, which can't."""
+    """Become that Python, so that signals reach it. Windows can't, so wait for it there."""
     if os.name == "nt":
         return run(*arguments, environment=environment)
     os.chdir(ROOT)
@@ -124,7 +124,7 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036 - it is this line that says so
         sys.exit("run.py: indico needs Python 3.11 or newer.")
     try:
-        # bench has an environment of its own, and the doctor looks at what there is.
+        # bench has an environment of its own. The doctor needs no packages.
         if task not in (bench, doctor):
             install(VENV)
         return task(arguments[1:])

@@ -26,7 +26,7 @@ BLOCKS = re.findall(BLOCK, README, re.S)
 
 
 def curl(line: str, server: ServerProcess, token: str) -> Any:
-    """What a `curl` line of the README prints."""
+    """Return the output of a `curl` line of the README."""
     words = shlex.split(line.replace("$TOKEN", token))
     url = f"http://{words[1]}".replace("localhost:8888", f"127.0.0.1:{server.port}")
     options = dict(zip(words[2::2], words[3::2], strict=True))
@@ -59,7 +59,7 @@ class CallsTest(ProcessTest):
         server.call("/user/delete", {"password": "correct horse"}, token)
 
     def assert_like(self, example: Any, answer: Any) -> None:
-        """The same, but for what the README writes as `...`."""
+        """Compare, but for the values that the README writes as `...`."""
         if isinstance(example, dict):
             pairs = list(zip(example, answer, strict=True))
             for key, own in pairs:
@@ -89,7 +89,7 @@ class NewResourceTest(ProcessTest):
         self.apply_diff(section)
 
     def write_files(self, section: str) -> list[str]:
-        """Each block of Python goes to the file whose name stands last before it."""
+        """Write each block of Python to the file that is named last before the block."""
         written = []
         for before, code in re.findall(r"(.*?)```python\n(.*?)```", section, re.S):
             name = re.findall(r"`(indico/\S+\.py)`", before)[-1]
@@ -99,7 +99,7 @@ class NewResourceTest(ProcessTest):
         return written
 
     def apply_diff(self, section: str) -> None:
-        """Puts each line with a plus behind the line that stands before it."""
+        """Insert each line with a plus after the line above it."""
         app = self.root / "indico/app.py"
         (diff,) = re.findall(r"```diff\n(.*?)```", section, re.S)
         lines = app.read_text().splitlines()

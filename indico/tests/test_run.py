@@ -1,68 +1,107 @@
-"""`run.py` itself."""
+"""`run.py`: the tasks, and the environment that it makes for them."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
+from unittest import TestCase
 
-from indico.tests.server_process import ROOT, ProcessTest
+from indico.tests.server_process import ROOT
+
+SERVER = """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+print('flags', sys.argv[1:], sys.prefix, flush=True)
+if '--wait' in sys.argv: signal.pause()
+"""
+DOCTOR = "import sys\nprint(sys.argv[1:], sys.prefix)\nsys.exit(1)\n"
+# Stands in for the module `venv`, which needs 5 s of processor for each environment.
+COPY = """
+import shutil
+
+def create(folder, with_pip, clear):
+    assert with_pip and clear
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree({template!r}, folder, symlinks=True)
+"""
 
 
-class RunTest(ProcessTest):
-    """`run.py` itself, in a folder of its own with nothing to install."""
+def make_project(folder: Path) -> None:
+    """Write a project with nothing to install, whose server and doctor only print."""
+    shutil.copy(ROOT / "run.py", folder)
+    (folder / "req.txt").write_text("# nothing\n")
+    package = folder / "indico"
+    package.mkdir()
+    (package / "server.py").write_text(SERVER)
+    (package / "doctor.py").write_text(DOCTOR)
+
+
+def run_task(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "run.py", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+class RunTest(TestCase):
+    integration = True
+    seconds = 10
+    template: Path
+    examined: subprocess.CompletedProcess[str]
+    first: subprocess.CompletedProcess[str]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.template = Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="test-")))
+        make_project(cls.template)
+        cls.examined = run_task(cls.template, "doctor", "--json")
+        cls.first = run_task(cls.template, "serve", "--port", "1")
 
     def setUp(self) -> None:
-        super().setUp()
-        shutil.copy(ROOT / "run.py", self.folder)
-        self.requirements = self.folder / "req.txt"
-        self.requirements.write_text("# nothing\n")
-        package = self.folder / "indico"
-        package.mkdir()
-        (package / "server.py").write_text(
-            "import signal, sys\n"
-            "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
-            "print('flags', sys.argv[1:], sys.prefix, flush=True)\n"
-            "if '--wait' in sys.argv: signal.pause()\n"
-        )
-
-    def run_task(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "run.py", *arguments],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="test-")))
+        make_project(self.folder)
+        (self.folder / "venv.py").write_text(COPY.format(template=str(self.template / ".venv")))
 
     def test_usage(self) -> None:
         for arguments, code in (([], 0), (["--help"], 0), (["nosuch"], 2)):
-            done = self.run_task(*arguments)
+            done = run_task(self.folder, *arguments)
             self.assertEqual(done.returncode, code)
             for task in ("serve", "doctor", "test", "lint", "typecheck", "check", "bench"):
                 self.assertIn(f"\n  {task} ", done.stdout)
 
-    def test_serve(self) -> None:
-        served = f"flags ['--port', '1'] {self.folder / '.venv'}\n"
-        doctor = self.folder / "indico/doctor.py"
-        doctor.write_text("import sys\nprint(sys.argv[1:], sys.prefix)\nsys.exit(1)\n")
-        self.examine(sys.prefix)  # it installs nothing
-        first = self.run_task("serve", "--port", "1")
-        self.assertEqual(first.stdout.splitlines()[0][:29], "Installing req.txt into .venv")
-        self.assertTrue(first.stdout.endswith(served), first.stdout + first.stderr)
-        self.assertEqual(self.run_task("serve", "--port", "1").stdout, served)
-        self.requirements.write_text("# nothing, changed\n")
-        self.assertIn("Installing", self.run_task("serve", "--port", "1").stdout)
-        self.examine(str(self.folder / ".venv"))
-        self.pass_a_signal_on()
+    def test_the_first_time(self) -> None:
+        served = f"flags ['--port', '1'] {self.template / '.venv'}\n"
+        self.assertEqual(self.first.stdout.splitlines()[0][:29], "Installing req.txt into .venv")
+        self.assertTrue(self.first.stdout.endswith(served), self.first)
+        self.assertEqual(run_task(self.template, "serve", "--port", "1").stdout, served)
 
-    def examine(self, prefix: str) -> None:
-        done = self.run_task("doctor", "--json")
+    def test_changed_requirements(self) -> None:
+        served = f"flags [] {self.folder / '.venv'}\n"
+        for text in ("# nothing\n", "# nothing, changed\n"):
+            (self.folder / "req.txt").write_text(text)
+            for said in ("Installing", "flags"):
+                done = run_task(self.folder, "serve")
+                self.assertTrue(done.stdout.startswith(said), done)
+                self.assertTrue(done.stdout.endswith(served), done)
+
+    def test_doctor_installs_nothing(self) -> None:
+        self.check_doctor(self.examined, sys.prefix)
+        self.check_doctor(run_task(self.template, "doctor", "--json"), str(self.template / ".venv"))
+
+    def check_doctor(self, done: subprocess.CompletedProcess[str], prefix: str) -> None:
         self.assertEqual((done.stdout, done.returncode), (f"['--json'] {prefix}\n", 1))
 
-    def pass_a_signal_on(self) -> None:
+    def test_a_signal_reaches_the_server(self) -> None:
         process = subprocess.Popen(
-            [sys.executable, "run.py", "serve", "--wait"], cwd=self.folder, stdout=subprocess.PIPE
+            [sys.executable, "run.py", "serve", "--wait"],
+            cwd=self.template,
+            stdout=subprocess.PIPE,
         )
         assert process.stdout
         with process.stdout:
@@ -71,9 +110,9 @@ class RunTest(ProcessTest):
         self.assertEqual(process.wait(10), 7)
 
     def test_what_can_not_be_installed(self) -> None:
-        self.requirements.write_text("-r nowhere.txt\n")
+        (self.folder / "req.txt").write_text("-r nowhere.txt\n")
         for _ in range(2):
-            done = self.run_task("serve")
+            done = run_task(self.folder, "serve")
             self.assertEqual(done.returncode, 1)
             self.assertIn("pip could not install req.txt", done.stderr)
             self.assertNotIn("flags", done.stdout)

@@ -16,7 +16,7 @@ class ProjectName(str):
 class ProjectSettings(BaseSettings):
     """Settings that know the name of their project.
 
-    The name is `env_prefix` in lower case: `SHOP_` makes `shop`. A subclass keeps the name, unless
+    The name is `env_prefix` in lower case: `ACME_` makes `acme`. A subclass keeps the name, unless
     it has a prefix of its own.
     """
 

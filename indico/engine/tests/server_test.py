@@ -110,7 +110,7 @@ class ServerTest(AsyncHTTPTestCase):
     def post(
         self, path: str, body: Any = None, token: str | None = None, **headers: str
     ) -> HTTPResponse:
-        """What `path` answers; `body` is sent as JSON unless it is bytes."""
+        """Return the answer of `path` to `body`, which is sent as JSON unless it is bytes."""
         raw = body if isinstance(body, bytes) else json.dumps({} if body is None else body)
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         if token is not None:
@@ -118,18 +118,18 @@ class ServerTest(AsyncHTTPTestCase):
         return self.fetch(path, method="POST", body=raw, headers=headers)
 
     def raw(self, *parts: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body of the answer to these bytes, sent as they are."""
+        """Send these bytes as they are; return status, headers and body of the answer."""
         return self.run_async(exchange(self.get_http_port(), *parts))
 
     def data(self, response: HTTPResponse, status: int = 200) -> Any:
-        """The data of an answer that must have this status, in the envelope."""
+        """Return the data of an answer, which must have the envelope and this status."""
         envelope = json.loads(response.body)
         self.assertEqual((response.code, envelope["status"]), (status, status), envelope)
         self.assertEqual(set(envelope), {"status", "data"})
         return envelope["data"]
 
     def error(self, response: HTTPResponse, status: int, code: str, *paths: str) -> Any:
-        """The error of an answer that must have this status and code, and name these fields."""
+        """Return the error of an answer, which must have this status and code, and these paths."""
         envelope = json.loads(response.body)
         self.assertEqual((response.code, envelope["status"]), (status, status), envelope)
         self.assertIsInstance(envelope["data"], str)
@@ -140,7 +140,7 @@ class ServerTest(AsyncHTTPTestCase):
         return error
 
     def register(self, email: str = "ada@example.com", **fields: Any) -> Any:
-        """A new account: `{"user", "token", "expires_at"}`."""
+        """Make an account; return `user` and `token`."""
         body = {"email": email, "password": PASSWORD, **fields}
         return self.data(self.post("/auth/register", body), 201)
 
@@ -148,20 +148,20 @@ class ServerTest(AsyncHTTPTestCase):
         return self.data(self.post("/auth/login", {"email": email, "password": password}))
 
     def stored(self, collection: str, **query: Any) -> list[dict[str, Any]]:
-        """The documents that are in the database."""
+        """Return the documents of `collection` that are like `query`."""
         find = mongodb[collection].find(query)
         documents: list[dict[str, Any]] = self.run_async(find.to_list(None))
         return documents
 
 
 async def drop_collections(database: Any) -> None:
-    """As good as to drop the database, which keeps MongoDB for a tenth of a second."""
+    """Drop each collection, because dropping a database takes a tenth of a second."""
     for name in await database.list_collection_names():
         await database.drop_collection(name)
 
 
 async def exchange(port: int, *parts: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Sends `parts` on a connection of its own, and reads one answer; status 0 if there is none."""
+    """Send `parts` on a connection of their own, and return one answer, or status 0 for none."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         for part in parts:
@@ -173,7 +173,7 @@ async def exchange(port: int, *parts: bytes) -> tuple[int, dict[str, str], bytes
 
 
 async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers (names in lower case) and body; status 0 when the connection is closed."""
+    """Return status, headers (names in lower case) and body; status 0 if the peer has closed."""
     start = await reader.readline()
     if not start:
         return 0, {}, b""
@@ -186,7 +186,7 @@ async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]
 
 
 def test_database(test: unittest.TestCase) -> str:
-    """A name of at most 63 bytes that is like no other test's, and begins with `test_`."""
+    """Return a name of at most 63 bytes that no other test has, and that begins with `test_`."""
     return f"test_{test._testMethodName[5:40]}_{zlib.crc32(test.id().encode()):08x}"
 
 

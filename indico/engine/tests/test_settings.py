@@ -204,29 +204,29 @@ class NameTest(TestCase):
         self.assertEqual(self.names(ServerSettings), ("server",) * 3)
 
     def test_subclass_of_a_subclass(self) -> None:
-        class Shop(ServerSettings, env_prefix="SHOP_"):
+        class Acme(ServerSettings, env_prefix="ACME_"):
             pass
 
-        class CornerShop(Shop):
+        class AcmeBranch(Acme):
             pass
 
-        class Stall(CornerShop, env_prefix="MARKET_STALL_"):
+        class Stall(AcmeBranch, env_prefix="MARKET_STALL_"):
             pass
 
-        for kind in (Shop, CornerShop):
-            self.assertEqual(self.names(kind), ("shop",) * 3)
+        for kind in (Acme, AcmeBranch):
+            self.assertEqual(self.names(kind), ("acme",) * 3)
         self.assertEqual(self.names(Stall), ("market_stall",) * 3)
-        self.assertEqual(env_name(CornerShop, "port"), "SHOP_PORT")
+        self.assertEqual(env_name(AcmeBranch, "port"), "ACME_PORT")
 
     def test_a_default_of_ones_own(self) -> None:
-        class Shop(ServerSettings, env_prefix="SHOP_"):
-            service_name: str = "The Shop"
+        class Acme(ServerSettings, env_prefix="ACME_"):
+            service_name: str = "The Acme"
 
-        class Stall(Shop, env_prefix="STALL_"):
+        class Stall(Acme, env_prefix="STALL_"):
             pass
 
-        self.assertEqual(self.names(Shop), ("shop", "The Shop", "shop"))
-        self.assertEqual(self.names(Stall), ("stall", "The Shop", "stall"))
+        self.assertEqual(self.names(Acme), ("acme", "The Acme", "acme"))
+        self.assertEqual(self.names(Stall), ("stall", "The Acme", "stall"))
 
     def test_no_prefix(self) -> None:
         class Bare(ServerSettings):

@@ -23,7 +23,7 @@ needs_nginx = needs(PROGRAM, "nginx, of apt install nginx-light")
 
 
 class Nginx:
-    """In front of servers on these ports of loopback; `edits` are what else is replaced."""
+    """Debian's nginx in front of servers on these ports of loopback; `edits` replaces more."""
 
     def __init__(
         self, folder: Path, ports: Sequence[int], edits: Mapping[str, str] = MappingProxyType({})
@@ -81,7 +81,7 @@ class Nginx:
         return self.folder.joinpath("error.log").read_text()
 
     def requests(self) -> list[dict[str, Any]]:
-        """What it has logged of each."""
+        """Return the log entries, one a request."""
         lines = self.folder.joinpath("access.log").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
@@ -93,7 +93,7 @@ def accepts(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Below those that the system gives to whoever asks for any: they stay free between servers."""
+    """Return ports below the ephemeral ones, so that they stay free between two servers."""
     found: list[int] = []
     while len(found) < count:
         port = random.randrange(15_000, 30_000)

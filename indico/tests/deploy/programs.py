@@ -18,18 +18,18 @@ T = TypeVar("T", bound=type)
 
 
 def program(name: str) -> str | None:
-    """Debian keeps some where only root's PATH leads."""
+    """Return the path of a program, in the folders of root too, where Debian has some."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin"])
     return shutil.which(name, path=path)
 
 
 def needs(found: str | None, what: str) -> Callable[[T], T]:
-    """Without it a test class is skipped, except by .ci/run."""
+    """Skip a test class without the program, except in .ci/run."""
     return unittest.skipUnless(found or "NO_SKIPS" in os.environ, f"this needs {what}")
 
 
 def read_by(*command: str | Path | None) -> subprocess.CompletedProcess[str]:
-    """What a program says to a file."""
+    """Return the output of a program that reads a file."""
     return subprocess.run(
         [str(word) for word in command],
         stdout=subprocess.PIPE,

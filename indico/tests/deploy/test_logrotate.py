@@ -52,7 +52,7 @@ class LogrotateTest(unittest.TestCase):
         self.assertNotIn("error", said.stdout)
 
     def waiting(self) -> subprocess.Popen[bytes]:
-        """A process that ends with 7 on SIGUSR1, and whose number is in the PID file."""
+        """Start a process that ends with 7 on SIGUSR1, and write its PID file."""
         process = subprocess.Popen([sys.executable, "-c", WAITS], stdout=subprocess.PIPE)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)

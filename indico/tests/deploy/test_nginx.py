@@ -33,7 +33,7 @@ SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 def directive(name: str) -> str:
-    """The one value that it has."""
+    """Return its only value."""
     values = set(re.findall(rf"^ *{name} ([^;]*);", CONFIGURATION, re.MULTILINE))
     assert len(values) == 1, (name, values)
     return str(values.pop())
@@ -44,7 +44,7 @@ def seconds(text: str) -> int:
 
 
 def upstream(name: str) -> str:
-    """A directive of the servers' side."""
+    """Return the value of a directive of the file with the servers."""
     block = CONFIGURATION.split("upstream indico {")[1].split("}")[0]
     (value,) = re.findall(rf"^ *{name} ([^;]*);", block, re.MULTILINE)
     return str(value)

@@ -58,12 +58,12 @@ BYTES = [bytes([n]) for n in b'{}[]:,"\\01-+.eEntu$ \n\0\x1f\x7f\x80\xc3\xed\xff
 
 
 def wide(size: int) -> bytes:
-    """An object which takes `size` bytes, but fewer characters."""
+    """Return an object of `size` bytes, but fewer characters."""
     return b'{"wide":"%b"}' % ("é" * 9 + "x" * (size - 29)).encode()
 
 
 def expanded() -> bytes:
-    """An object which takes more than `MAX_BYTES` only in its usual spelling."""
+    """Return an object that is larger than `MAX_BYTES` only in its usual spelling."""
     return b'{"a":[%b]}' % b",".join([b"1e15"] * 70_000)
 
 
@@ -101,7 +101,7 @@ def objects(hostile: bool = False) -> st.SearchStrategy[str]:
 
 
 def bodies() -> st.SearchStrategy[bytes]:
-    """What may be sent as an entry; about half of it is one."""
+    """Return bodies, of which about half are entries."""
     right, hostile = objects(), objects(hostile=True)
     deep = st.builds(nested, st.sampled_from(DEPTHS), _values(False))
     texts = [right, right, hostile, hostile, deep.map(lambda value: f'{{"a":{value}}}')]
@@ -138,7 +138,7 @@ def known_entries() -> st.SearchStrategy[tuple[dict[str, Any], bool]]:
 
 
 def emails() -> st.SearchStrategy[str]:
-    """What might be taken for an email address."""
+    """Return texts that could be taken for an email address."""
     part = st.text(max_size=20)
     return st.builds("{}@{}".format, part, part | st.builds("{}.{}".format, part, part))
 
@@ -215,12 +215,12 @@ def judge_json(body: bytes) -> Judgement:
 
 
 def compact(value: Any) -> bytes:
-    """Raises `ValueError` for half a surrogate pair."""
+    """Raise `ValueError` for half a surrogate pair."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def exact(value: Any) -> str:
-    """The same text for the same value only: 1, 1.0 and true differ, as does the order of keys."""
+    """Return a text that is the same for the same value only, types and order of keys included."""
     return repr(value)
 
 
@@ -244,7 +244,7 @@ def _refuse(constant: str) -> None:
 
 
 def _bounded(digits: str) -> int | float:
-    """An infinite number for one that is beyond 64 bits: so is no other."""
+    """Return the integer, or infinity for one beyond 64 bits, because no JSON has infinity."""
     number = int(digits[:25])
     return number if -(2**63) <= number < 2**63 else math.inf
 

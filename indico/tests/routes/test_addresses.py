@@ -37,7 +37,7 @@ class AddressesTest(ServerTest):
         )
 
     def create(self, entry: Any = BILL) -> str:
-        """Its path."""
+        """Create an entry and return its path."""
         response = self.send("POST", "/addresses", entry)
         self.assertEqual((response.code, response.body), (201, b""))
         self.assertRegex(response.headers["Location"], r"^/addresses/[0-9a-f]{24}$")
@@ -49,7 +49,7 @@ class AddressesTest(ServerTest):
         return json.loads(response.body)
 
     def refused(self, response: HTTPResponse, status: int, code: str, message: str = "") -> Any:
-        """The body of an answer that must be an error with this status and code."""
+        """Return the body of an answer, which must be an error with this status and code."""
         body = json.loads(response.body)
         self.assertEqual((response.code, body["code"]), (status, status), body)
         self.assertEqual(body["method"], response.request.method)

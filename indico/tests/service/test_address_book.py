@@ -1,4 +1,4 @@
-"""The service by itself, without any web layer."""
+"""The address book as a service, without HTTP."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class ListTest(BookTest):
         return [await create_address(ADA, {"name": name}) for name in names]
 
     async def pages(self, limit: int, prefix: str | None = None) -> list[list[str]]:
-        """The names on each page."""
+        """Return the names on each page."""
         pages, after = [], None
         while True:
             addresses, after = await list_addresses(ADA, limit, after, prefix)
@@ -235,7 +235,7 @@ class ListTest(BookTest):
         self.assertEqual(found, [address.id for address in made[:7]])
 
     async def test_a_long_name(self) -> None:
-        """Folding it takes quadratic time, so only its beginning is folded."""
+        """Only the beginning is folded, because folding takes quadratic time."""
         await self.fill("x" + "\u0301\u0323" * 150_000)
         self.assertEqual(len((await self.pages(1, "X"))[0]), 1)
 

@@ -46,7 +46,7 @@ def nested(depth: int) -> dict[str, Any]:
 
 class EntryTest(TestCase):
     def problems(self, entry: Any) -> dict[str, str]:
-        """The reason of each problem, by its path."""
+        """Return the reason of each problem by its path."""
         with self.assertRaises(InvalidArgument) as raised:
             check_entry(entry)
         return {detail["path"]: detail["reason"] for detail in raised.exception.details}
