@@ -78,7 +78,7 @@ class MapTest(ServerTest):
 
 
 class RestMapTest(ServerTest):
-    """What holds for every REST resource in the map."""
+    """Rules for every REST resource in the URL map."""
 
     # Paths, as a client sends them, that no token is needed for. Who adds one has thought about it.
     public = ("/addresses", "/addresses/0123456789abcdef01234567")

@@ -27,7 +27,7 @@ def labels(query: str) -> set[str]:
 
 
 class MetricsTest(ServerTest):
-    """The metrics after requests that succeed, and one with each kind of error."""
+    """Metrics after requests that succeed, and one request with each kind of error."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -64,7 +64,7 @@ class MetricsTest(ServerTest):
 
 
 class ShapeTest(TestCase):
-    """The parts that Grafana needs when it imports a dashboard."""
+    """Parts of the file that Grafana needs to import a dashboard."""
 
     def test_whole(self) -> None:
         self.assertGreaterEqual(DASHBOARD["schemaVersion"], 39)

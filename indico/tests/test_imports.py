@@ -102,7 +102,7 @@ indico.db.mongodb
 
 
 class EngineTest(TestCase):
-    """The folder has the same bytes in every project, tests included."""
+    """Rules that keep the folder the same in every project, its tests included."""
 
     def test_imports_nothing_outside_itself(self) -> None:
         for path in ENGINE.rglob("*.py"):

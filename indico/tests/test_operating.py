@@ -1,4 +1,4 @@
-"""What docs/operating.md says to type."""
+"""The commands of docs/operating.md, typed."""
 
 from __future__ import annotations
 

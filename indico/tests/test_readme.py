@@ -70,7 +70,7 @@ class CallsTest(ProcessTest):
 
 
 class NewResourceTest(ProcessTest):
-    """A copy of the package, with the resource of docs/first-resource.md added as it says."""
+    """Copy of the package, with the resource of docs/first-resource.md added as the page says."""
 
     def setUp(self) -> None:
         super().setUp()

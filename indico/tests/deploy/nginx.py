@@ -1,4 +1,4 @@
-"""`Nginx`: Debian's nginx with the very `deploy/nginx.conf`, on ports of the test."""
+"""`Nginx`: Debian's nginx with `deploy/nginx.conf`, on ports of the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The programs that read what is in `deploy/`: .ci/run and req.txt bring them."""
+"""Programs that read the files in `deploy/`; .ci/run and req.txt bring them."""
 
 from __future__ import annotations
 

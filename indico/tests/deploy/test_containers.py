@@ -1,4 +1,4 @@
-"""The Dockerfile and compose.yaml, which hadolint, a schema and nginx read: here is no engine."""
+"""The Dockerfile and compose.yaml, read by hadolint, a schema and nginx."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class HadolintTest(unittest.TestCase):
 
 class DockerfileTest(unittest.TestCase):
     def test_what_is_installed(self) -> None:
-        """By the builder's own command."""
+        """The builder's command installs what the server needs, and no more."""
         (command,) = re.findall(r"sed '.*' req\.txt", DOCKERFILE)
         said = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, check=True)
         installed = said.stdout.decode()
@@ -60,7 +60,7 @@ class DockerfileTest(unittest.TestCase):
             self.assertNotIn(package, installed)
 
     def test_settings(self) -> None:
-        """Those of the image are ours."""
+        """The image sets known settings."""
         fields = re.findall(r"INDICO_(\w+)=(\S+)", DOCKERFILE)
         flags = [f"--{name.lower().replace('_', '-')}={value}" for name, value in fields]
         secret = ["--secret-key", "0123456789abcdef", "--mongodb-uri", "mongodb://a"]
@@ -73,7 +73,7 @@ class DockerfileTest(unittest.TestCase):
 
 
 class HealthTest(ProcessTest):
-    """The HEALTHCHECK, as an engine runs it."""
+    """Command of the HEALTHCHECK, run as a container engine runs it."""
 
     def check(self, port: int) -> int:
         (command,) = re.findall(r"HEALTHCHECK .*\\\n +CMD (\[.*\])", DOCKERFILE)
@@ -119,10 +119,10 @@ class ComposeSchemaTest(unittest.TestCase):
 
 
 class ComposeTest(unittest.TestCase):
-    """What the schema doesn't see."""
+    """Facts that the schema doesn't check."""
 
     def test_names(self) -> None:
-        """Each that is used is one that is there."""
+        """Each service, network, secret, config and volume in use is declared."""
         for service in SERVICES.values():
             self.assertLessEqual(set(service.get("depends_on", ())), set(SERVICES))
             for kind in ("networks", "secrets"):
@@ -146,7 +146,7 @@ class ComposeTest(unittest.TestCase):
             self.assertEqual(environment, {"INDICO_TRUSTED_PROXIES": address})
 
     def test_secrets(self) -> None:
-        """They are made once, are not in the repository, and are settings that the server takes."""
+        """Secrets are made once, stay out of the repository, and are read as settings."""
         with TemporaryDirectory(prefix="indico-tests-") as folder:
             script = Path(folder, "make-secrets.sh")
             script.write_text(DEPLOY.joinpath("make-secrets.sh").read_text())

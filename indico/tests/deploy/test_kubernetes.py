@@ -41,13 +41,13 @@ class SchemaTest(unittest.TestCase):
 
 
 class ManifestsTest(unittest.TestCase):
-    """What the schemas don't see."""
+    """Facts that the schemas don't check."""
 
     pod = MANIFESTS["Deployment"]["spec"]["template"]
     container = pod["spec"]["containers"][0]
 
     def test_kustomization(self) -> None:
-        """It takes all of them but the example."""
+        """The kustomization takes all manifests but the example."""
         listed = yaml.safe_load(FOLDER.joinpath("kustomization.yaml").read_text())["resources"]
         files = {file.name for file in FILES} - {"secret.example.yaml"}
         self.assertEqual(set(listed), files)
@@ -61,7 +61,7 @@ class ManifestsTest(unittest.TestCase):
         self.assertEqual(policy["matchLabels"], LABELS)
 
     def test_settings(self) -> None:
-        """They are settings of ours, and a Secret that nobody filled in is refused."""
+        """The manifests set known settings, and a Secret that nobody filled in is refused."""
         config, secret = MANIFESTS["ConfigMap"]["data"], MANIFESTS["Secret"]["stringData"]
         for name in (*config, *secret):
             self.assertIn(name.removeprefix("INDICO_").lower(), Settings.model_fields)

@@ -1,4 +1,4 @@
-"""`deploy/nginx.conf` in Debian's nginx: what it passes, what it replaces, what it answers."""
+"""`deploy/nginx.conf` in Debian's nginx: requests that are passed, and nginx's own answers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def upstream(name: str) -> str:
 
 
 class AgreementTest(unittest.TestCase):
-    """What nginx is told agrees with the defaults of our settings."""
+    """Values in nginx.conf that have to agree with the defaults of the settings."""
 
     settings = Settings()
 
@@ -68,7 +68,7 @@ class AgreementTest(unittest.TestCase):
         )
 
     def test_kept(self) -> None:
-        """nginx closes a connection before we do, whether we go on or drain."""
+        """nginx closes an idle connection before the server does, even while the server drains."""
         milliseconds = int(upstream("keepalive_timeout").removesuffix("ms"))
         self.assertLessEqual(milliseconds / 1000, serving._LINGER_SECONDS / 2)
         self.assertLess(serving._LINGER_SECONDS, self.settings.drain_seconds)
@@ -81,7 +81,7 @@ class AgreementTest(unittest.TestCase):
         self.assertLess(again, self.settings.request_timeout_seconds)
 
     def test_errors(self) -> None:
-        """They have the codes of ours, and where we say what they say, our words."""
+        """nginx's errors have the server's codes, and the server's messages where both have one."""
         codes = dict(re.findall(r"(\d{3}) (\w+);", self.block("error_code")))
         messages = dict(re.findall(r'(\d{3}) "(.*)";', self.block("error_message")))
         self.assertEqual(set(codes), set(messages))
@@ -104,7 +104,7 @@ def kinds(kind: type[IndicoError]) -> list[type[IndicoError]]:
 
 
 class AskedHandler(RequestHandler):
-    """What reaches the server of a request."""
+    """Handler that answers with the parts of a request that reached the server."""
 
     connections: ClassVar[set[Any]] = set()
 
@@ -126,7 +126,7 @@ class AskedHandler(RequestHandler):
 
 
 class RefusingHandler(RequestHandler):
-    """Answers with a status that nginx has pages of its own for."""
+    """Handler that answers with a status for which nginx has its own page."""
 
     def get(self, status: str) -> None:
         self.set_status(int(status))
@@ -135,7 +135,7 @@ class RefusingHandler(RequestHandler):
 
 
 class StreamHandler(RequestHandler):
-    """Sends its second half when it is told to."""
+    """Handler that sends the second half of its answer once `go_on` is set."""
 
     go_on: ClassVar[asyncio.Event]
 
@@ -149,7 +149,7 @@ class StreamHandler(RequestHandler):
 
 
 class NginxTest(HTTPServerTest):
-    """nginx before the server of the test; `port` is nginx's."""
+    """nginx in front of the server of the test."""
 
     routes = [  # noqa: RUF012
         (r"/echo", EchoHandler),
@@ -170,7 +170,7 @@ class NginxTest(HTTPServerTest):
         self.enterContext(self.nginx)
 
     def prepare(self) -> None:
-        """Before nginx starts."""
+        """Change the configuration before nginx starts."""
 
     def server_ports(self) -> list[int]:
         return [self.get_http_port()]
@@ -182,7 +182,7 @@ class NginxTest(HTTPServerTest):
         return await read_answer(reader)
 
     async def assert_error(self, request: bytes, status: int, code: str) -> dict[str, str]:
-        """nginx answers in the envelope; the headers."""
+        """Check that nginx answers in the envelope; return the headers."""
         got, headers, body = await self.answer(request)
         self.assertEqual(got, status, (body, self.nginx.errors()))
         envelope = json.loads(body)
@@ -338,7 +338,7 @@ class NoServerTest(NginxTest):
 
 @needs_nginx
 class HangingServerTest(NginxTest):
-    """The first of two servers takes requests, and never answers."""
+    """A server that takes requests and never answers."""
 
     make = staticmethod(our_server)
     edits: ClassVar = {"proxy_read_timeout 35s;": "proxy_read_timeout 1s;"}
@@ -355,7 +355,7 @@ class HangingServerTest(NginxTest):
 
 @needs_nginx
 class LimitTest(NginxTest):
-    """With what is there as an example of a limit."""
+    """The rate limit that nginx.conf has as an example."""
 
     make = staticmethod(our_server)
     edits: ClassVar = {"#limit ": "", "rate=50r/s": "rate=1r/m", "burst=100": "burst=1"}
@@ -370,7 +370,7 @@ class LimitTest(NginxTest):
 
 @needs_nginx
 class TLSTest(NginxTest):
-    """As nginx.conf says that TLS is served."""
+    """TLS, switched on as nginx.conf says."""
 
     make = staticmethod(our_server)
 

@@ -1,4 +1,4 @@
-"""nginx in front of four servers, of which one is killed, or each is started again."""
+"""nginx in front of four servers: one is killed, or each is started again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLIENTS = 16
 
 
 class ServersTest(ProcessTest):
-    """Under load: each client asks without a pause, by GET and by POST in turn."""
+    """Four servers under load: each client sends GET and POST in turn, without a pause."""
 
     flags: ClassVar[tuple[str, ...]] = ("--trusted-proxies", "127.0.0.1")
 
@@ -52,7 +52,7 @@ class ServersTest(ProcessTest):
         return Request("POST", "/user/get", data["token"])
 
     def assert_only(self, *allowed: tuple[str, int]) -> None:
-        """No answer was any other than 200 but these."""
+        """Check that each answer was a 200 or one of these."""
         self.assertGreater(self.load.counted["GET", 200], 100)
         self.assertGreater(self.load.counted["POST", 200], 100)
         others = set(self.load.counted) - {("GET", 200), ("POST", 200)}
@@ -80,7 +80,7 @@ class KilledTest(ServersTest):
         self.assertLessEqual({line["upstream"] for line in lost}, {dead})
 
     async def wait_until_it_is_asked(self, server: str) -> None:
-        """nginx sends it requests, which it answers."""
+        """Wait until nginx passes requests to `server`, and they are answered."""
         before = len(self.nginx.requests())
         for _ in range(100):
             await self.load.more(100)
@@ -108,6 +108,6 @@ class RestartTest(ServersTest):
 
 
 class RestartWithWorkersTest(RestartTest):
-    """Each server is a parent with a worker."""
+    """Servers of a parent and a worker each."""
 
     flags = (*ServersTest.flags, "--processes", "1")

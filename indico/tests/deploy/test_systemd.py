@@ -35,7 +35,7 @@ ANALYZE = program("systemd-analyze")
 
 
 class ServiceTest(ProcessTest):
-    """The unit's command, in its environment, between its sockets."""
+    """Command of the unit, with its environment and its sockets."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -88,7 +88,7 @@ class ServiceTest(ProcessTest):
         self.assertEqual(process.wait(60), 0)
 
     def test_started_again(self) -> None:
-        """Who comes while nobody serves is answered by the next one."""
+        """A client that connects while no server runs is answered by the next server."""
         process = self.start_service()
         self.assert_says("READY=1")
         process.terminate()

@@ -68,7 +68,7 @@ def expanded() -> bytes:
 
 
 def nested(depth: int, value: str) -> str:
-    """`value` in so many arrays and objects."""
+    """Return `value` inside of `depth` arrays and objects."""
     opening = ["[" if n % 2 else '{"a":' for n in range(depth)]
     closing = ["]" if n % 2 else "}" for n in reversed(range(depth))]
     return "".join([*opening, value, *closing])
@@ -84,7 +84,7 @@ LARGE = [
 
 
 def each_body() -> list[bytes]:
-    """Two with all that is right, and many with one odd thing."""
+    """Return two bodies with everything that is right, and many with one odd value."""
     numbers = _array([*RIGHT_NUMBERS, *_spelled(RIGHT_STRINGS)])
     right = [_object([(spell(key), numbers) for key in RIGHT_KEYS]) for spell in (_text, _escaped)]
     keys = [*map(json.dumps, WRONG_KEYS), _escaped("$a"), _escaped("a.b"), _escaped("\0")]
@@ -96,7 +96,7 @@ def each_body() -> list[bytes]:
 
 
 def objects(hostile: bool = False) -> st.SearchStrategy[str]:
-    """Texts of objects: right ones, if they are not `hostile`."""
+    """Return texts of objects, which are right unless they are `hostile`."""
     return _objects(_values(hostile), hostile)
 
 
@@ -112,7 +112,7 @@ def bodies() -> st.SearchStrategy[bytes]:
 
 
 def patched() -> st.SearchStrategy[tuple[str, bytes]]:
-    """Entries, and merge patches of them."""
+    """Return entries, each with a merge patch."""
     values, null = _values(hostile=True), st.just("null")
     inner = _objects(_one_of([values, null]), hostile=True)
     hostile = _objects(_one_of([values, null, inner]), hostile=True).map(str.encode)
@@ -122,7 +122,7 @@ def patched() -> st.SearchStrategy[tuple[str, bytes]]:
 
 
 def _similar() -> st.SearchStrategy[str]:
-    """Objects which have much in common with one another."""
+    """Return objects that have much in common with one another."""
     names = st.sampled_from("abc")
     leaves: st.SearchStrategy[Any] = st.sampled_from([None, None, 1, 1.0, [None], "", {}])
     inner = leaves | st.dictionaries(names, leaves, min_size=1)
@@ -131,7 +131,7 @@ def _similar() -> st.SearchStrategy[str]:
 
 
 def known_entries() -> st.SearchStrategy[tuple[dict[str, Any], bool]]:
-    """Entries with known fields, and whether these are right."""
+    """Return entries with known fields, and whether these are right."""
     right = _right_known()
     wrong = st.builds(lambda entry, field: {**entry, **field}, right, _pick(WRONG_KNOWN))
     return st.tuples(right, st.just(True)) | st.tuples(wrong, st.just(False))
@@ -162,7 +162,7 @@ WRONG_KNOWN: list[dict[str, Any]] = [
 
 @dataclass(frozen=True)
 class Judgement:
-    """Whether a body may, and whether it must be accepted; and the value that it then gives."""
+    """Verdict on a body: may it be accepted, must it be, and the value that it gives."""
 
     value: Any = None
     may: bool = False
@@ -173,7 +173,7 @@ REFUSED = Judgement()
 
 
 def judge(body: bytes, field: str | None = None) -> Judgement:
-    """Of an entry: the whole body, or one field of it."""
+    """Judge an entry: the whole body, or one field of it."""
     read = judge_json(body)
     if field is not None and read.may:
         read = Judgement(read.value.get(field), True, read.must)
@@ -181,7 +181,7 @@ def judge(body: bytes, field: str | None = None) -> Judgement:
 
 
 def judge_entry(entry: Any, readable: bool = True) -> Judgement:
-    """`readable` is false where readers might differ on what was sent."""
+    """Judge an entry; `readable` is false where readers could differ on the value."""
     if not (isinstance(entry, dict) and _keys_right(entry) and _depth(entry) <= MAX_DEPTH):
         return REFUSED
     if len(compact(entry)) > MAX_BYTES:
@@ -190,7 +190,7 @@ def judge_entry(entry: Any, readable: bool = True) -> Judgement:
 
 
 def judge_json(body: bytes) -> Judgement:
-    """Of any object, by RFC 8259 with our bounds; of two members of one name the last one counts.
+    """Judge an object by RFC 8259 and the server's limits; the last of two equal names counts.
 
     What stands in the others may be looked at or not.
     """
@@ -225,7 +225,7 @@ def exact(value: Any) -> str:
 
 
 def merged(target: Any, patch: Any) -> Any:
-    """RFC 7396; what is there keeps its place, what is new comes after it."""
+    """Apply a merge patch (RFC 7396); known names keep their place, new names come last."""
     if not isinstance(patch, dict):
         return patch
     old = target if isinstance(target, dict) else {}
@@ -274,12 +274,12 @@ def _keys_right(value: Any) -> bool:
 
 
 def _one_of(strategies: list[st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
-    """As `st.one_of`, but each is as likely as it is often there."""
+    """Return `st.one_of`, in which a strategy that is listed twice is twice as likely."""
     return _pick(strategies).flatmap(lambda chosen: chosen)
 
 
 def _pick(values: list[Any]) -> st.SearchStrategy[Any]:
-    """As `st.sampled_from`, which makes a text of all values."""
+    """Return `st.sampled_from` without a text of all values, which takes long to make."""
     return st.integers(0, len(values) - 1).map(lambda index: values[index])
 
 
@@ -290,7 +290,7 @@ def _mostly(
 
 
 def _spelled(texts: list[str]) -> list[str]:
-    """As JSON, each once with all characters escaped."""
+    """Return each as JSON, and once more with all characters escaped."""
     return [*map(json.dumps, texts), *map(_escaped, texts)]
 
 
@@ -349,7 +349,7 @@ def _mutations() -> st.SearchStrategy[Mutation]:
 
 
 def _mutated(body: bytes, mutations: list[Mutation]) -> bytes:
-    """Each of `mutations` puts bytes in the place of some others."""
+    """Replace some bytes of `body` by those of each mutation."""
     for place, count, put in mutations:
         start = place % (len(body) + 1)
         body = body[:start] + put + body[start + count :]

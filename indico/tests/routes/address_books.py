@@ -1,4 +1,4 @@
-"""Address books by both of their faces, REST and actions, and the base of tests on them."""
+"""Address books by REST and by actions, and the base of their tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from indico.tests.server_test import ServerTest
 
 @dataclass(frozen=True)
 class Answer:
-    """What a book answered; `error` has its code, message and details."""
+    """Answer of a book; `error` has code, message and details."""
 
     status: int
     id: str = ""
@@ -29,7 +29,7 @@ class Answer:
 
 
 class PublicBook:
-    """By REST."""
+    """Book that everybody may change, by REST."""
 
     def __init__(self, test: ServerTest) -> None:
         self.fetch = test.fetch
@@ -53,7 +53,7 @@ class PublicBook:
         return self._send("DELETE", address_id, version)
 
     def page(self, limit: int, cursor: str | None, query: str | None) -> tuple[int, Any]:
-        """Status and body; there is no `query` in this book."""
+        """Return status and body; this book has no `query`."""
         after = "" if cursor is None else f"&cursor={cursor}"
         response = self.fetch(f"/addresses?limit={limit}{after}")
         return response.code, json.loads(response.body)
@@ -76,7 +76,7 @@ class PublicBook:
 
 
 class OwnBook:
-    """By actions, with a token."""
+    """Book of one user, by actions and with a token."""
 
     def __init__(self, test: ServerTest, token: str) -> None:
         self.post = test.post
@@ -125,7 +125,7 @@ Book = PublicBook | OwnBook
 
 
 class BooksTest(ServerTest):
-    """A public book, and those of two users."""
+    """A public book, and the books of two users."""
 
     settings: ClassVar[dict[str, Any]] = {"max_body_bytes": MAX_BODY_BYTES}
 

@@ -12,7 +12,7 @@ NOT_THERE = ("0" * 16, "f" * 16)
 
 
 class AddressTest(ServerTest):
-    """Ada's book with one entry, and Eve, who has a book of her own."""
+    """Ada's book with one entry, and Eve with a book of her own."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -141,7 +141,7 @@ class DeleteTest(AddressTest):
 
 class ListTest(AddressTest):
     def names(self, **body: Any) -> list[str]:
-        """Those on all pages."""
+        """Return the names on all pages."""
         names, cursor = [], None
         while True:
             page = self.data(self.call("list", **body, cursor=cursor))

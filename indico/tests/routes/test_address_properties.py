@@ -1,4 +1,4 @@
-"""Address books, by both of their faces: any body, and any sequence of requests."""
+"""Address books by REST and by actions: any body, and any sequence of requests."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ NOT_FOUND: tuple[Any, ...] = ("not_found", "There is no such address.", [])
 
 
 class BodyTest(BooksTest):
-    """What is accepted is kept as it is; what is not is refused with a 400, and changes nothing."""
+    """Bodies: an accepted one is kept unchanged, and a refused one changes nothing."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -80,7 +80,7 @@ class BodyTest(BooksTest):
 
 
 class EachBodyTest(BodyTest):
-    """What the bodies of `AnyBodyTest` are made of, each of the wrong things by itself."""
+    """Bodies with one wrong value each, of all those in `AnyBodyTest`."""
 
     def test_create(self) -> None:
         for entry in each_body():
@@ -147,7 +147,7 @@ class AnyBodyTest(BodyTest):
     @property_settings(15)
     @given(emails())
     def test_email(self, email: str) -> None:
-        """Which of them are right is another one's affair; what is right stays so."""
+        """An email that was accepted is accepted again."""
         entry = {"emails": [{"email": email}]}
         answer = self.public.create(json.dumps(entry).encode())
         self.assertIn(answer.status, (201, 400))
@@ -184,7 +184,7 @@ UNKNOWN_VERSION = "0" * 16
 
 @dataclass(frozen=True)
 class Condition:
-    """A change is to be made if the entry has its current version, or an old one."""
+    """Condition of a change: the entry has its current version, or an old one."""
 
     current: bool
     header: str  # of If-Match
@@ -199,7 +199,7 @@ CONDITIONS = [
 
 @dataclass(frozen=True)
 class Place:
-    """Where a list goes on: behind the entry which stood at `position`."""
+    """Place in a list, behind the entry at `position`."""
 
     book: str
     query: str | None
@@ -208,7 +208,7 @@ class Place:
 
 
 class BooksMachine(RuleBasedStateMachine):
-    """Does to the books, and to a dict for each, whatever comes to mind."""
+    """Machine that changes the books, and a dict for each book in the same way."""
 
     ids: Bundle[str] = Bundle("ids")
     places: Bundle[Place] = Bundle("places")
@@ -286,7 +286,7 @@ class BooksMachine(RuleBasedStateMachine):
 
     @rule(target=places, book=books, query=queries, limit=limits, stop=st.integers(0, 5))
     def page_by_page(self, book: str, query: str | None, limit: int, stop: int) -> Any:
-        """To the end; the place before it, at which this may go on later."""
+        """Read pages to the end; return a place at which `next_page` may go on."""
         places = [self.page(book, None if book == "public" else query, limit, None)]
         while places[-1] is not None:
             places.append(self.page(book, places[-1].query, limit, places[-1]))
@@ -312,7 +312,7 @@ class BooksMachine(RuleBasedStateMachine):
         self.changed = set()
 
     def whole_list(self) -> None:
-        """Its ETag is another one once the book has changed, and only then."""
+        """Check the whole list, whose ETag changes with the book, and only then."""
         answer = self.test.fetch("/addresses", headers={"If-None-Match": self.etag})
         if "public" in self.changed:
             self.test.assertNotEqual(answer.headers["ETag"], self.etag)
@@ -333,7 +333,7 @@ class BooksMachine(RuleBasedStateMachine):
         return Place(book, query, rest[limit - 1][0], page["next_cursor"])
 
     def rows(self, book: str, query: str | None) -> list[tuple[tuple[str, ...], Any]]:
-        """Entries in their order, each with where it stands: its id, or its name and id."""
+        """Return the entries in order, each with its position: its id, or its name and id."""
         entries = self.kept[book].items()
         if query is None:
             return sorted(((address_id,), entry) for address_id, entry in entries)
@@ -347,7 +347,7 @@ class BooksMachine(RuleBasedStateMachine):
         return {"id": address_id, "version": self.version(address_id), "entry": entry}
 
     def is_there(self, book: str, address_id: str, answer: Answer) -> bool:
-        """Whether it is; if not, nobody is told whether it is in another book."""
+        """Return whether the entry is in the book; if not, check that `answer` tells no more."""
         if address_id in self.kept[book]:
             return True
         self.test.assertEqual((answer.status, answer.error), (404, NOT_FOUND))
@@ -388,7 +388,7 @@ def _folded_name(entry: dict[str, Any]) -> str:
 
 
 class AnySequenceTest(BooksTest):
-    """Of requests, by both faces: the books are as dicts would be."""
+    """Any sequence of requests by REST and actions: the books behave like dicts."""
 
     def machine(self) -> type[BooksMachine]:
         class Machine(BooksMachine):

@@ -315,7 +315,7 @@ class CompressionTest(AddressesTest):
 
 
 class WholeBookTest(AddressesTest):
-    """`GET /addresses` of a large book, which is sent as it is read."""
+    """A large book, which `GET /addresses` sends while it reads."""
 
     async def fill(self, count: int) -> None:
         """Fill the book inside MongoDB, so that the memory of this process stays as it is."""

@@ -77,7 +77,7 @@ class RegisterTest(ServerTest):
             self.assertEqual(answer["user"]["name"], name)
 
     def test_account_gone_before_it_is_answered(self) -> None:
-        """No session is left that the end of the account, or a new password, did not see."""
+        """No session is left when the account ends, or gets a new password, while it is opened."""
         create = SessionDB.create
 
         async def create_late(*arguments: Any) -> Any:
@@ -138,7 +138,7 @@ class RegisterTest(ServerTest):
 
 
 class HashTest(ServerTest):
-    """Passwords that are hashed as outside of tests."""
+    """Passwords hashed with the parameters of the server."""
 
     hasher = passwords.HASHER
 
@@ -165,7 +165,7 @@ class LoginTest(ServerTest):
             self.login(email)
 
     def test_a_long_email_does_not_hold_up_the_others(self) -> None:
-        """Unicode's normal forms take a time that is quadratic in the number of accents."""
+        """The email is cut before it is normalized, which takes quadratic time."""
         email = "a" + "\u0301" * 150_000 + "\u0323" * 150_000 + "@example.com"
         body = json.dumps({"email": email, "password": PASSWORD}, ensure_ascii=False)
         self.error(self.post("/auth/login", body.encode()), 401, "unauthenticated")
@@ -256,7 +256,7 @@ class LoginTest(ServerTest):
 
 
 class TokenTest(ServerTest):
-    """What `auth` lets in; every refusal is the same answer."""
+    """Tokens that `auth` accepts and refuses; every refusal is the same answer."""
 
     def setUp(self) -> None:
         super().setUp()

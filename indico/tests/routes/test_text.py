@@ -85,7 +85,7 @@ class KeywordsTest(TextTest):
 
 
 class BusyTest(TextTest):
-    """While another call holds the only process."""
+    """A process that another call holds."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -143,7 +143,7 @@ class BusyTest(TextTest):
 
     @gen_test(timeout=60)
     async def test_client_leaves(self) -> None:
-        """Its call is ended: nothing is computed for nobody."""
+        """A call whose client has left is ended."""
         pid = await work.pid()
         psutil.Process(pid).suspend()
         _, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
@@ -157,7 +157,7 @@ class BusyTest(TextTest):
 
 
 class WorkHandler(IndicoHandler):
-    """Offloads what goes wrong."""
+    """Handler that offloads functions which fail."""
 
     @unpack("kind")
     async def fail(self, kind: str) -> None:

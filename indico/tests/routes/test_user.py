@@ -19,7 +19,7 @@ NEW_PASSWORD = "a new password"
 
 
 class UserTest(ServerTest):
-    """An account and its token, and somebody else's."""
+    """Account with a token, beside the account of another user."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -157,7 +157,7 @@ class ChangePasswordTest(UserTest):
 
     @gen_test
     async def test_client_leaves_in_the_middle(self) -> None:
-        """What was begun is finished: no other session outlives the old password."""
+        """A change that has begun is finished: no other session outlives the old password."""
         await accounts.login("ada@example.com", PASSWORD, 60)
         session = await SessionDB.find(self.token)
         assert session
@@ -192,7 +192,7 @@ class ChangePasswordTest(UserTest):
 
     @gen_test(timeout=30)
     async def test_two_at_once(self) -> None:
-        """One wins; the other is told so, and its password is not the one that is stored."""
+        """Two changes at once: one is made, and the other is refused."""
         passwords = ["password one", "password two"]
         calls = [
             self.http_client.fetch(
@@ -235,7 +235,7 @@ class DeleteTest(UserTest):
         self.get()
 
     def test_cut_off(self) -> None:
-        """Too few sessions are left, never too many."""
+        """A deletion that is cut off leaves too few sessions, never too many."""
         with patch.object(UserDB, "delete", side_effect=Unavailable):
             response = self.post("/user/delete", {"password": PASSWORD}, self.token)
         self.error(response, 503, "unavailable")

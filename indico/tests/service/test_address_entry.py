@@ -36,7 +36,7 @@ BILL = {
 
 
 def nested(depth: int) -> dict[str, Any]:
-    """So many objects and lists, each in the other."""
+    """Return objects and lists in one another, `depth` deep."""
     value: Any = {} if depth % 2 else []
     for level in reversed(range(1, depth)):
         value = {"a": value} if level % 2 else [value]
@@ -53,7 +53,7 @@ class EntryTest(TestCase):
 
 
 class FaithfulTest(EntryTest):
-    """What MongoDB, or JSON, would not give back as it was."""
+    """Values that MongoDB, or JSON, would not give back unchanged."""
 
     def test_valid(self) -> None:
         numbers = [0, -(2**63), 2**63 - 1, 0.5, -0.0, 1e308, True, False, None]
