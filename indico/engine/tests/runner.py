@@ -58,7 +58,7 @@ The suites:
   engine   the engine's own tests; its files must be covered
   unit     the tests that need no MongoDB and no process
 
-A name is a file, and the class and test in it if you like:
+A name is a folder or a file, with a class and a test in the file if you like:
   {FOLDER}/tests/routes/test_user.py:UpdateTest.test_valid
 
 --matrix runs the engine's tests again, on PyMongo's own client, Tornado's HTTP server and
@@ -66,16 +66,19 @@ the event loop of asyncio; then the engine's HTTP server on the loop of asyncio.
 """
 
 
-def find(suite: str) -> list[str]:
-    """Return the test classes of `suite` as `module:Class`, the slowest first."""
+def find(modules: Sequence[str], unit: bool = False) -> list[str]:
+    """Return the test classes in `modules` as `module:Class`, the slowest first.
+
+    With `unit` classes that need more than their own process are left out.
+    """
     found: dict[str, float] = {}
     for root in (PROJECT, "bench"):
         for file in sorted((ROOT / root.replace(".", "/")).rglob("test_*.py")):
             module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
-            if _is_in(module, SUITES[suite].modules):
+            if _is_in(module, modules):
                 for test in _tests(unittest.defaultTestLoader.loadTestsFromName(module)):
                     integration = getattr(test, "integration", False)
-                    if not (suite == "unit" and integration):
+                    if not (unit and integration):
                         seconds = getattr(test, "seconds", 1 if integration else 0)
                         found[f"{module}:{type(test).__name__}"] = seconds
     return sorted(found, key=lambda item: -found[item])
@@ -96,7 +99,9 @@ def _tests(suite: Iterable[Any]) -> Iterator[unittest.TestCase]:
 def main(arguments: Sequence[str]) -> int:
     chosen = _parse(arguments)
     suite = SUITES[chosen.suite]
-    items = [_item(name) for name in chosen.names] or find(chosen.suite)
+    items = [item for name in chosen.names for item in _items(name)]
+    if not chosen.names:
+        items = find(suite.modules, unit=NO_MONGODB in suite.environment)
     covered = () if chosen.names else suite.covered
     began = time.monotonic()
     if covered:
@@ -129,10 +134,11 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _item(name: str) -> str:
+def _items(name: str) -> list[str]:
     path, _, test = name.partition(":")
     module = path.removesuffix(".py").strip("/").replace("/", ".")
-    return f"{module}:{test}" if test else module
+    found = [f"{module}:{test}"] if test else find([module])
+    return found or sys.exit(f"run.py test: there is no test in {path}.")
 
 
 def _misses(covered: Sequence[str]) -> bool:
