@@ -8,6 +8,7 @@ import json
 import pkgutil
 import re
 from typing import cast
+from unittest import TestCase
 
 import indico
 from indico.app import PUBLIC_ADDRESS_BOOK, ROUTES
@@ -21,14 +22,14 @@ from indico.routes.handler import IndicoHandler
 from indico.tests.server_process import ROOT
 from indico.tests.server_test import ServerTest
 
-# Every other action needs a token. Whoever adds one here has thought about it.
+# Actions that need no token. Add one here only on purpose.
 PUBLIC = {"/auth/register", "/auth/login", "/system/ping", "/system/echo"}
 
 RESOURCES: dict[str, type[IndicoHandler]] = {}
 for pattern, handler in cast("list[tuple[str, type]]", ROUTES):
     if issubclass(handler, IndicoHandler):
         match = re.fullmatch(r"/([a-z_]+)/\(\?P<action>\[a-zA-Z_\]\+\)\?", pattern)
-        assert match, f"{pattern} is not like the others"
+        assert match, f"{pattern} is not like the other routes"
         RESOURCES[match[1]] = handler
 
 ACTIONS = {
@@ -80,7 +81,7 @@ class MapTest(ServerTest):
 class RestMapTest(ServerTest):
     """Rules for every REST resource in the URL map."""
 
-    # Paths, as a client sends them, that no token is needed for. Who adds one has thought about it.
+    # Paths that need no token, as a client sends them. Add one here only on purpose.
     public = ("/addresses", "/addresses/0123456789abcdef01234567")
 
     def paths(self) -> dict[str, type[RestHandler]]:
@@ -113,7 +114,7 @@ class RestMapTest(ServerTest):
                 self.assertTrue(inspect.getdoc(getattr(kind, method.lower())), (method, path))
 
 
-class ErrorTreeTest(ServerTest):
+class ErrorTreeTest(TestCase):
     def test_each_code_has_one_status(self) -> None:
         kinds = [
             kind
@@ -126,7 +127,7 @@ class ErrorTreeTest(ServerTest):
         self.assertEqual({code: {int(status)} for code, status in rows}, statuses)
 
 
-class DocumentationTest(ServerTest):
+class DocumentationTest(TestCase):
     def test_api_page_has_our_actions(self) -> None:
         rows = re.findall(
             r"^\| `(/\w+/\w+)` \| (yes|no) \|", (ROOT / "docs/api.md").read_text(), re.M

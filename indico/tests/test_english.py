@@ -30,7 +30,7 @@ VAGUE = set(
 ARTICLES = {"a", "an", "the", "all", "any", "each", "every", "both", "no", "some", "two", "three"}
 # Third persons that no function of this package is named for in its imperative form.
 THIRD_PERSONS = {"has", "is", "does", "says", "lets", "gives", "holds", "knows", "tells", "needs"}
-NOUNS = {"tests", "settings", "limits", "counts", "times"}  # also the third person of a verb
+NOUNS = {"tests", "settings", "limits", "counts", "times"}  # as well as verbs
 IMPERATIVES_IN_S = {"pass", "process", "compress", "discuss", "access", "miss", "focus"}
 
 

@@ -80,7 +80,7 @@ class NewResourceTest(ProcessTest):
             shutil.copytree(
                 ROOT / name, self.root / name, ignore=shutil.ignore_patterns("__pycache__")
             )
-        if (ROOT / ".mypy_cache").exists():  # what mypy knows of what is unchanged
+        if (ROOT / ".mypy_cache").exists():  # so that mypy checks only what is new
             shutil.copytree(ROOT / ".mypy_cache", self.root / ".mypy_cache")
         for name in ("setup.cfg", "pyproject.toml", "README.md", "req.txt", "run.py"):
             shutil.copy(ROOT / name, self.root / name)

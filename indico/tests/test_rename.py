@@ -19,7 +19,7 @@ def rename(root: Path) -> None:
     """Replace the name in the project at `root`, in all that is not the engine's."""
     engine = root / OLD / "engine"
     spellings = [(OLD, NEW), (OLD.upper(), NEW.upper()), (OLD.title(), NEW.title())]
-    for path in sorted(root.rglob("*"), reverse=True):  # what is in a folder before the folder
+    for path in sorted(root.rglob("*"), reverse=True):  # files before their folder
         if engine not in path.parents:
             if path.is_file():
                 text = path.read_text()

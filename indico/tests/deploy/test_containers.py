@@ -34,7 +34,7 @@ class HadolintTest(unittest.TestCase):
     def lint(self, *more: str) -> tuple[int, str]:
         with TemporaryDirectory(prefix="indico-tests-") as folder:
             settings, file = Path(folder, "hadolint.yaml"), Path(folder, "Dockerfile")
-            settings.write_text("ignored: []\n")  # it would look for one of yours
+            settings.write_text("ignored: []\n")  # so that hadolint looks for no other
             file.write_text("\n".join([DOCKERFILE, *more]))
             said = read_by(HADOLINT, "--config", settings, "--no-color", file)
         return said.returncode, said.stdout

@@ -76,7 +76,7 @@ class LogrotateTest(unittest.TestCase):
     def test_file_left_by_a_crash(self) -> None:
         process = self.waiting()
         self.rotate("--force")
-        process.send_signal(signal.SIGTERM)  # which comes after the other, were there one
+        process.send_signal(signal.SIGTERM)  # a SIGUSR1 from logrotate would come first
         self.assertEqual(process.wait(30), -signal.SIGTERM)
 
     def test_no_server(self) -> None:

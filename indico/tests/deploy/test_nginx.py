@@ -210,7 +210,7 @@ class PassingTest(NginxTest):
         self.assertEqual(status, 200)
         asked = {name.lower(): value for name, value in json.loads(body)["headers"]}
         self.assertRegex(asked.pop("x-request-id"), "^[0-9a-f]{32}$")
-        del asked["content-type"]  # which is ours
+        del asked["content-type"]  # an addition of the server
         believed = {"x-forwarded-for": "127.0.0.1", "x-real-ip": "127.0.0.1"}
         self.assertEqual(asked, {"host": "a", "x-forwarded-proto": "http", **believed})
 
@@ -252,7 +252,7 @@ class PassingTest(NginxTest):
                 self.assertEqual((await self.answer(get(b"/asked")))[0], 200)
 
         await asyncio.gather(*[ask() for _ in range(4)])
-        # Of 200. Two workers with four clients need eight; one that is idle for long is closed.
+        # Of 200 requests. Two workers with four clients need 8 connections, and close idle ones.
         self.assertLess(len(AskedHandler.connections), 40)
 
     @gen_test(timeout=60)
@@ -330,7 +330,7 @@ class NoServerTest(NginxTest):
 
     @gen_test(timeout=60)
     async def test_unavailable(self) -> None:
-        for _ in range(10):  # at first it tries, then it knows
+        for _ in range(10):  # nginx tries the servers first, and later knows that they are down
             for request in (get(), post_head(b"/", b"Content-Length: 0")):
                 headers = await self.assert_error(request, 502, "unavailable")
                 self.assertEqual(headers["retry-after"], "1")

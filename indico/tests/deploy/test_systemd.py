@@ -53,7 +53,7 @@ class ServiceTest(ProcessTest):
 
     def start_service(self) -> subprocess.Popen[bytes]:
         (command,) = re.findall(r"ExecStart=\S+ (.*)", SERVICE)
-        self.assertIn("--processes 0", command)  # which may be many
+        self.assertIn("--processes 0", command)  # a worker a core
         command = command.replace("--processes 0", "--processes 2").replace("%d", str(self.folder))
         environment = dict(pair.split("=") for pair in re.findall(r"\w+=\S+", self.environment()))
         process = subprocess.Popen(
@@ -145,6 +145,6 @@ class AnalyzeTest(unittest.TestCase):
 
     def test_security_finds_a_hole(self) -> None:
         self.write(self.service.read_text().replace("NoNewPrivileges=yes", ""))
-        self.assertEqual(self.security()[0], 0)  # which DynamicUser implies
+        self.assertEqual(self.security()[0], 0)  # because DynamicUser implies it
         self.write(self.service.read_text().replace("SystemCallFilter=~@privileged", ""))
         self.assertNotEqual(self.security()[0], 0)

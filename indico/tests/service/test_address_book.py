@@ -173,7 +173,7 @@ class ListTest(BookTest):
     async def test_entries_that_come_and_go(self) -> None:
         kept = await self.fill(*"abcdef")
         first, after = await list_addresses(ADA, 2)
-        await delete_address(ADA, kept[1].id)  # the last one of that page
+        await delete_address(ADA, kept[1].id)  # the last entry of the page
         await delete_address(ADA, kept[3].id)
         await self.fill("g")
         second, end = await list_addresses(ADA, 10, after)
