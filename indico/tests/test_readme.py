@@ -9,10 +9,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+from unittest import TestCase
 
 import indico.routes.user
 from indico.tests.server_process import ROOT, ProcessTest, ServerProcess
@@ -69,38 +71,45 @@ class CallsTest(ProcessTest):
             self.assertEqual(example, answer)
 
 
-class NewResourceTest(ProcessTest):
+class NewResourceTest(TestCase):
     """Copy of the package, with the resource of docs/first-resource.md added as the page says."""
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.root = self.folder / "clone"
-        self.root.mkdir()
+    integration = True
+    seconds = 20
+    root: Path
+    new: list[str]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        folder = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="test-"))
+        cls.root = Path(folder)
         for name in ("indico", "docs"):
             shutil.copytree(
-                ROOT / name, self.root / name, ignore=shutil.ignore_patterns("__pycache__")
+                ROOT / name, cls.root / name, ignore=shutil.ignore_patterns("__pycache__")
             )
         if (ROOT / ".mypy_cache").exists():  # so that mypy checks only what is new
-            shutil.copytree(ROOT / ".mypy_cache", self.root / ".mypy_cache")
+            shutil.copytree(ROOT / ".mypy_cache", cls.root / ".mypy_cache")
         for name in ("setup.cfg", "pyproject.toml", "README.md", "req.txt", "run.py"):
-            shutil.copy(ROOT / name, self.root / name)
+            shutil.copy(ROOT / name, cls.root / name)
         section = FIRST_RESOURCE.split("\n## ")[0]
-        self.new = self.write_files(section)
-        self.apply_diff(section)
+        cls.new = cls.write_files(section)
+        cls.apply_diff(section)
 
-    def write_files(self, section: str) -> list[str]:
+    @classmethod
+    def write_files(cls, section: str) -> list[str]:
         """Write each block of Python to the file that is named last before the block."""
         written = []
         for before, code in re.findall(r"(.*?)```python\n(.*?)```", section, re.S):
             name = re.findall(r"`(indico/\S+\.py)`", before)[-1]
-            self.assertFalse((self.root / name).exists())
-            (self.root / name).write_text(code)
+            assert not (cls.root / name).exists(), name
+            (cls.root / name).write_text(code)
             written.append(name)
         return written
 
-    def apply_diff(self, section: str) -> None:
+    @classmethod
+    def apply_diff(cls, section: str) -> None:
         """Insert each line with a plus after the line above it."""
-        app = self.root / "indico/app.py"
+        app = cls.root / "indico/app.py"
         (diff,) = re.findall(r"```diff\n(.*?)```", section, re.S)
         lines = app.read_text().splitlines()
         place = 0
@@ -143,7 +152,7 @@ class NewResourceTest(ProcessTest):
         self.assertRegex(out, r"indico/db/note_db.py +\d+ +0 +\d+ +0 +100%")
 
 
-class ByHandTest(ProcessTest):
+class ByHandTest(TestCase):
     def test_the_first_example(self) -> None:
         kind, code = BLOCKS[0]
         self.assertEqual(kind, "python")

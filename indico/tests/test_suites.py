@@ -10,7 +10,7 @@ from indico.engine.tests import runner
 from indico.tests.server_process import ROOT
 
 
-def run_tests(*arguments: str) -> subprocess.CompletedProcess[str]:
+def start_runner(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", runner.__name__, *arguments],
         cwd=ROOT,
@@ -37,17 +37,17 @@ class SuitesTest(TestCase):
         self.assertIn("indico.tests.test_readme:NewResourceTest", everything - yours - unit)
 
     def test_those_that_are_named(self) -> None:
-        done = run_tests("indico/tests/test_config.py:SettingsTest.test_names")
+        done = start_runner("indico/tests/test_config.py:SettingsTest.test_names")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn("1 passed, 0 failed, 0 skipped", done.stdout)
 
     def test_a_failure_tells_how_to_run_it_alone(self) -> None:
-        done = run_tests("indico/tests/test_config.py:SettingsTest.test_that_is_not_there")
+        done = start_runner("indico/tests/test_config.py:SettingsTest.test_that_is_not_there")
         self.assertEqual(done.returncode, 1)
         self.assertIn("1 failed", done.stdout)
         self.assertIn("Alone: python3 run.py test ", done.stdout)
 
     def test_an_unknown_one(self) -> None:
-        done = run_tests("--suite", "fast")
+        done = start_runner("--suite", "fast")
         self.assertEqual(done.returncode, 2)
         self.assertIn("'all', 'yours', 'engine', 'unit'", done.stderr)
