@@ -39,17 +39,11 @@ SUITES = {
     "engine": Suite((f"{ENGINE}.tests",), (f"{FOLDER}/engine/*",)),
     "unit": Suite((PROJECT, "bench"), (), {NO_MONGODB: "1"}),
 }
-# What the matrix runs after the defaults: the tests in a module, in an environment.
-MATRIX: list[tuple[str, dict[str, str]]] = [
-    (
-        f"{ENGINE}.tests",
-        {
-            "TEST_MONGODB_DRIVER": "pymongo",
-            "TEST_HTTP_SERVER": "tornado",
-            "TEST_LOOP": "asyncio",
-        },
-    ),
-    (f"{ENGINE}.tests.http", {"TEST_LOOP": "asyncio"}),
+_OTHERS = {"TEST_MONGODB_DRIVER": "pymongo", "TEST_HTTP_SERVER": "tornado", "TEST_LOOP": "asyncio"}
+# What the matrix runs after the defaults: the tests in modules, in an environment.
+MATRIX: list[tuple[tuple[str, ...], dict[str, str]]] = [
+    ((f"{ENGINE}.tests.http", f"{ENGINE}.tests.mongo"), _OTHERS),
+    ((f"{ENGINE}.tests.http",), {"TEST_LOOP": "asyncio"}),
 ]
 HELP = f"""
 The suites:
@@ -61,8 +55,8 @@ The suites:
 A name is a folder or a file, with a class and a test in the file if you like:
   {FOLDER}/tests/routes/test_user.py:UpdateTest.test_valid
 
---matrix runs the engine's tests again, on PyMongo's own client, Tornado's HTTP server and
-the event loop of asyncio; then the engine's HTTP server on the loop of asyncio.
+--matrix then runs the engine's tests of HTTP and MongoDB on PyMongo's own client, Tornado's
+HTTP server and the loop of asyncio; and its tests of HTTP on its own server and that loop.
 """
 
 
@@ -108,12 +102,11 @@ def main(arguments: Sequence[str]) -> int:
         _coverage("erase")
     passes = [Pass(suite.environment, cover=bool(covered))]
     passes[0].run(items, chosen.processes)
-    for module, environment in MATRIX if chosen.matrix else []:
-        print(f"\n{module} with {_shown(environment)}", flush=True)
+    for modules, environment in MATRIX if chosen.matrix else []:
+        print(f"\nNow with {_shown(environment)}", flush=True)
         passes.append(Pass(environment, cover=False))
-        passes[-1].run(
-            [each for each in items if _is_in(each.split(":")[0], [module])], chosen.processes
-        )
+        some = [item for item in items if _is_in(item.split(":")[0], modules)]
+        passes[-1].run(some, chosen.processes)
     missed = bool(covered) and _misses(covered)
     failed = _report(passes, time.monotonic() - began)
     return 1 if failed or missed else 0
