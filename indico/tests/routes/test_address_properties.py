@@ -48,6 +48,7 @@ class BodyTest(BooksTest):
         super().setUp()
         books = (self.public, self.ada)
         self.there = [(book, book.create(b'{"is":"there"}').id) for book in books]
+        self.entries = self.count()
 
     def judge(self, answer: Answer, judgement: Judgement, body: bytes) -> Judgement:
         refusal = 413 if len(body) > MAX_BODY_BYTES else 400
@@ -71,9 +72,9 @@ class BodyTest(BooksTest):
 
     def check_create(self, entry: bytes) -> None:
         for book in (self.public, self.ada):
-            count = self.count()
             answer = book.create(entry)
-            self.assertEqual(self.count() - count, answer.done)
+            self.entries += answer.done
+            self.assertEqual(self.count(), self.entries)
             judgement = self.judge(answer, book.judge(entry), entry)
             if answer.done:
                 self.check_kept(book, answer, judgement.value)
@@ -81,6 +82,8 @@ class BodyTest(BooksTest):
 
 class EachBodyTest(BodyTest):
     """Bodies with one wrong value each, of all those in `AnyBodyTest`."""
+
+    seconds = 7
 
     def test_create(self) -> None:
         for entry in each_body():
@@ -105,12 +108,14 @@ class EachBodyTest(BodyTest):
 
 
 class AnyBodyTest(BodyTest):
-    @property_settings(45)
+    seconds = 10
+
+    @property_settings(30)
     @given(bodies())
     def test_create(self, entry: bytes) -> None:
         self.check_create(entry)
 
-    @property_settings(25)
+    @property_settings(20)
     @given(bodies())
     def test_put(self, entry: bytes) -> None:
         for book, address_id in self.there:
@@ -118,7 +123,7 @@ class AnyBodyTest(BodyTest):
             answer = book.put(address_id, entry)
             self.check_change(book, before, answer, self.judge(answer, book.judge(entry), entry))
 
-    @property_settings(45)
+    @property_settings(30)
     @given(patched())
     def test_patch(self, case: tuple[str, bytes]) -> None:
         entry, patch = case
@@ -130,7 +135,7 @@ class AnyBodyTest(BodyTest):
         self.check_change(self.public, before, answer, self.judge(answer, expected, patch))
         self.assert_same(answer.entry, expected.value if answer.done else None)
 
-    @property_settings(25)
+    @property_settings(20)
     @given(known_entries())
     def test_known_fields(self, case: tuple[dict[str, Any], bool]) -> None:
         entry, right = case
@@ -390,6 +395,8 @@ def _folded_name(entry: dict[str, Any]) -> str:
 class AnySequenceTest(BooksTest):
     """Any sequence of requests by REST and actions: the books behave like dicts."""
 
+    seconds = 12
+
     def machine(self) -> type[BooksMachine]:
         class Machine(BooksMachine):
             test = self
@@ -397,7 +404,7 @@ class AnySequenceTest(BooksTest):
         return Machine
 
     def test_any_sequence(self) -> None:
-        chosen = settings(property_settings(16), stateful_step_count=25)
+        chosen = settings(property_settings(12), stateful_step_count=20)
         stateful.run_state_machine_as_test(self.machine(), settings=chosen)
 
     def test_each_name(self) -> None:

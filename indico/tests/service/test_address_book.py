@@ -150,6 +150,8 @@ class AddressBookTest(BookTest):
 
 
 class ListTest(BookTest):
+    seconds = 7
+
     async def fill(self, *names: str) -> list[Address]:
         return [await create_address(ADA, {"name": name}) for name in names]
 
