@@ -1,1 +1,1 @@
-"""What runs the app; README.md has one line a part."""
+"""The engine runs the app; README.md has one line a part."""

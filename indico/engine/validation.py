@@ -1,4 +1,4 @@
-"""What a value may be: the limits of every JSON value, and pydantic's verdict as errors."""
+"""Validation: the limits of every JSON value, and pydantic's verdict as errors."""
 
 from __future__ import annotations
 

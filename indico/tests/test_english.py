@@ -21,7 +21,7 @@ VAGUE = set(
         r"\w+",
         """
         who what that those these this such whether it its they their he she his her we our
-        ours you one ones another others whoever whatever which whose where when how why until
+        ours you ones others whoever whatever which whose where when how why until
         once after before while as at of to in on by from with without within between under
         over for if because so but and or not also beyond beside behind inside outside
         """,
@@ -66,6 +66,7 @@ def is_action(node: ast.AST) -> bool:
 
 
 class DocstringTest(TestCase):
+    maxDiff = None
     found: list[Docstring]
 
     @classmethod

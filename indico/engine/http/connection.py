@@ -23,7 +23,7 @@ _MAX_UNPARSED_BYTES = 1 << 16
 
 
 class State(Enum):
-    """What a connection does with the next event of its reader."""
+    """Action of a connection on the next event of its reader."""
 
     READY = "handles it"
     HELD = "leaves it until the answer is written, or the application has taken a piece"

@@ -6,7 +6,7 @@ from tornado.httputil import HTTPHeaders, HTTPOutputError, RequestStartLine, Res
 
 
 class Framing:
-    """How the client learns where the body of an answer ends: RFC 9112, section 6.
+    """Framing of an answer, by which the client finds its end: RFC 9112, section 6.
 
     `left` is the number of bytes that are still to be written, None without a Content-Length.
     """

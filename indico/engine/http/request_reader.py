@@ -25,7 +25,7 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
 class Head(NamedTuple):
-    """What comes before a request's body."""
+    """Part of a request before its body."""
 
     start_line: RequestStartLine
     headers: HTTPHeaders
@@ -43,7 +43,7 @@ Event = Head | bytes | Mark
 
 
 class _Expected(Enum):
-    """What the next byte belongs to."""
+    """Part of a request to which the next byte belongs."""
 
     HEAD = 0
     BODY = 1  # its length is known
@@ -73,12 +73,12 @@ class RequestReader:
 
     @property
     def between_requests(self) -> bool:
-        """Whether the next byte to be received is the first of a request."""
+        """True if the next byte to be received is the first of a request."""
         return self._expected is _Expected.HEAD and not self._data and not self._events
 
     @property
     def pending(self) -> bool:
-        """Whether there is something for `next` to look at."""
+        """True if `next` has bytes or events to look at."""
         return bool(self._data or self._events)
 
     @property

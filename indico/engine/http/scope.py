@@ -1,4 +1,4 @@
-"""What belongs to one request while its task runs: the log's context, the span, the deadline."""
+"""The scope of one request while its task runs: log context, span and deadline."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ HANDSHAKE_SECONDS = 10
 
 
 class FastHTTPServer:
-    """Serves `app` as Tornado's `HTTPServer` does; the parameters are the same."""
+    """Server of `app`, with the parameters of Tornado's `HTTPServer`."""
 
     def __init__(
         self,

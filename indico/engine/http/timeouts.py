@@ -67,7 +67,7 @@ class BodyTimeout:
 
 
 class WriteTimeout:
-    """Closes a connection whose client takes no byte of its answer for `seconds`."""
+    """Timeout that closes a connection whose client takes no byte of an answer for `seconds`."""
 
     def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
         self._transport = transport

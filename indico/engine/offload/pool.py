@@ -22,7 +22,7 @@ Answer = tuple[bytes, str]
 
 
 class Pool:
-    """At most `processes` (0: one for each core), and at most `queue` calls that wait for one."""
+    """Pool of at most `processes` (0: one for each core), for which at most `queue` calls wait."""
 
     def __init__(self, processes: int, queue: int) -> None:
         self._processes = processes or cores()

@@ -45,7 +45,7 @@ class Load:
             await asyncio.gather(*tasks)
 
     async def more(self, count: int) -> None:
-        """Waits until so many more have been answered."""
+        """Wait until `count` more requests have been answered."""
         wanted = self.counted.total() + count
         while self.counted.total() < wanted:
             await asyncio.sleep(0.01)
@@ -63,7 +63,7 @@ class Load:
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader) -> tuple[int, bool]:
-        """Its status, and whether the connection is kept."""
+        """Return the status, and whether the connection is kept."""
         try:
             status, headers, body = await read_answer(reader)
         except (OSError, asyncio.IncompleteReadError):

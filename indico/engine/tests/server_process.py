@@ -73,7 +73,7 @@ class ServerProcess:
         self.process.send_signal(name)
 
     def wait(self, seconds: float = 40) -> int:
-        """Its exit code."""
+        """Wait for the end of the process, and return its exit code."""
         return self.process.wait(seconds)
 
     def stop(self) -> int:
@@ -88,7 +88,7 @@ class ServerProcess:
 def call(
     port: int, path: str, body: Any = None, token: str = "", timeout: float = 20
 ) -> tuple[int, Any]:
-    """Status and data that `path` answers; a path that ends with a z is asked by GET."""
+    """Return status and data of the answer of `path`; GET is used for a path that ends with z."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}{path}",
         method="GET" if path.endswith("z") else "POST",
@@ -103,7 +103,7 @@ def call(
 
 
 class ProcessTest(unittest.TestCase):
-    """A folder for the data of an embedded MongoDB, of which nothing is left running.
+    """Base of tests of processes, with a folder for the data of an embedded MongoDB.
 
     `flags` are those of every server that is started.
     """
@@ -119,7 +119,7 @@ class ProcessTest(unittest.TestCase):
         self.addCleanup(self.end_all)
 
     def mongods(self) -> list[psutil.Process]:
-        """The processes whose data is in our folder."""
+        """Return the `mongod` processes whose data is in the folder of this test."""
         return [
             process
             for process in psutil.process_iter(["cmdline", "status"])
@@ -134,7 +134,7 @@ class ProcessTest(unittest.TestCase):
         until(lambda: not self.mongods())
 
     def serve(self, *flags: str) -> ServerProcess:
-        """A server with its data in our folder, once it listens."""
+        """Start a server with its data in the folder of this test, and wait until it listens."""
         return self.start(*flags).wait_until_it_listens()
 
     def start(self, *flags: str) -> ServerProcess:
@@ -146,7 +146,7 @@ class ProcessTest(unittest.TestCase):
 
 
 def until(condition: Callable[[], Any], seconds: float = 30) -> None:
-    """Waits until `condition` holds."""
+    """Wait until `condition` holds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"

@@ -62,7 +62,7 @@ def _memory() -> str | None:
 
 
 class ServerTest(AsyncHTTPTestCase):
-    """Runs the app that `make_app` makes: the sample's, unless a subclass has another.
+    """Base of tests of the app of `make_app`, which is the sample unless a subclass has another.
 
     `TEST_MONGODB_DRIVER` and `TEST_HTTP_SERVER` in the environment choose others than the defaults.
     """

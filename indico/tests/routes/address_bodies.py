@@ -1,4 +1,4 @@
-"""What somebody might send as an entry of an address book, and what is to become of it."""
+"""Bodies that a client might send as an entry of an address book, and the verdict on each."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ starts another process; when the pool is full, the event loop says so.
 
 
 class TextTest(ServerTest, FolderTest):
-    """One process, and one call that may wait for it."""
+    """A pool of one process, for which one call may wait."""
 
     def setUp(self) -> None:
         super().setUp()

@@ -1,4 +1,4 @@
-"""Where our server answers otherwise than Tornado's, and why it is right to."""
+"""The differences between this server's answers and Tornado's, and the reason for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an exchange is made of: the bytes that a client sends, and what it does after them."""
+"""Exchanges: the bytes that a client sends, and what it does after them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def request(
     line: bytes = b"POST /system/echo HTTP/1.1",
     host: bytes = b"Host: a",
 ) -> bytes:
-    """A request whose only header fields are `host`, if there is one, and `fields`."""
+    """Return a request whose only header fields are `host`, if it isn't empty, and `fields`."""
     return b"\r\n".join([line, *([host] if host else []), *fields, b"", body])
 
 
@@ -37,7 +37,7 @@ def chunked(body: bytes, *fields: bytes, line: bytes = b"POST /system/echo HTTP/
 
 
 def named(name: bytes) -> bytes:
-    """A request that is recognized by its answer's `X-Request-Id`."""
+    """Return a request whose answer is recognized by its `X-Request-Id`."""
     return with_length(b"X-Request-Id: " + name, body=b"", line=b"POST /system/ping HTTP/1.1")
 
 

@@ -79,7 +79,7 @@ _END = b"\r\n\r\n"
 
 
 def _sized(head: int) -> bytes:
-    """A request without a body whose head has so many bytes, with the empty line."""
+    """Return a request without a body, whose head has `head` bytes with the empty line."""
     bare = len(with_length(b"X-A: ", body=b""))
     return with_length(b"X-A: " + b"b" * (head - bare), body=b"")
 

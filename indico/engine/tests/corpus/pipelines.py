@@ -58,7 +58,7 @@ _PIPELINES = {
 
 
 def _ways(name: str, requests: list[bytes]) -> dict[str, Exchange]:
-    """All at once, and each in a part of its own."""
+    """Return an exchange with all requests at once, and one with a part for each."""
     return {name: keep(b"".join(requests)), f"{name}-in-parts": keep(*requests)}
 
 

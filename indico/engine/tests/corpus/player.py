@@ -21,7 +21,7 @@ _USUAL = {"cache-control", "content-length", "content-type", "date", "x-content-
 
 @dataclass(frozen=True)
 class Answer:
-    """Without what differs each time: the date, and an id that the server made."""
+    """Answer without the parts that differ each time: the date, and an id that the server made."""
 
     status_line: str
     headers: tuple[tuple[str, str], ...]
@@ -65,7 +65,7 @@ class Outcome:
 
 
 async def play_all(port: int, exchanges: Mapping[str, Exchange]) -> dict[str, Outcome]:
-    """The outcome of each, played many at once."""
+    """Play the exchanges, many at once, and return their outcomes."""
     free = asyncio.Semaphore(_AT_ONCE)
 
     async def one(exchange: Exchange) -> Outcome:
@@ -77,7 +77,7 @@ async def play_all(port: int, exchanges: Mapping[str, Exchange]) -> dict[str, Ou
 
 
 async def play(port: int, exchange: Exchange) -> Outcome:
-    """The outcome on a connection of its own."""
+    """Play `exchange` on a connection of its own, and return the outcome."""
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -99,7 +99,7 @@ async def play(port: int, exchange: Exchange) -> Outcome:
 
 
 async def _receive(client: socket.socket, received: bytearray) -> None:
-    """Returns when the server has closed."""
+    """Receive until the server has closed."""
     with contextlib.suppress(ConnectionError):
         while data := await asyncio.get_running_loop().sock_recv(client, 1 << 16):
             received += data
@@ -124,7 +124,7 @@ async def _pause() -> None:
 
 
 async def _probe(client: socket.socket, received: bytearray, ended: asyncio.Task[None]) -> bool:
-    """Sends one more request; whether the server closed.
+    """Send one more request; return whether the server closed.
 
     What is recorded does not depend on when it is sent: a server answers in order.
     """
@@ -136,7 +136,7 @@ async def _probe(client: socket.socket, received: bytearray, ended: asyncio.Task
 async def _quiet(
     received: bytearray, ended: asyncio.Task[None], rounds: int, stop: Callable[[], bool]
 ) -> None:
-    """Returns once nothing has come for so many rounds of the event loop, or there's no need to.
+    """Wait until nothing has come for so many rounds of the event loop, or `stop` holds.
 
     Rounds, not seconds alone: on a busy machine the server gets as many turns as we do.
     """
@@ -159,7 +159,7 @@ def _outcome(received: bytes, sent: bytes, closed: bool) -> Outcome:
 
 
 def _answer(received: bytes, sent: bytes) -> tuple[Answer, bytes]:
-    """The first answer, and the bytes after it."""
+    """Return the first answer, and the bytes after it."""
     head, _, rest = received.decode("latin1").partition("\r\n\r\n")
     status_line, *lines = head.split("\r\n")
     headers = [(name.lower(), value) for name, _, value in (x.partition(": ") for x in lines)]
@@ -173,7 +173,7 @@ def _answer(received: bytes, sent: bytes) -> tuple[Answer, bytes]:
 
 
 def _body_length(status_line: str, headers: dict[str, str], rest: str) -> int:
-    """An answer to HEAD has none of what its Content-Length says; our bodies begin otherwise."""
+    """Return the length of the body; an answer to HEAD has none, and is recognized by `rest`."""
     if status_line.startswith("HTTP/1.1 1") or rest.startswith("HTTP/1."):
         return 0
     return int(headers.get("content-length", len(rest)))

@@ -35,7 +35,7 @@ def tornado_server(
 def our_server(
     app: Application, settings: Settings, ssl_options: SSLContext | None = None
 ) -> HTTPServer:
-    """It has what the tests use of Tornado's."""
+    """Return this engine's own server, typed as Tornado's."""
     settings = settings.model_copy(update={"http_server": "fast"})
     return cast(HTTPServer, make_server(app, settings, ssl_options))
 
@@ -49,7 +49,7 @@ POLICIES: dict[str, type[asyncio.AbstractEventLoopPolicy]] = {
 
 
 class HTTPServerTest(AsyncHTTPTestCase):
-    """Runs `routes` on our server; `TEST_HTTP_SERVER` and `TEST_LOOP` choose others."""
+    """Base of tests of `routes`; `TEST_HTTP_SERVER` and `TEST_LOOP` choose server and loop."""
 
     integration = True
     _app: Application
@@ -102,12 +102,12 @@ def get(path: bytes = b"/", *fields: bytes, version: bytes = b"1.1") -> bytes:
 
 
 def post_head(path: bytes, *fields: bytes) -> bytes:
-    """Of a request whose body follows."""
+    """Return the head of a request whose body follows."""
     return get(path, *fields).replace(b"GET", b"POST", 1)
 
 
 async def until(condition: Callable[[], Any], seconds: float = 20) -> None:
-    """Waits until `condition` holds."""
+    """Wait until `condition` holds."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():
         assert asyncio.get_running_loop().time() < deadline, f"not within {seconds} s"
@@ -115,7 +115,7 @@ async def until(condition: Callable[[], Any], seconds: float = 20) -> None:
 
 
 async def settled(measure: Callable[[], int]) -> int:
-    """What `measure` says once it has said the same for a while."""
+    """Return the value of `measure` once it has been the same for a while."""
     same, last = 0, measure()
     while same < 20:
         await asyncio.sleep(0.01)

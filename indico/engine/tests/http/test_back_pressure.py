@@ -19,7 +19,7 @@ A_LITTLE = 24 * MEBIBYTE
 
 
 class LargeHandler(RequestHandler):
-    """Answers with 32 KiB."""
+    """Handler whose answer has 32 KiB."""
 
     answered = 0
 
@@ -29,7 +29,7 @@ class LargeHandler(RequestHandler):
 
 
 class PiecesHandler(RequestHandler):
-    """Answers with 50 MiB, in pieces."""
+    """Handler whose answer has 50 MiB, in pieces."""
 
     written = 0
 
@@ -42,7 +42,7 @@ class PiecesHandler(RequestHandler):
 
 @stream_request_body
 class SlowHandler(RequestHandler):
-    """Takes what is sent once `open` is set."""
+    """Handler that reads a body once `open` is set."""
 
     open: asyncio.Event
     received = 0
@@ -61,7 +61,7 @@ class SlowHandler(RequestHandler):
 
 @stream_request_body
 class PickyHandler(RequestHandler):
-    """Takes 10 bytes; or nothing, which it says before they come."""
+    """Handler that accepts 10 bytes, or refuses a body before it comes."""
 
     def prepare(self) -> None:
         if self.get_query_argument("refuse", ""):
@@ -133,7 +133,7 @@ class BackPressureTest(HTTPServerTest):
         self.assertEqual(await self.slowly_taken(b"Transfer-Encoding: chunked", chunks), digest)
 
     async def slowly_taken(self, field: bytes, body: bytes) -> str:
-        """What the handler says, which takes nothing until the sender has to wait."""
+        """Return the answer of a handler that reads nothing until the sender has to wait."""
         SlowHandler.open.clear()
         SlowHandler.received = 0
         reader, writer = await self.connect()

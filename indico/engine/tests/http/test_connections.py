@@ -33,7 +33,7 @@ class LateHandler(RequestHandler):
 
 
 class WaitingHandler(RequestHandler):
-    """Answers never; counts those who came, and those who went away."""
+    """Handler that never answers, and counts clients that came and left."""
 
     came = 0
     gone = 0
@@ -59,7 +59,7 @@ class UploadHandler(RequestHandler):
 
 
 class EndlessHandler(RequestHandler):
-    """Writes until it hears that nobody listens."""
+    """Handler that writes until the connection is closed."""
 
     ended = 0
 
@@ -148,7 +148,7 @@ class GoneTest(HTTPServerTest):
         await until(lambda: EndlessHandler.ended == 1)
 
     def go(self, writer: asyncio.StreamWriter, abruptly: bool) -> None:
-        """With RST, or with FIN."""
+        """Close the connection, with RST or with FIN."""
         if abruptly:
             linger = struct.pack("ii", 1, 0)
             client = writer.get_extra_info("socket")

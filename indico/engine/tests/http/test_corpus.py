@@ -59,7 +59,7 @@ STATUSES = {
 
 @functools.cache
 def outcomes(server: MakeServer, loop: MakeLoop) -> dict[str, Outcome]:
-    """Of the whole corpus, which nothing is logged of: what clients send is their affair."""
+    """Return the outcomes of the whole corpus, of which nothing is logged as a warning."""
     with TestCase().assertNoLogs(level="WARNING"), asyncio.Runner(loop_factory=loop) as runner:
         return runner.run(_outcomes(server))
 
@@ -101,7 +101,7 @@ class DifferenceTest(TestCase):
 
 
 class TornadoTest(TestCase):
-    """What must hold whatever Tornado does: a difference that is listed may not break it."""
+    """Rules that a listed difference may not break."""
 
     integration = True
     maxDiff = None

@@ -1,4 +1,4 @@
-"""What handlers and clients can make of our HTTP server beyond what other tests ask of any."""
+"""The engine's own HTTP server, with handlers and clients that others don't have."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ HELLO = bytes.fromhex("810548656c6c6f")
 
 
 class LargeHandler(RequestHandler):
-    """Answers with more than the kernel keeps for a client that doesn't read."""
+    """Handler whose answer is larger than the kernel's buffers."""
 
     closed: list[str]
 
@@ -52,7 +52,7 @@ class LargeHandler(RequestHandler):
 
 @stream_request_body
 class StreamHandler(RequestHandler):
-    """Fails where it is told to, at once or after a moment; may answer before it has read."""
+    """Handler that fails at a chosen place, at once or after a moment."""
 
     async def prepare(self) -> None:
         connection: Any = self.request.connection
@@ -76,7 +76,7 @@ class StreamHandler(RequestHandler):
 
 
 class ForgingHandler(RequestHandler):
-    """Goes past Tornado's own check of headers."""
+    """Handler that bypasses Tornado's check of headers."""
 
     def get(self) -> None:
         headers = HTTPHeaders()
@@ -96,7 +96,7 @@ class StreamTest(HTTPServerTest):
     routes = [(r"/stream", StreamHandler), (r"/forging", ForgingHandler)]  # noqa: RUF012
 
     async def sent(self, query: bytes, *parts: bytes) -> bytes:
-        """All that comes back."""
+        """Send the parts of a body, and return all that comes back."""
         reader, writer = await self.connect()
         writer.write(post_head(b"/stream?" + query, b"Transfer-Encoding: chunked"))
         for part in parts:
@@ -219,7 +219,7 @@ class EarlyFrameTest(HTTPServerTest):
 
 
 class TunnelTest(HTTPServerTest):
-    """What joins a client with the socket that stands for it, when one of them is gone."""
+    """Tunnel between a client and the socket that stands for it, when one of them is gone."""
 
     make = staticmethod(our_server)
     policy = uvloop.EventLoopPolicy  # its transports mind what is done to them once they are closed

@@ -1,4 +1,4 @@
-"""What handlers may count on, whichever HTTP server is below them: answers, and who asked."""
+"""Requests and answers as handlers see them, on every HTTP server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StatusHandler(RequestHandler):
 
 
 class FlushHandler(RequestHandler):
-    """Says how long its answer is only if asked."""
+    """Handler that sends a Content-Length only if asked."""
 
     async def get(self) -> None:
         if length := self.get_query_argument("length", ""):
@@ -40,7 +40,7 @@ class FlushHandler(RequestHandler):
 
 
 class RequestHandlerOfAll(RequestHandler):
-    """What people read of a request."""
+    """Handler that answers with the parts of a request that people read."""
 
     def get(self) -> None:
         request = self.request

@@ -23,7 +23,7 @@ from .http_servers import HTTPServerTest, get, post_head
 
 @functools.cache
 def certificate() -> tuple[str, str]:
-    """For `localhost`: the certificate and its key, in PEM."""
+    """Return a certificate for `localhost` and its key, in PEM."""
     with tempfile.TemporaryDirectory(prefix="tests-") as folder:
         key, crt = Path(folder, "key.pem"), Path(folder, "crt.pem")
         subprocess.run(
@@ -69,7 +69,7 @@ class TLSTest(HTTPServerTest):
         return post_head(b"/", b"Content-Length: %d" % len(body)) + body
 
     async def answers(self, *bodies: bytes) -> dict[str, Any]:
-        """Sends them on one connection, all at once; the headers of the last answer."""
+        """Send `bodies` on one connection, all at once; return the headers of the last answer."""
         reader, writer = await self.connect_with_tls()
         writer.write(b"".join(map(self.post_of, bodies)))
         for body in bodies:

@@ -20,7 +20,7 @@ from .test_embedded import EmbeddedTest
 
 class ProcessEndTest(TestCase):
     def test_a_child_whose_threads_are_ending(self) -> None:
-        """Its first thread is a zombie already, and the others still hold its sockets."""
+        """The first thread is a zombie already, and the others still hold the sockets."""
         code = (
             "import ctypes, threading, time;"
             "threading.Thread(target=time.sleep, args=(60,)).start();"

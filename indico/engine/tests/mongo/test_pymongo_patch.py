@@ -29,7 +29,7 @@ class CancelledTest(IsolatedAsyncioTestCase):
                 await asyncio.sleep(0)
 
     async def test_while_it_waits_for_a_server(self) -> None:
-        """Its wait times out while another operation holds the lock that it needs again."""
+        """The wait times out while another operation holds the lock that the waiter needs again."""
         self.proxy.refuse = True
         self.proxy.cut()
         await self.until(lambda: not self.topology.description.has_writable_server())

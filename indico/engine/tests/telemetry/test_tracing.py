@@ -260,7 +260,7 @@ class ExportTest(ProcessTest):
             self.assertLess(time.monotonic() - began, 9)
 
     def test_not_installed(self) -> None:
-        """Without the extra, `opentelemetry` can't be imported."""
+        """`opentelemetry` can't be imported if the extra is not installed."""
         hidden = self.folder / "hidden/opentelemetry"
         hidden.mkdir(parents=True)
         (hidden / "__init__.py").write_text("raise ImportError('not here')")
