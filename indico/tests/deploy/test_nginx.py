@@ -8,192 +8,19 @@ import re
 import socket
 import ssl
 import subprocess
-import unittest
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from tornado.testing import gen_test
-from tornado.web import RequestHandler
 from tornado.websocket import websocket_connect
 
-from indico.config import Settings
-from indico.engine.error import error_for_status
-from indico.engine.process import serving
-from indico.engine.tests.http.http_servers import HTTPServerTest, get, our_server, post_head
+from indico.engine.tests.http.http_servers import get, our_server, post_head
 from indico.engine.tests.http.test_tls import certificate
-from indico.engine.tests.http.test_websocket import EchoHandler
 from indico.engine.tests.server_test import read_answer
-from indico.error import IndicoError
-from indico.tests.deploy.nginx import Nginx, free_ports, needs_nginx
+from indico.tests.deploy.nginx import free_ports, needs_nginx
+from indico.tests.deploy.nginx_test import AskedHandler, NginxTest, StreamHandler
 from indico.tests.deploy.programs import DEPLOY
 
 CONFIGURATION = DEPLOY.joinpath("nginx.conf").read_text()
-SECONDS = {"s": 1, "m": 60, "h": 3600}
-
-
-def directive(name: str) -> str:
-    """Return its only value."""
-    values = set(re.findall(rf"^ *{name} ([^;]*);", CONFIGURATION, re.MULTILINE))
-    assert len(values) == 1, (name, values)
-    return str(values.pop())
-
-
-def seconds(text: str) -> int:
-    return int(text[:-1]) * SECONDS[text[-1]]
-
-
-def upstream(name: str) -> str:
-    """Return the value of a directive of the file with the servers."""
-    block = CONFIGURATION.split("upstream indico {")[1].split("}")[0]
-    (value,) = re.findall(rf"^ *{name} ([^;]*);", block, re.MULTILINE)
-    return str(value)
-
-
-class AgreementTest(unittest.TestCase):
-    """Values in nginx.conf that have to agree with the defaults of the settings."""
-
-    settings = Settings()
-
-    def test_body(self) -> None:
-        self.assertEqual(directive("client_max_body_size"), "1m")
-        self.assertEqual(self.settings.max_body_bytes, 1 << 20)
-        self.assertIn(f"the limit of {self.settings.max_body_bytes} bytes", CONFIGURATION)
-        timeout = seconds(directive("client_body_timeout"))
-        self.assertEqual(timeout, self.settings.body_timeout_seconds)
-
-    def test_idle(self) -> None:
-        self.assertEqual(
-            seconds(directive("client_header_timeout")), self.settings.idle_timeout_seconds
-        )
-
-    def test_kept(self) -> None:
-        """nginx closes an idle connection before the server does, even while the server drains."""
-        milliseconds = int(upstream("keepalive_timeout").removesuffix("ms"))
-        self.assertLessEqual(milliseconds / 1000, serving._LINGER_SECONDS / 2)
-        self.assertLess(serving._LINGER_SECONDS, self.settings.drain_seconds)
-        self.assertLess(milliseconds / 1000, self.settings.idle_timeout_seconds)
-
-    def test_answer(self) -> None:
-        read = seconds(directive("proxy_read_timeout"))
-        self.assertGreater(read, self.settings.request_timeout_seconds)
-        again = seconds(directive("proxy_next_upstream_timeout"))
-        self.assertLess(again, self.settings.request_timeout_seconds)
-
-    def test_errors(self) -> None:
-        """nginx's errors have the server's codes, and the server's messages where both have one."""
-        codes = dict(re.findall(r"(\d{3}) (\w+);", self.block("error_code")))
-        messages = dict(re.findall(r'(\d{3}) "(.*)";', self.block("error_message")))
-        self.assertEqual(set(codes), set(messages))
-        known = {kind.code: kind for kind in kinds(IndicoError)}
-        for status, code in codes.items():
-            ours = known[code]
-            self.assertEqual(ours.status, 503 if status == "502" else int(status))
-            if status not in ("400", "405", "413"):
-                expected = error_for_status(ours.status).message
-                self.assertEqual(messages[status], expected)
-        self.assertIn(f'default "{IndicoError.default_message}"', CONFIGURATION)
-
-    @staticmethod
-    def block(name: str) -> str:
-        return CONFIGURATION.split(f"map $status ${name} {{")[1].split("}")[0]
-
-
-def kinds(kind: type[IndicoError]) -> list[type[IndicoError]]:
-    return [kind, *[other for child in kind.__subclasses__() for other in kinds(child)]]
-
-
-class AskedHandler(RequestHandler):
-    """Handler that answers with the parts of a request that reached the server."""
-
-    connections: ClassVar[set[Any]] = set()
-
-    async def get(self) -> None:
-        connection: Any = self.request.connection
-        self.connections.add(connection.context.address)
-        self.write(
-            {
-                "headers": list(self.request.headers.get_all()),
-                "body": self.text(),
-                "client": self.request.remote_ip,
-            }
-        )
-
-    post = delete = get
-
-    def text(self) -> str:
-        return self.request.body.decode()
-
-
-class RefusingHandler(RequestHandler):
-    """Handler that answers with a status for which nginx has its own page."""
-
-    def get(self, status: str) -> None:
-        self.set_status(int(status))
-        self.set_header("X-Request-Id", "ours")
-        self.write("ours")
-
-
-class StreamHandler(RequestHandler):
-    """Handler that sends the second half of its answer once `go_on` is set."""
-
-    go_on: ClassVar[asyncio.Event]
-
-    async def get(self) -> None:
-        self.set_header("X-Accel-Buffering", "no")
-        self.set_header("Content-Length", "10")
-        self.write("first")
-        await self.flush()
-        await self.go_on.wait()
-        self.write("after")
-
-
-class NginxTest(HTTPServerTest):
-    """nginx in front of the server of the test."""
-
-    routes = [  # noqa: RUF012
-        (r"/echo", EchoHandler),
-        (r"/asked", AskedHandler),
-        (r"/refused/(\d+)", RefusingHandler),
-        (r"/stream", StreamHandler),
-    ]
-    settings: ClassVar = {"trusted_proxies": "127.0.0.1"}
-    edits: ClassVar[dict[str, str]] = {}
-
-    def setUp(self) -> None:
-        super().setUp()
-        AskedHandler.connections.clear()
-        EchoHandler.pongs, EchoHandler.closed = [], []
-        self.folder = Path(self.enterContext(TemporaryDirectory(prefix="indico-nginx-")))
-        self.nginx = Nginx(self.folder, self.server_ports(), self.edits)
-        self.prepare()
-        self.enterContext(self.nginx)
-
-    def prepare(self) -> None:
-        """Change the configuration before nginx starts."""
-
-    def server_ports(self) -> list[int]:
-        return [self.get_http_port()]
-
-    async def answer(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.nginx.port)
-        self.writers.append(writer)
-        writer.write(request)
-        return await read_answer(reader)
-
-    async def assert_error(self, request: bytes, status: int, code: str) -> dict[str, str]:
-        """Check that nginx answers in the envelope; return the headers."""
-        got, headers, body = await self.answer(request)
-        self.assertEqual(got, status, (body, self.nginx.errors()))
-        envelope = json.loads(body)
-        self.assertEqual(envelope["status"], status)
-        self.assertIsInstance(envelope["data"], str)
-        error = {"code": code, "request_id": headers["x-request-id"], "details": []}
-        self.assertEqual(envelope["error"], error)
-        self.assertEqual(headers["content-type"], "application/json")
-        self.assertEqual(headers["cache-control"], "no-store")
-        self.assertEqual(headers["server"], "nginx")
-        return headers
 
 
 @needs_nginx

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from tornado.httpclient import HTTPResponse
 
 from indico import db
-from indico.tests.routes.address_bodies import MAX_BODY_BYTES, Judgement, exact, judge
+from indico.tests.routes.address_judge import MAX_BODY_BYTES, Judgement, exact, judge
 from indico.tests.server_test import ServerTest
 
 

@@ -1,20 +1,16 @@
+"""`/addresses`: the public address book."""
+
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
-import zlib
 from typing import Any
 from unittest.mock import patch
 
-import psutil
 from tornado.httpclient import HTTPResponse
-from tornado.testing import gen_test
 
 import indico.db.address_db as AddressDB
-from indico import db
 from indico.db import ObjectId
-from indico.engine.error import Unavailable
 from indico.tests.server_test import ServerTest
 
 BILL = {"full_name": "Bill Gates", "emails": [{"kind": "work", "email": "billg@example.com"}]}
@@ -171,74 +167,6 @@ class LifeTest(AddressesTest):
         self.assertEqual(self.send("HEAD", UNKNOWN).code, 404)
 
 
-class VersionTest(AddressesTest):
-    """ETag, If-None-Match and If-Match."""
-
-    def test_not_modified(self) -> None:
-        path = self.create()
-        for where in (path, "/addresses", "/addresses?limit=5"):
-            tag = self.etag(where)
-            for sent in (tag, f'"x", {tag}', f"W/{tag}", "*"):
-                for method in ("GET", "HEAD"):
-                    response = self.send(method, where, If_None_Match=sent)
-                    self.assertEqual((response.code, response.body), (304, b""), (where, sent))
-                    self.assertEqual(response.headers["ETag"], tag)
-            for sent in ('"x"', "x", tag.strip('"'), '""'):
-                self.assertEqual(self.send("GET", where, If_None_Match=sent).code, 200)
-            self.send("PATCH", path, {where: 1})
-            self.assertNotEqual(self.etag(where), tag)
-            self.assertEqual(self.send("GET", where, If_None_Match=tag).code, 200)
-
-    def test_each_change_tells_its_tag(self) -> None:
-        created = self.send("POST", "/addresses", BILL)
-        path = created.headers["Location"]
-        self.assertEqual(created.headers["ETag"], self.etag(path))
-        for method in ("PUT", "PATCH"):
-            changed = self.send(method, path, {})
-            self.assertEqual(changed.headers["ETag"], self.etag(path))
-
-    def test_the_book_has_a_tag(self) -> None:
-        tags = {self.etag("/addresses")}
-        path = self.create()
-        tags.add(self.etag("/addresses"))
-        self.send("PUT", path, {})
-        tags.add(self.etag("/addresses"))
-        self.create()
-        self.send("DELETE", path)
-        tags.add(self.etag("/addresses"))
-        self.assertEqual(len(tags), 4)
-        self.assertIn(self.etag("/addresses"), tags)
-
-    def test_if_match(self) -> None:
-        path = self.create()
-        for form in ("{}", '"x", {}', "*", "W/{}"):
-            old = self.etag(path)
-            sent = form.format(old)
-            self.assertEqual(self.send("PUT", path, {}, If_Match=sent).code, 204, sent)
-            self.assertEqual(self.send("PATCH", path, {"a": 1}, If_Match="*").code, 200)
-            for method in ("PUT", "PATCH", "DELETE"):
-                for wrong in (old, '"x"', "x", "", '"ffffffffffffffff"'):
-                    response = self.send(method, path, {"b": 2}, If_Match=wrong)
-                    self.refused(response, 412, "precondition_failed")
-            self.assertEqual(self.get(path), {"a": 1})
-        old = self.etag(path)
-        self.refused(self.send("GET", path, If_Match='"x"'), 412, "precondition_failed")
-        self.assertEqual(self.send("GET", path, If_Match=old).code, 200)
-        self.assertEqual(self.send("DELETE", path, If_Match=old).code, 204)
-        for method in ("PUT", "PATCH", "DELETE"):
-            self.refused(self.send(method, path, {}, If_Match=old), 404, "not_found")
-
-    def test_if_none_match(self) -> None:
-        path = self.create()
-        for method in ("PUT", "PATCH", "DELETE"):
-            for sent in ("*", self.etag(path), f'"x", {self.etag(path)}'):
-                response = self.send(method, path, {}, If_None_Match=sent)
-                self.refused(response, 412, "precondition_failed")
-            self.refused(self.send(method, UNKNOWN, {}, If_None_Match="*"), 404, "not_found")
-        self.assertEqual(self.get(path), BILL)
-        self.assertEqual(self.send("DELETE", path, If_None_Match='"x"').code, 204)
-
-
 class PageTest(AddressesTest):
     def test_pages(self) -> None:
         paths = [self.create({"n": n}) for n in range(5)]
@@ -312,77 +240,6 @@ class CompressionTest(AddressesTest):
         body = gzip.compress(json.dumps(BILL).encode())
         response = self.send("POST", "/addresses", body, Content_Encoding="gzip")
         self.assertEqual(self.get(response.headers["Location"]), BILL)
-
-
-class WholeBookTest(AddressesTest):
-    """A large book, which `GET /addresses` sends while it reads."""
-
-    seconds = 10
-
-    async def fill(self, count: int) -> None:
-        """Fill the book inside MongoDB, so that the memory of this process stays as it is."""
-        await db.mongodb.seed.insert_one({"n": list(range(5000))})
-        entry = {"n": "$n", "x": "x" * 500}
-        address = {"book": "public", "entry": entry, "name_key": "", "version": "$n"}
-        steps: list[Any] = [{"$unwind": "$n"}, {"$unset": "_id"}, {"$project": address}]
-        for _ in range(count // 5000):
-            await db.mongodb.aggregate("seed", [*steps, {"$merge": "addresses"}])
-
-    async def ask(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
-        writer.write(b"GET /addresses HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n")
-        return reader, writer
-
-    @gen_test(timeout=120)
-    async def test_memory_does_not_grow_with_it(self) -> None:
-        await self.fill(40_000)
-        reader, writer = await self.ask()
-        self.assertIn(b"chunked", await reader.readuntil(b"\r\n\r\n"))
-        unpacked, entries, first = zlib.decompressobj(wbits=31), 0, 0
-        while length := int(await reader.readline(), 16):
-            entries += unpacked.decompress(await reader.readexactly(length)).count(b'"n":')
-            await reader.readexactly(2)
-            if entries > 5000:
-                now = psutil.Process().memory_info().rss
-                first = first or now
-                self.assertLess(now - first, 10_000_000)
-        self.assertEqual(entries, 40_000)
-        writer.close()
-
-    @gen_test(timeout=60)
-    async def test_database_away_in_the_middle(self) -> None:
-        await self.fill(5000)
-        find, calls = AddressDB.find, 0
-
-        async def find_once(*arguments: Any) -> Any:
-            nonlocal calls
-            calls += 1
-            if calls == 8:
-                raise Unavailable
-            return await find(*arguments)
-
-        with patch.object(AddressDB, "find", find_once):
-            reader, writer = await self.ask()
-            answer = await reader.read()
-        self.assertTrue(answer.startswith(b"HTTP/1.1 200 OK\r\n"))
-        self.assertFalse(answer.endswith(b"0\r\n\r\n"))
-        self.assertEqual(await self._app.admission.drained(5), 0)
-        writer.close()
-
-    @gen_test(timeout=60)
-    async def test_client_leaves_in_the_middle(self) -> None:
-        await self.fill(10_000)
-        with self.assertNoLogs():
-            for _ in range(3):
-                reader, writer = await self.ask()
-                await reader.readuntil(b"\r\n\r\n")
-                writer.close()
-            self.assertEqual(await self._app.admission.drained(5), 0)
-            await asyncio.sleep(0.1)
-
-    def test_database_away_from_the_start(self) -> None:
-        with patch.object(AddressDB, "find", side_effect=Unavailable):
-            self.refused(self.send("GET", "/addresses"), 503, "unavailable")
 
 
 class DebugTest(AddressesTest):
