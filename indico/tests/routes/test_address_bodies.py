@@ -99,7 +99,7 @@ class EachBodyTest(BodyTest):
 class AnyBodyTest(BodyTest):
     seconds = 10
 
-    @property_settings(30)
+    @property_settings(20)
     @given(bodies())
     def test_create(self, entry: bytes) -> None:
         self.check_create(entry)
@@ -112,7 +112,7 @@ class AnyBodyTest(BodyTest):
             answer = book.put(address_id, entry)
             self.check_change(book, before, answer, self.judge(answer, book.judge(entry), entry))
 
-    @property_settings(30)
+    @property_settings(20)
     @given(patched())
     def test_patch(self, case: tuple[str, bytes]) -> None:
         entry, patch = case
@@ -138,7 +138,7 @@ class AnyBodyTest(BodyTest):
             patched = self.public.patch(self.public.create(body).id, b'{"b":1}')
             self.assert_same(patched.entry, {**entry, "b": 1})
 
-    @property_settings(15)
+    @property_settings(10)
     @given(emails())
     def test_email(self, email: str) -> None:
         """An email that was accepted is accepted again."""
