@@ -25,7 +25,8 @@ import shutil
 def create(folder, with_pip, clear):
     assert with_pip and clear
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree({template!r}, folder, symlinks=True)
+    shutil.copytree({template!r}, folder, symlinks=True, ignore=shutil.ignore_patterns("lib*"))
+    (folder / "lib").symlink_to({template!r} + "/lib")
 """
 
 
