@@ -19,7 +19,7 @@ from tornado.websocket import websocket_connect
 
 from indico.config import Settings
 from indico.engine.error import error_for_status
-from indico.engine.process import serving
+from indico.engine.process import http_servers
 from indico.engine.tests.http.http_servers import HTTPServerTest, get, our_server, post_head
 from indico.engine.tests.http.test_tls import certificate
 from indico.engine.tests.http.test_websocket import EchoHandler
@@ -70,8 +70,8 @@ class AgreementTest(unittest.TestCase):
     def test_kept(self) -> None:
         """nginx closes a connection before we do, whether we go on or drain."""
         milliseconds = int(upstream("keepalive_timeout").removesuffix("ms"))
-        self.assertLessEqual(milliseconds / 1000, serving._LINGER_SECONDS / 2)
-        self.assertLess(serving._LINGER_SECONDS, self.settings.drain_seconds)
+        self.assertLessEqual(milliseconds / 1000, http_servers.LINGER_SECONDS / 2)
+        self.assertLess(http_servers.LINGER_SECONDS, self.settings.drain_seconds)
         self.assertLess(milliseconds / 1000, self.settings.idle_timeout_seconds)
 
     def test_answer(self) -> None:
