@@ -28,6 +28,7 @@ from .in_process import run_main
 
 HEAD = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"
 READY = b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"
+SLEEP = f"exec {sys.executable} -S -c 'import time; time.sleep(60)'"
 
 
 class StartTest(ProcessTest):
@@ -62,11 +63,12 @@ class StartTest(ProcessTest):
         self.assertEqual(line["service"], "Address Book")
 
     def test_a_signal_while_it_starts_leaves_no_child(self) -> None:
-        code = "import time; time.sleep(60)"
-        binary = program(self.folder, f"exec {sys.executable} -S -c '{code}' --dbpath $2")
+        started = self.folder / "started"
+        binary = program(self.folder, f"touch {started}; {SLEEP} --dbpath $2")
         for name in (signal.SIGTERM, signal.SIGINT):
             server = self.start("--mongod-binary", str(binary))
-            until(partial(self.children, server))
+            until(started.exists)
+            started.unlink()
             (child,) = self.children(server)
             server.signal(name)
             self.assertEqual(server.wait(), 128 + name)

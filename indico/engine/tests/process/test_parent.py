@@ -25,7 +25,7 @@ from ..sample.server import PROGRAM
 from ..server_process import ENGINE, ROOT, ProcessTest, ServerProcess, until
 from ..server_test import PASSWORD, mongodb_uri, read_answer
 from .in_process import run_main
-from .test_command import program
+from .test_command import SLEEP, program
 
 HELD = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{"
 
@@ -180,12 +180,12 @@ class TerminalTest(ProcessTest):
     """The terminal of a server is closed."""
 
     def test_before_it_serves(self) -> None:
-        binary = program(
-            self.folder, f"exec {sys.executable} -S -c 'import time; time.sleep(60)' --dbpath $2"
-        )
+        started = self.folder / "started"
+        binary = program(self.folder, f"touch {started}; {SLEEP} --dbpath $2")
         flags = ("--processes", "1", "--data-dir", str(self.folder), "--mongod-binary", str(binary))
         with Terminal(*flags) as terminal:
             terminal.wait_for(b"Starting MongoDB")
+            until(started.exists)
         self.assertEqual(terminal.server.wait(20), 128 + signal.SIGHUP)
         self.assertEqual(self.mongods(), [])
 
