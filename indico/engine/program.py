@@ -27,7 +27,7 @@ class Program(NamedTuple):
 
     @property
     def command(self) -> str:
-        """The command that starts the server, for a person to read."""
+        """The command that starts the server, as text for a person."""
         return f"python -m {self.server}"
 
     def settings_class(self) -> type[ServerSettings]:

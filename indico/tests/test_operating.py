@@ -1,4 +1,4 @@
-"""The commands of docs/operating.md, typed."""
+"""The commands of docs/operating.md, typed as they stand there."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class OperatingTest(ProcessTest):
                 process.kill()
 
     def commands(self, section: str) -> list[str]:
-        """Return the lines of a section that a reader can type as they are."""
+        """Return the lines of a section that a reader can type unchanged."""
         text = PAGE.split(f"\n## {section}\n")[1].split("\n## ")[0]
         blocks = re.findall(r"```bash\n(.*?)```", text, re.S)
         lines = [line for block in blocks for line in block.splitlines()]

@@ -30,7 +30,7 @@ class LogTest(ProcessTest):
 
 
 class AddressBookTest(ProcessTest):
-    """The address book with the settings file of the tutorial."""
+    """The server of the tutorial."""
 
     def test_the_settings_file(self) -> None:
         flags = ("--config", "configs/addressbook-local.yaml", "--debug")

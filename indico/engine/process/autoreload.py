@@ -1,4 +1,4 @@
-"""A reload when a source file changes: the setting `debug`."""
+"""The reload when a source file changes: the setting `debug`."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def start(package: str) -> None:
 
 
 def wait_until_it_compiles(package: str) -> None:
-    """Wait, because a syntax error in a module of `package` would make the reload the end."""
-    signals.leave()
-    told = ""
+    """Wait while a module of `package` has a syntax error, which would end the new process."""
+    signals.exit_on_stop()
+    logged = ""
     while error := _syntax_error(package):
-        if error != told:
+        if error != logged:
             LOGGER.error("not reloaded yet: %s", error)
-        told = error
+        logged = error
         time.sleep(_LOOK_SECONDS)
 
 
 def _syntax_error(package: str) -> str:
-    """Return the first one in the modules of `package` that are loaded, or nothing."""
+    """Return the first one in the loaded modules of `package`; an empty text if there is none."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if name.split(".")[0] in ("__main__", package) and file:

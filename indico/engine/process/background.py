@@ -1,4 +1,4 @@
-"""Going on in the background, and telling who started us how that went."""
+"""The way into the background, and the report to the process that was started."""
 
 from __future__ import annotations
 
@@ -18,40 +18,41 @@ Report = Callable[[int], None]
 
 
 def detach(keep: Sequence[Any]) -> Report:
-    """Returns in the background, with what is in `keep` (sockets, files) still open.
+    """Return in a background process, in which the sockets and files of `keep` are still open.
 
-    The process that was started waits until the function that this returns is called, and leaves
-    with the code that it is given; with 1 if we end before. Until then its terminal shows what we
-    say.
+    The process that was started waits for the returned function to be called, and exits with
+    the code that the function gets. It exits with 1 if the background process ends before. Its
+    terminal shows all output until then.
     """
-    reads, writes = os.pipe()
-    return _go_on(reads, writes, keep) if os.fork() == 0 else _wait(reads, writes)
+    reading, writing = os.pipe()
+    return _continue(reading, writing, keep) if os.fork() == 0 else _wait(reading, writing)
 
 
-def _wait(reads: int, writes: int) -> NoReturn:
-    os.close(writes)
-    for name in STOP:  # who waits no longer has nothing of the server's to take down
+def _wait(reading: int, writing: int) -> NoReturn:
+    os.close(writing)
+    for name in STOP:  # a signal may end this process, because it has nothing to clean up
         signal.signal(name, signal.SIG_DFL)
-    code = os.read(reads, 1)
+    code = os.read(reading, 1)
     os._exit(code[0] if code else 1)
 
 
-def _go_on(reads: int, writes: int, keep: Sequence[Any]) -> Report:
-    os.close(reads)
+def _continue(reading: int, writing: int, keep: Sequence[Any]) -> Report:
+    os.close(reading)
     umask = os.umask(0)
     context = DaemonContext(
         detach_process=True,
         working_directory=os.getcwd(),
         umask=umask,
-        files_preserve=[*keep, writes],
+        files_preserve=[*keep, writing],
         stdout=sys.stdout,
         stderr=sys.stderr,
         signal_map={},
     )
-    return context.open() or partial(_report, writes)  # `open` forks, and returns nothing
+    # `open` returns None after its fork; coverage sees no line of this function after that.
+    return context.open() or partial(_report, writing)
 
 
-def _report(writes: int, code: int) -> None:
+def _report(writing: int, code: int) -> None:
     with suppress(BrokenPipeError):
-        os.write(writes, bytes([code]))
-    os.close(writes)
+        os.write(writing, bytes([code]))
+    os.close(writing)

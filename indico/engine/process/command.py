@@ -11,7 +11,6 @@ from ..error import StartError
 from ..program import Program
 from ..settings import ServerSettings, SettingsError
 from . import signals
-from .launch import launch, pid_path, say
 
 
 def main(program: Program, argv: Sequence[str]) -> int:
@@ -24,7 +23,9 @@ def main(program: Program, argv: Sequence[str]) -> int:
         log.configure(settings.log_format, settings.log_level, settings.service_name)
         if command.action:
             return _act(command.action, settings)
-        signals.leave()
+        signals.exit_on_stop()
+        from .launch import launch  # --stop and the like need half of the time without it
+
         launch(program, settings, flags, command.replace)
     except SettingsError as error:
         log.complain(str(error))
@@ -32,7 +33,7 @@ def main(program: Program, argv: Sequence[str]) -> int:
     except StartError as error:
         log.complain(str(error))
         return 1
-    except signals.Ended:
+    except signals.SecondStop:
         return 1
     return 0
 
@@ -53,18 +54,7 @@ def _commands() -> argparse.ArgumentParser:
 
 
 def _act(action: str, settings: ServerSettings) -> int:
-    """Do what `--stop` and the like ask for, and return the exit code."""
+    """Do what `--stop`, `--reload` or `--status` asks for, and return the exit code."""
     from . import control  # Windows has no such locks
 
-    path = pid_path(settings, settings.port)
-    if path is None:
-        raise StartError(f"--{action} needs --pid-file, the file of the server that it is for.")
-
-    def tell(text: str) -> None:
-        say(f"{settings.service_name}: {text}")
-
-    if action == "status":
-        return control.status(path, tell)
-    if action == "reload":
-        return control.reload(path, tell)
-    return control.stop(path, settings.drain_seconds + control.STOP_SECONDS, tell)
+    return control.act(action, settings)

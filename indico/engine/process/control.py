@@ -1,4 +1,4 @@
-"""What `--status`, `--stop` and `--reload` do to the server of a PID file."""
+"""The commands that act on the running server of a PID file: `--status`, `--stop`, `--reload`."""
 
 from __future__ import annotations
 
@@ -11,39 +11,61 @@ from pathlib import Path
 import psutil
 
 from ..error import StartError
-from .pid_file import running
+from ..settings import ServerSettings
+from .greeting import say
+from .pid_file import path_of, running
 
 RELOAD_SECONDS = 90
-STOP_SECONDS = 10  # beyond `drain_seconds`, for what comes after the drain
+STOP_SECONDS = 10  # in addition to `drain_seconds`, for the steps after the drain
+_LOOK_SECONDS = 0.02
 
 
-def status(path: Path, say: Callable[[str], None]) -> int:
-    """0 if it runs, 1 if a crash left the file, else 3: as the LSB has it of `status`."""
+def act(action: str, settings: ServerSettings) -> int:
+    """Do what `action` (`status`, `stop` or `reload`) names, and return the exit code.
+
+    Raises `StartError` if no PID file is set, or if the server belongs to another user.
+    """
+    path = path_of(settings, settings.port)
+    if path is None:
+        raise StartError(f"--{action} needs --pid-file, the file of the server that it is for.")
+
+    def tell(text: str) -> None:
+        say(f"{settings.service_name}: {text}")
+
+    if action == "status":
+        return status(path, tell)
+    if action == "reload":
+        return reload(path, tell)
+    return stop(path, settings.drain_seconds + STOP_SECONDS, tell)
+
+
+def status(path: Path, tell: Callable[[str], None]) -> int:
+    """Return 0 if the server runs, 1 if a crash left the file, else 3: the codes of the LSB."""
     if process := running(path):
-        say(f"process {process.pid} runs")
+        tell(f"process {process.pid} runs")
         return 0
-    say(f"not running{', but it left ' + str(path) if path.exists() else ''}")
+    tell(f"not running{', but it left ' + str(path) if path.exists() else ''}")
     return 1 if path.exists() else 3
 
 
-def stop(path: Path, seconds: float, say: Callable[[str], None]) -> int:
-    """Waits until it has ended; 0 if so or if none ran, 1 if it takes longer than `seconds`."""
+def stop(path: Path, seconds: float, tell: Callable[[str], None]) -> int:
+    """Stop the server and wait; return 1 if the drain takes longer than `seconds`, else 0."""
     process = running(path)
     if process is None:
-        say("not running")
+        tell("not running")
         return 0
     if not end(process, path, seconds):
-        say(f"process {process.pid} still drains after {seconds:g} s; a second --stop ends it")
+        tell(f"process {process.pid} still drains after {seconds:g} s; a second --stop ends it")
         return 1
-    say(f"process {process.pid} has ended")
+    tell(f"process {process.pid} has ended")
     return 0
 
 
-def reload(path: Path, say: Callable[[str], None]) -> int:
-    """Waits for the new workers; 0 if they serve, 1 if not, 7 (the LSB's) if no server runs."""
+def reload(path: Path, tell: Callable[[str], None]) -> int:
+    """Wait for new workers; return 0 if they serve, 1 if not, 7 (of the LSB) without a server."""
     process = running(path)
     if process is None:
-        say("not running")
+        tell("not running")
         return 7
     before = path.stat().st_mtime_ns
     _send(process, signal.SIGHUP)
@@ -52,28 +74,28 @@ def reload(path: Path, say: Callable[[str], None]) -> int:
         with suppress(FileNotFoundError):
             after = path.stat().st_mtime_ns
             if after > before:
-                say(f"process {process.pid} has new workers")
+                tell(f"process {process.pid} has new workers")
                 return 0
             if after < before:
                 break
-        time.sleep(0.05)
-    say(f"process {process.pid} could not get new workers: its log says why")
+        time.sleep(_LOOK_SECONDS)
+    tell(f"process {process.pid} could not get new workers: its log says why")
     return 1
 
 
 def end(process: psutil.Process, path: Path, seconds: float) -> bool:
-    """Asks the server to drain, and waits until it has ended."""
+    """Ask the server to drain; return whether it ends within `seconds`."""
     _send(process, signal.SIGTERM)
     deadline = time.monotonic() + seconds
     while running(path) == process or _alive(process):
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.05)
+        time.sleep(_LOOK_SECONDS)
     return True
 
 
 def _send(process: psutil.Process, name: signal.Signals) -> None:
-    """Raises `StartError` if it is not ours to do."""
+    """Raise `StartError` if the process belongs to another user."""
     try:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(name)

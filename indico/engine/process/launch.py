@@ -1,32 +1,32 @@
-"""Starting a server: one process that serves, or a parent with workers."""
+"""The start of a server: one process that serves, or a parent with workers."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from .. import log, offload
 from ..error import StartError
-from ..mongo.embedded import Embedded
 from ..program import Program
 from ..settings import ServerSettings
-from . import listening, serving, signals, systemd
+from . import listening, signals, systemd
+from .greeting import greet, say
 from .listening import Sockets
 
 if TYPE_CHECKING:
+    from ..mongo.embedded import Embedded
+    from .background import Report
     from .pid_file import PIDFile
 
 
 def launch(program: Program, settings: ServerSettings, flags: Sequence[str], replace: bool) -> None:
     """Serve until a signal; with `replace` the server of the PID file is stopped first.
 
-    Raises `StartError`, and `signals.Ended` at a second signal.
+    Raises `StartError`, and `SecondStop` at a second signal.
     """
     if settings.has_parent:
         _launch_parent(program, settings, flags, replace)
@@ -34,25 +34,16 @@ def launch(program: Program, settings: ServerSettings, flags: Sequence[str], rep
         _launch_one(program, settings)
 
 
-def pid_path(settings: ServerSettings, port: int) -> Path | None:
-    if settings.pid_file is None:
-        return None
-    return Path(str(settings.pid_file).replace("%(port)s", str(port))).absolute()
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
-
-
 def _launch_one(program: Program, settings: ServerSettings) -> None:
+    from . import serving  # a parent needs less time and memory without it
+
     sockets = listening.open_sockets(settings)
     offload.configure(settings.offload_processes, settings.offload_queue)
     with _embedded_mongodb(settings) as embedded:
 
         def ready() -> None:
-            _greet(program, settings, sockets, embedded, 0)
-            log.redirect(settings.log_target)
-            systemd.notify("READY=1")
+            greet(program, settings, sockets, embedded_folder=embedded and embedded.folder)
+            _serves(settings)
 
         serving.run(program, settings, sockets, embedded or settings.uri, ready)
 
@@ -60,19 +51,19 @@ def _launch_one(program: Program, settings: ServerSettings) -> None:
 def _launch_parent(
     program: Program, settings: ServerSettings, flags: Sequence[str], replace: bool
 ) -> None:
-    from . import background  # Windows has no such processes
+    from . import background, pid_file  # Windows has no such processes
 
-    # The name of the PID file may tell a port that is known only now.
+    # The port 0 becomes known here, and the name of the PID file may contain the port.
     sockets = None if settings.port else listening.open_sockets(settings)
-    path = pid_path(settings, sockets.port if sockets else settings.port)
-    with _locked(settings, path, replace) as pid_file:
+    path = pid_file.path_of(settings, sockets.port if sockets else settings.port)
+    with _locked(settings, path, replace) as file:
         sockets = sockets or listening.open_sockets(settings)
-        kept = [*sockets.all(), *([pid_file] if pid_file else [])]
+        kept = [*sockets.all(), *([file] if file else [])]
         report = background.detach(kept) if settings.daemon else None
         signals.ignore_reload()
-        if pid_file:
-            pid_file.write()
-        _run_parent(program, settings, flags, sockets, pid_file, report)
+        if file:
+            file.write()
+        _run_parent(program, settings, flags, sockets, file, report)
 
 
 def _run_parent(
@@ -81,28 +72,34 @@ def _run_parent(
     flags: Sequence[str],
     sockets: Sockets,
     pid_file: PIDFile | None,
-    report: Callable[[int], None] | None,
+    report: Report | None,
 ) -> None:
     from .parent import Parent
-    from .worker_pool import count
+    from .worker_process import Starter, count
 
     with (
         _embedded_mongodb(settings) as embedded,
         TemporaryDirectory(prefix=f"{settings.project()}-") as metrics_folder,
     ):
-        parent = Parent(program, settings, flags, sockets, embedded, pid_file, metrics_folder)
+        starter = Starter(program, flags, sockets, embedded, metrics_folder)
 
         def ready() -> None:
-            _greet(program, settings, sockets, embedded, count(settings))
-            log.redirect(settings.log_target)
-            systemd.notify("READY=1")
-            if report:
-                report(0)
+            folder = embedded and embedded.folder
+            greet(program, settings, sockets, embedded_folder=folder, workers=count(settings))
+            _serves(settings, report)
 
         try:
-            asyncio.run(parent.run(ready))
+            asyncio.run(Parent(starter, settings, pid_file).run(ready))
         finally:
-            signals.finish()
+            signals.ignore()
+
+
+def _serves(settings: ServerSettings, report: Callable[[int], None] | None = None) -> None:
+    """Tell everybody that waits for the server."""
+    log.redirect(settings.log_target)
+    systemd.notify("READY=1")
+    if report:
+        report(0)
 
 
 @contextmanager
@@ -140,31 +137,11 @@ def _embedded_mongodb(settings: ServerSettings) -> Iterator[Embedded | None]:
     if settings.mongodb_uri is not None:
         yield None
         return
+    from ..mongo.embedded import Embedded  # a parent without it needs no driver
+
     embedded = Embedded(settings.data_dir, settings.mongod_binary, say)
     try:
         embedded.start()
         yield embedded
     finally:
         embedded.stop()
-
-
-def _greet(
-    program: Program,
-    settings: ServerSettings,
-    sockets: Sockets,
-    embedded: Embedded | None,
-    workers: int,
-) -> None:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    url = f"{'https' if settings.certificate else 'http'}://{host}:{sockets.port}"
-    database = f"embedded, data in {embedded.folder}" if embedded else _hosts(settings)
-    with_workers = f", {workers} worker{'s' if workers > 1 else ''}" if workers else ""
-    say(f"{settings.service_name} listens on {url} (process {os.getpid()}{with_workers})")
-    say(f"  MongoDB      {database}, database {settings.mongodb_database}")
-    say(f"  environment  {settings.environment}")
-    say(f"  settings     docs/settings.md, or {program.command} --help")
-
-
-def _hosts(settings: ServerSettings) -> str:
-    """Return the hosts in `mongodb_uri`, without the password that may stand before them."""
-    return urlsplit(settings.uri).netloc.rpartition("@")[2]

@@ -1,4 +1,4 @@
-"""Where the server listens: its sockets, and TLS on them."""
+"""The sockets on which the server listens, and TLS on them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from . import systemd
 
 
 class Sockets(NamedTuple):
-    """All of them listen already; `metrics` is empty unless /metrics has a port of its own."""
+    """Listening sockets; `metrics` is empty unless /metrics has a port of its own."""
 
     api: list[socket.socket]
     metrics: list[socket.socket]
@@ -30,7 +30,7 @@ class Sockets(NamedTuple):
 
 
 def open_sockets(settings: ServerSettings) -> Sockets:
-    """Those that systemd hands over, else new ones. Raises `StartError`."""
+    """Return the sockets that systemd hands over, else new ones. Raises `StartError`."""
     metrics = []
     if settings.metrics_port is not None:
         metrics = _bind(settings, "metrics_port", settings.metrics_port)
@@ -39,7 +39,7 @@ def open_sockets(settings: ServerSettings) -> Sockets:
 
 
 def tls(settings: ServerSettings) -> ssl.SSLContext | None:
-    """What `certificate` and `private_key` say. Raises `StartError`."""
+    """Return TLS with `certificate` and `private_key`; None if unset. Raises `StartError`."""
     if settings.certificate is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -1,8 +1,8 @@
-"""The PID file: held by the server that runs, and the way to it for `--stop` and the like.
+"""The PID file: its server holds a lock on it.
 
-A server locks its file for as long as it runs, so a file without a lock was left by a crash, and
-what its number belongs to now is nobody's business: it is never signalled. The file's time
-moves on when the server has new workers, and back when it could not get them.
+A server locks its file for as long as it runs. A file without a lock was left by a crash, and its
+number may belong to another program by now. So that program is never signalled. The file's
+modification time moves on when the server has new workers, and back when a reload fails.
 """
 
 from __future__ import annotations
@@ -17,19 +17,30 @@ from typing import TextIO
 import psutil
 
 from ..error import StartError
+from ..settings import ServerSettings
 
-_LOOK_SECONDS = 0.3  # who only looks whether it is locked holds it for a moment
+_LOOK_SECONDS = 0.3  # `running` holds the lock for a moment
+
+
+def path_of(settings: ServerSettings, port: int) -> Path | None:
+    """Return the path that the setting `pid_file` names for a server on `port`."""
+    if settings.pid_file is None:
+        return None
+    return Path(str(settings.pid_file).replace("%(port)s", str(port))).absolute()
 
 
 class PIDFile:
-    """`path`, locked by us."""
+    """A file that this process locks, writes and removes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = -1
 
     def lock(self) -> bool:
-        """False if a server holds it. Raises `StartError` if it can't be written."""
+        """Return False if a server holds the lock.
+
+        Raises `StartError` if the file can't be written.
+        """
         deadline = time.monotonic() + _LOOK_SECONDS
         while not self._try():
             if time.monotonic() > deadline:
@@ -41,22 +52,26 @@ class PIDFile:
         return self._file
 
     def write(self) -> None:
-        """Our process id: after the fork to the background, which keeps the lock."""
+        """Write the id of this process. A fork to the background comes before, and keeps the lock.
+
+        Raises `StartError`.
+        """
         try:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
         except OSError as error:
             raise self._unusable(error) from None
 
-    def reloaded(self, done: bool) -> None:
-        with suppress(OSError):  # a disk that went bad is no reason to end
+    def record_reload(self, done: bool) -> None:
+        """Move the modification time on if the reload is done, and back if it failed."""
+        with suppress(OSError):  # the server goes on when its disk fails
             before = os.fstat(self._file).st_mtime
             os.utime(self._file, None if done else (before - 1, before - 1))
 
     def remove(self) -> None:
-        """Unless it was removed before, and is another server's now."""
+        """Remove the file, unless another server's file has its name by now."""
         with suppress(OSError):
-            if self._is_ours():
+            if self._is_at_path():
                 self.path.unlink()
         os.close(self._file)
 
@@ -69,15 +84,15 @@ class PIDFile:
             raise self._unusable(error) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever held it may have removed it since we opened it.
-            if self._is_ours():
+            # The holder of the lock may have removed the file after it was opened here.
+            if self._is_at_path():
                 return True
         except OSError:  # it is locked, or gone
             pass
         os.close(self._file)
         return False
 
-    def _is_ours(self) -> bool:
+    def _is_at_path(self) -> bool:
         return os.path.samestat(os.fstat(self._file), self.path.stat())
 
     def _unusable(self, why: OSError | str) -> StartError:
@@ -86,8 +101,11 @@ class PIDFile:
 
 
 def running(path: Path) -> psutil.Process | None:
-    """The server that holds the lock of `path`. Raises `StartError` if we may not look."""
-    if not path.is_file():  # a FIFO would keep us waiting
+    """Return the server that holds the lock of `path`.
+
+    Raises `StartError` if the file belongs to another user.
+    """
+    if not path.is_file():  # opening a FIFO would block
         return None
     with suppress(OSError, ValueError, psutil.NoSuchProcess), _open(path) as file:
         try:
@@ -109,7 +127,7 @@ def _open(path: Path) -> TextIO:
 
 
 def _has_open(process: psutil.Process, path: Path) -> bool:
-    """Whether it is the holder, rather than one whose number stands there by mistake."""
+    """Return whether `process` holds the file; its number may stand there by mistake."""
     try:
         return str(path.resolve()) in {file.path for file in process.open_files()}
     except psutil.AccessDenied:

@@ -1,4 +1,4 @@
-"""What each signal asks of a process."""
+"""The meaning of each signal to a process."""
 
 from __future__ import annotations
 
@@ -14,35 +14,36 @@ from ..settings import ServerSettings
 
 HANG_UP = getattr(signal, "SIGHUP", None)
 STOP = [signal.SIGINT, signal.SIGTERM]
-# What a server gets whose terminal is closed; nohup sees to it that it goes on.
+# A server gets SIGHUP when its terminal is closed; nohup makes the server ignore it.
 if os.name == "posix" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
     STOP.append(signal.SIGHUP)
 _LOG = [signal.SIGUSR1] if os.name == "posix" else []
 
 
-class Ended(Exception):
-    """A second signal to stop: nothing is waited for any more."""
+class SecondStop(Exception):
+    """A second signal to stop: the process waits for nothing any more."""
 
 
 class Stop:
-    """`asked` is set by the first signal to stop, from now on; `now` by the second one.
+    """The order to stop: the first signal sets `asked`, the second one sets `second`.
 
-    SIGHUP is no second one: a terminal that is closed sends it twice, to who began the session
-    and to all that are in the foreground.
+    SIGHUP is no second signal. A terminal that is closed sends it twice: to the leader of the
+    session, and to all processes in the foreground.
 
-    After `retire` there is no hurry, as another process serves already; until a signal to stop.
+    `retire` asks for a stop without hurry, because another process serves already. A signal to
+    stop then still counts as the first one.
     """
 
     def __init__(self, names: Sequence[signal.Signals]) -> None:
         self.asked = asyncio.Event()
-        self.now = asyncio.Event()
+        self.second = asyncio.Event()
         self.hurry = True
         for name in names:
             handle(name, self.asked.set if name == HANG_UP else self.ask)
 
     def ask(self) -> None:
         if self.hurry and self.asked.is_set():
-            self.now.set()
+            self.second.set()
         self.hurry = True
         self.asked.set()
 
@@ -51,17 +52,17 @@ class Stop:
         self.asked.set()
 
     async def unless_asked(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs `work` until it ends, or a signal ends it."""
+        """Run `work` until it ends, or the first signal cancels it."""
         await _unless(self.asked, work)
 
-    async def unless_now(self, work: Coroutine[Any, Any, None]) -> None:
-        """As `unless_asked`, of a second signal. Raises `Ended` then."""
-        if not await _unless(self.now, work):
-            raise Ended
+    async def unless_second(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` until it ends. Raises `SecondStop` if the second signal cancels it."""
+        if not await _unless(self.second, work):
+            raise SecondStop
 
 
 async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Whether `work` has ended before `event` came, which cancels it."""
+    """Return whether `work` has ended before `event` was set; the event cancels `work`."""
     task, came = asyncio.ensure_future(work), asyncio.ensure_future(event.wait())
     await asyncio.wait([task, came], return_when=asyncio.FIRST_COMPLETED)
     came.cancel()
@@ -73,7 +74,7 @@ async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool
 
 
 def handle(name: signal.Signals, callback: Callable[[], object]) -> None:
-    """From now on, in the running event loop."""
+    """Call `callback` in the running event loop at each signal of this name."""
     loop = asyncio.get_running_loop()
     try:
         loop.add_signal_handler(name, callback)
@@ -82,7 +83,7 @@ def handle(name: signal.Signals, callback: Callable[[], object]) -> None:
 
 
 def at_end(file: int, callback: Callable[[], object]) -> None:
-    """When there is nothing more to be read from `file`, as its other end is gone."""
+    """Call `callback` once `file` can be read, because its other end was closed."""
     loop = asyncio.get_running_loop()
 
     def ended() -> None:
@@ -92,26 +93,26 @@ def at_end(file: int, callback: Callable[[], object]) -> None:
     loop.add_reader(file, ended)
 
 
-def leave() -> None:
-    """A signal before there is a loop: what was started is taken down on the way out."""
-    finish()
+def exit_on_stop() -> None:
+    """Exit at a signal to stop, through `finally`, while there is no event loop yet."""
+    ignore()
     for name in STOP:
-        signal.signal(name, _leave)
+        signal.signal(name, _exit)
 
 
-def finish() -> None:
-    """While what was started is taken down, no signal ends us half-way, or says anything new."""
+def ignore() -> None:
+    """Ignore signals from here on, so that none interrupts the clean-up."""
     for name in (*STOP, *_LOG):
         signal.signal(name, _ignore)
 
 
 def ignore_reload() -> None:
-    """Before there is a loop, in a parent: its first workers are as new as can be."""
+    """Ignore SIGHUP in a parent without workers yet, unless it means a closed terminal."""
     may_hang_up = signal.SIGHUP in STOP and has_terminal()
 
     def hung_up(signum: int, frame: object) -> None:
         if may_hang_up and not has_terminal():
-            _leave(signum, frame)
+            _exit(signum, frame)
 
     signal.signal(signal.SIGHUP, hung_up)
 
@@ -124,16 +125,16 @@ def has_terminal() -> bool:
     return True
 
 
-def _leave(signum: int, _: object) -> NoReturn:
-    finish()
+def _exit(signum: int, _: object) -> NoReturn:
+    ignore()
     sys.exit(128 + signum)
 
 
 def _ignore(signum: int, _: object) -> None:
-    """Rather than SIG_IGN, which each program that we start would inherit."""
+    """Do nothing. SIG_IGN instead would be inherited by every program that is started."""
 
 
 def reopen_log(settings: ServerSettings) -> None:
-    """At SIGUSR1, for who moves the log file away. It would end us otherwise."""
+    """Open the log file anew at SIGUSR1, which would end the process otherwise."""
     if os.name == "posix":  # pragma: no branch - Windows
         handle(signal.SIGUSR1, lambda: log.reopen(settings.log_target))

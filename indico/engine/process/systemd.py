@@ -1,4 +1,4 @@
-"""What systemd hands to a service, and what the service tells it; without systemd nothing."""
+"""The protocol between systemd and a service; without systemd nothing happens."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _FIRST = 3  # sd_listen_fds(3): SD_LISTEN_FDS_START
 
 
 def take_sockets() -> list[socket.socket]:
-    """Those that systemd listens on for us: sd_listen_fds(3)."""
+    """Return the sockets on which systemd listens for this process: sd_listen_fds(3)."""
     count = os.environ.pop("LISTEN_FDS", "0")
-    ours = os.environ.pop("LISTEN_PID", "") == str(os.getpid())
+    for_this_process = os.environ.pop("LISTEN_PID", "") == str(os.getpid())
     os.environ.pop("LISTEN_FDNAMES", None)
-    if not ours:
+    if not for_this_process:
         return []
     sockets = [socket.socket(fileno=number) for number in range(_FIRST, _FIRST + int(count))]
     for listening in sockets:
@@ -25,13 +25,13 @@ def take_sockets() -> list[socket.socket]:
 
 
 def notify(*states: str) -> None:
-    """As sd_notify(3): `READY=1`, `RELOADING=1` and the like."""
+    """Send `READY=1`, `STOPPING=1` and the like, as sd_notify(3) does."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
-    if address.startswith("@"):  # one in the abstract namespace
+    if address.startswith("@"):  # a name in the abstract namespace
         address = "\0" + address[1:]
-    # Who started us may listen no more, and that is no reason to end.
+    # The server goes on when systemd does not listen any more.
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.sendto("\n".join(states).encode(), address)
 

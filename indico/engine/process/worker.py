@@ -1,4 +1,4 @@
-"""A worker: `python -m` this module with CHANNEL and flags, as its parent starts it."""
+"""A worker: `python -m` this module with a channel and flags, as its parent starts it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from .. import log, offload
 from .. import settings as config
@@ -20,34 +21,41 @@ _MAX_SOCKETS = 64
 
 
 def main(channel: socket.socket, flags: Sequence[str]) -> int:
+    """Serve until the parent ends, or until it says so; return the exit code."""
     text, descriptors, _, _ = socket.recv_fds(channel, 1 << 16, _MAX_SOCKETS)
     if not text:  # the parent has ended already
         return 1
     given = json.loads(text)
     opened = [socket.socket(fileno=descriptor) for descriptor in descriptors]
     for listening in opened:
-        listening.setblocking(False)  # as they are: Python takes them for blocking ones
+        listening.setblocking(False)  # they are so already, but Python takes them for blocking
     sockets = Sockets(opened[: given["api"]], opened[given["api"] :])
-    program = Program(*given["program"])
     try:
-        settings = config.load(program.settings_class(), flags)
-        log.configure(settings.log_format, settings.log_level, settings.service_name)
-        processes = settings.offload_processes or max(1, offload.cores() // given["workers"])
-        offload.configure(processes, settings.offload_queue)
-
-        def ready() -> None:
-            log.redirect(settings.log_target)
-            with suppress(BrokenPipeError):  # the parent has ended meanwhile, and so do we
-                channel.send(b"1")
-
-        mongodb = given["mongodb"] or settings.uri
-        serving.run(program, settings, sockets, mongodb, ready, channel.fileno())
+        _serve(given, flags, sockets, channel)
     except (SettingsError, StartError) as error:
         log.complain(str(error))
         return 1
-    except signals.Ended:
+    except signals.SecondStop:
         return 1
     return 0
+
+
+def _serve(
+    given: dict[str, Any], flags: Sequence[str], sockets: Sockets, channel: socket.socket
+) -> None:
+    program = Program(*given["program"])
+    settings = config.load(program.settings_class(), flags)
+    log.configure(settings.log_format, settings.log_level, settings.service_name)
+    processes = settings.offload_processes or max(1, offload.cores() // given["workers"])
+    offload.configure(processes, settings.offload_queue)
+
+    def ready() -> None:
+        log.redirect(settings.log_target)
+        with suppress(BrokenPipeError):  # the parent has ended meanwhile
+            channel.send(b"1")
+
+    origin = given["mongodb"] or settings.uri
+    serving.run(program, settings, sockets, origin, ready, channel.fileno())
 
 
 if __name__ == "__main__":

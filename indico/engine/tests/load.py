@@ -1,4 +1,4 @@
-"""`Load`: clients that ask without a pause, and count what they are answered."""
+"""`Load`: clients that ask again and again, and count the answers."""
 
 from __future__ import annotations
 
@@ -26,17 +26,23 @@ class Request(NamedTuple):
 
 
 class Load:
-    """`counted` has how many answers there were by method and status, 0 for none at all."""
+    """Clients of one server.
+
+    `counted` is the number of answers by method and status; 0 is the status of no answer.
+    """
 
     def __init__(self, port: int, requests: Sequence[Request]) -> None:
         self.port = port
         self.requests = requests
         self.counted: Counter[tuple[str, int]] = Counter()
         self.failed_ids: set[str] = set()
+        self._pause_seconds = 0.0
         self._stopped = False
 
     @asynccontextmanager
-    async def run(self, clients: int) -> AsyncIterator[None]:
+    async def run(self, clients: int, pause_seconds: float = 0) -> AsyncIterator[None]:
+        """Ask with so many clients, each of which pauses after an answer."""
+        self._pause_seconds = pause_seconds
         tasks = [asyncio.create_task(self._ask(number)) for number in range(clients)]
         try:
             yield
@@ -45,7 +51,7 @@ class Load:
             await asyncio.gather(*tasks)
 
     async def more(self, count: int) -> None:
-        """Wait until `count` more requests have been answered."""
+        """Wait for `count` more answers."""
         wanted = self.counted.total() + count
         while self.counted.total() < wanted:
             await asyncio.sleep(0.01)
@@ -60,6 +66,7 @@ class Load:
                 writer.write(request.encode())
                 status, kept = await self._answer(reader)
                 self.counted[request.method, status] += 1
+                await asyncio.sleep(self._pause_seconds)
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader) -> tuple[int, bool]:

@@ -1,4 +1,4 @@
-"""`ServerProcess`: the server as a person starts it, in a process of its own."""
+"""`ServerProcess`: a server in a process of its own, as a person starts it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .environment import CHOSEN
 from .sample.server import PROGRAM
 
 DOCTOR = PROGRAM.server.replace(".server", ".doctor")
-ENGINE = __name__.removesuffix(".tests.server_process")  # the engine's own name
+ENGINE = __name__.removesuffix(".tests.server_process")  # the engine's dotted name
 ROOT = Path(__file__).resolve().parents[3]
 
 
 class ServerProcess:
     """`python -m` the sample's server with these flags, on a free port.
 
-    What it prints goes to a file, so that it never waits for us to read it.
+    Its output goes to a file, so that it never waits for a reader.
     """
 
     server = PROGRAM.server
@@ -73,7 +73,7 @@ class ServerProcess:
         self.process.send_signal(name)
 
     def wait(self, seconds: float = 40) -> int:
-        """Wait for the end of the process, and return its exit code."""
+        """Return the exit code, once it has ended."""
         return self.process.wait(seconds)
 
     def stop(self) -> int:
@@ -88,7 +88,7 @@ class ServerProcess:
 def call(
     port: int, path: str, body: Any = None, token: str = "", timeout: float = 20
 ) -> tuple[int, Any]:
-    """Return status and data of the answer of `path`; GET is used for a path that ends with z."""
+    """Return status and data; a path that ends with a z is asked by GET."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}{path}",
         method="GET" if path.endswith("z") else "POST",
@@ -103,9 +103,9 @@ def call(
 
 
 class ProcessTest(unittest.TestCase):
-    """Base of tests of processes, with a folder for the data of an embedded MongoDB.
+    """A folder for the data of an embedded MongoDB, which the test leaves stopped.
 
-    `flags` are those of every server that is started.
+    `flags` are for every server of the test.
     """
 
     integration = True
@@ -119,7 +119,7 @@ class ProcessTest(unittest.TestCase):
         self.addCleanup(self.end_all)
 
     def mongods(self) -> list[psutil.Process]:
-        """Return the `mongod` processes whose data is in the folder of this test."""
+        """Return the `mongod` processes whose data is in the folder."""
         return [
             process
             for process in psutil.process_iter(["cmdline", "status"])
@@ -134,13 +134,17 @@ class ProcessTest(unittest.TestCase):
         until(lambda: not self.mongods())
 
     def serve(self, *flags: str) -> ServerProcess:
-        """Start a server with its data in the folder of this test, and wait until it listens."""
+        """Start a server with its data in the folder, and wait until it listens."""
         return self.start(*flags).wait_until_it_listens()
 
+    def all_flags(self, *flags: str) -> list[str]:
+        """Return the flags of every server of this test, and `flags`, which beat them."""
+        chosen = [f"--{name.replace('_', '-')}={value}" for name, value in CHOSEN.items()]
+        return ["--port", "0", *chosen, "--data-dir", str(self.folder), *self.flags, *flags]
+
     def start(self, *flags: str) -> ServerProcess:
-        chosen = (f"--{name.replace('_', '-')}={value}" for name, value in CHOSEN.items())
-        folder = ("--data-dir", str(self.folder))
-        server = self.server_class(*chosen, *folder, *self.flags, *flags)
+        """Start a server with its data in the folder."""
+        server = self.server_class(*self.all_flags(*flags))
         self.addCleanup(server.__exit__)
         return server
 
@@ -150,4 +154,4 @@ def until(condition: Callable[[], Any], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.02)
+        time.sleep(0.01)

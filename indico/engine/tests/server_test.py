@@ -24,7 +24,7 @@ from ..http.application import Application
 from ..mongo.connection import connect, disconnect
 from ..mongo.driver import mongodb
 from ..mongo.embedded import Embedded
-from ..process.serving import make_server
+from ..process.http_servers import make_server
 from ..settings import ServerSettings
 from ..telemetry import metrics
 from .environment import CHOSEN, NO_MONGODB

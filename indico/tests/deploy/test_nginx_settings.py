@@ -7,7 +7,7 @@ import unittest
 
 from indico.config import Settings
 from indico.engine.error import error_for_status
-from indico.engine.process import serving
+from indico.engine.process import http_servers
 from indico.error import IndicoError
 from indico.tests.deploy.programs import DEPLOY
 
@@ -53,8 +53,8 @@ class AgreementTest(unittest.TestCase):
     def test_kept(self) -> None:
         """nginx closes an idle connection before the server does, even while the server drains."""
         milliseconds = int(upstream("keepalive_timeout").removesuffix("ms"))
-        self.assertLessEqual(milliseconds / 1000, serving._LINGER_SECONDS / 2)
-        self.assertLess(serving._LINGER_SECONDS, self.settings.drain_seconds)
+        self.assertLessEqual(milliseconds / 1000, http_servers.LINGER_SECONDS / 2)
+        self.assertLess(http_servers.LINGER_SECONDS, self.settings.drain_seconds)
         self.assertLess(milliseconds / 1000, self.settings.idle_timeout_seconds)
 
     def test_answer(self) -> None:

@@ -13,7 +13,7 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import AsyncHTTPTestCase
 
 from ...http.application import Application
-from ...process.serving import make_server
+from ...process.http_servers import make_server
 from ..environment import CHOSEN
 from ..sample.app import Settings
 from ..server_test import exchange

@@ -11,33 +11,32 @@ import stat
 import sys
 import time
 import types
+from contextlib import redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
+from unittest import TestCase
 from unittest.mock import patch
 
 from ...log import LOGGER
 from ...process import autoreload
+from ...process.greeting import say
 from ..sample.server import PROGRAM
 from ..server_process import ENGINE, ROOT, ProcessTest, ServerProcess, until
 from ..server_test import PASSWORD, exchange, mongodb_uri, read_answer
+from .in_process import run_main
 
-REGISTER = {"email": "ada@example.com", "password": PASSWORD}
 HEAD = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"
 READY = b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"
+SLEEP = f"exec {sys.executable} -S -c 'import time; time.sleep(60)'"
 
 
 class StartTest(ProcessTest):
-    def refusal(self, code: int, *flags: str) -> str:
-        """What a server prints that can't start."""
-        server = self.start(*flags)
-        self.assertEqual(server.wait(), code, server.printed())
-        self.assertEqual(self.mongods(), [])
-        text = server.printed()
-        self.assertNotIn("Traceback", text)
-        return text
-
     def test_greeting(self) -> None:
-        server = self.serve()
+        server = self.start()
+        until(lambda: "Starting MongoDB" in server.printed())
+        server.signal(signal.SIGUSR1)  # before it serves, the signal means nothing
+        server.wait_until_it_listens()
         lines = server.printed().splitlines()
         self.assertRegex(lines[0], "^Starting MongoDB .* \\.\\.\\.$")
         self.assertRegex(lines[1], r"^sample listens on http://127\.0\.0\.1:\d+ ")
@@ -45,7 +44,9 @@ class StartTest(ProcessTest):
         self.assertIn("development", lines[3])
         self.assertIn("docs/settings.md", lines[4])
         self.assertEqual(server.call("/readyz")[0], 200)
+        self.assertEqual(server.call("/healthz"), (200, "ok"))
         self.assertEqual(server.stop(), 0)
+        self.assertEqual(self.mongods(), [])
 
     def test_own_mongodb_and_other_settings(self) -> None:
         flags = ["--mongodb-uri", mongodb_uri(), "--environment", "production"]
@@ -61,12 +62,42 @@ class StartTest(ProcessTest):
         self.assertEqual(line["message"][:9], "stopping,")
         self.assertEqual(line["service"], "Address Book")
 
+    def test_a_signal_while_it_starts_leaves_no_child(self) -> None:
+        started = self.folder / "started"
+        binary = program(self.folder, f"touch {started}; {SLEEP} --dbpath $2")
+        for name in (signal.SIGTERM, signal.SIGINT):
+            server = self.start("--mongod-binary", str(binary))
+            until(started.exists)
+            started.unlink()
+            (child,) = self.children(server)
+            server.signal(name)
+            self.assertEqual(server.wait(), 128 + name)
+            self.assertNotIn("Traceback", server.printed())
+            self.assertFalse(Path(f"/proc/{child}").exists())
+
+    def children(self, server: ServerProcess) -> list[int]:
+        path = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        return [int(pid) for pid in path.read_text().split()]
+
+
+class RefusalTest(ProcessTest):
+    """Settings with which no server starts."""
+
+    def refusal(self, code: int, *flags: str) -> str:
+        """Return what the command prints; it exits with `code` and leaves no `mongod`."""
+        got, text = run_main(*self.all_flags(*flags))
+        self.assertEqual((got, self.mongods()), (code, []), text)
+        self.assertNotIn("Traceback", text)
+        return text
+
     def test_port_is_taken(self) -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             port = taken.getsockname()[1]
-            text = self.refusal(1, "--port", str(port))
+            server = self.start("--port", str(port))
+            self.assertEqual(server.wait(), 1, server.printed())
+        text = server.printed()
         self.assertEqual(len(text.splitlines()), 1)
         self.assertIn(f"port: can't listen on 127.0.0.1:{port} (Address already in use)", text)
         self.assertIn("--port", text)
@@ -79,7 +110,7 @@ class StartTest(ProcessTest):
 
     def test_mongodb_is_not_there(self) -> None:
         uri = "mongodb://ada:hunter2@127.0.0.1:1/"
-        text = self.refusal(1, "--mongodb-uri", uri, "--mongodb-timeout-seconds", "0.5")
+        text = self.refusal(1, "--mongodb-uri", uri, "--mongodb-timeout-seconds", "0.2")
         self.assertEqual(len(text.splitlines()), 1)
         self.assertIn("MongoDB does not answer", text)
         self.assertNotIn("hunter2", text)
@@ -97,54 +128,42 @@ class StartTest(ProcessTest):
 
     def test_embedded_mongodb_does_not_come_up(self) -> None:
         for text, code in (("exit 1", "ended with code 1"), ("exit 127", "ended with code 127")):
-            binary = self.program(text)
+            binary = program(self.folder, text)
             said = self.refusal(1, "--mongod-binary", str(binary))
             self.assertIn(code, said)
             self.assertIn("mongod.log", said)
             self.assertIn("mongodb_uri", said)
 
-    def test_a_signal_while_it_starts_leaves_no_child(self) -> None:
-        code = "import time; time.sleep(60)"
-        binary = self.program(f"exec {sys.executable} -c '{code}' --dbpath $2")
-        for name in (signal.SIGTERM, signal.SIGINT):
-            server = self.start("--mongod-binary", str(binary))
-            until(partial(self.children, server))
-            (child,) = self.children(server)
-            server.signal(name)
-            self.assertEqual(server.wait(), 128 + name)
-            self.assertNotIn("Traceback", server.printed())
-            self.assertFalse(Path(f"/proc/{child}").exists())
 
-    def program(self, text: str) -> Path:
-        binary = self.folder / "mongod"
-        binary.write_text(f"#!/bin/sh\n{text}\n")
-        binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
-        return binary
-
-    def children(self, server: ServerProcess) -> list[int]:
-        path = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
-        return [int(pid) for pid in path.read_text().split()]
+class SayTest(TestCase):
+    def test_a_terminal_that_is_closed(self) -> None:
+        with suppress(OSError), open("/dev/full", "w") as full, redirect_stdout(full):
+            say("hello")
+            self.assertIsNot(sys.stdout, full)
+            say("hello")
+            sys.stdout.close()
 
 
 class StopTest(ProcessTest):
-    def setUp(self) -> None:
-        super().setUp()
-        self.server = self.serve("--mongodb-uri", mongodb_uri())
+    signals: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-    def test_a_slow_request_is_finished(self) -> None:
-        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            asyncio.run(self.hold_a_request_through(name))
-            self.assertEqual(self.server.wait(), 0)
-            self.server = self.serve("--mongodb-uri", mongodb_uri())
+    def test_requests_in_flight_are_finished(self) -> None:
+        for name in self.signals:
+            server = self.serve("--mongodb-uri", mongodb_uri())
+            asyncio.run(self.stop_under_load(server, name))
+            self.assertEqual(server.wait(), 0)
 
-    async def hold_a_request_through(self, name: signal.Signals) -> None:
-        port = self.server.port
+    async def stop_under_load(self, server: ServerProcess, name: signal.Signals) -> None:
+        """Stop with a slow request, a connection without a request, and 20 queries in flight."""
+        port = server.port
         slow, slow_writer = await asyncio.open_connection("127.0.0.1", port)
         kept, kept_writer = await asyncio.open_connection("127.0.0.1", port)
         slow_writer.write(HEAD + b"{")
         kept_writer.write(READY)
         self.assertEqual((await read_answer(kept))[0], 200)
-        self.server.signal(name)
+        answers = await self.ask_for_many(port)
+        server.signal(name)
+        self.assertEqual({status for status, _, _ in await asyncio.gather(*answers)}, {401})
         while await self.accepts(port):
             await asyncio.sleep(0.01)
         kept_writer.write(READY)
@@ -157,33 +176,29 @@ class StopTest(ProcessTest):
         slow_writer.close()
         kept_writer.close()
 
-    async def accepts(self, port: int) -> bool:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except ConnectionError:  # refused; or reset, if the server had not come to it
-            return False
-        writer.close()
-        return True
-
-    def test_what_is_in_flight_is_answered(self) -> None:
-        asyncio.run(self.stop_under_load())
-        self.assertEqual(self.server.wait(), 0)
-
-    async def stop_under_load(self) -> None:
-        port = self.server.port
+    async def ask_for_many(
+        self, port: int
+    ) -> list[asyncio.Task[tuple[int, dict[str, str], bytes]]]:
+        """Send 20 queries, and return their answers once the first one has come."""
         body = json.dumps({"email": "nobody@example.com", "password": PASSWORD}).encode()
         head = b"POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
         connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
-        self.assertEqual((await exchange(port, READY))[0], 200)  # those before it are accepted
+        self.assertEqual((await exchange(port, READY))[0], 200)  # the earlier ones are accepted
         for _, writer in connections:
             writer.write(head + body)
         answers = [asyncio.create_task(read_answer(reader)) for reader, _ in connections]
         await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
-        self.server.signal(signal.SIGTERM)
-        statuses = {status for status, _, _ in await asyncio.gather(*answers)}
-        self.assertEqual(statuses, {401})
-        for _, writer in connections:
-            writer.close()
+        for answer, (_, writer) in zip(answers, connections, strict=True):
+            answer.add_done_callback(partial(_close, writer))
+        return answers
+
+    async def accepts(self, port: int) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionError:  # refused; or reset, if the server had not accepted it yet
+            return False
+        writer.close()
+        return True
 
     def test_what_does_not_finish_is_cut_off(self) -> None:
         server = self.serve("--mongodb-uri", mongodb_uri(), "--drain-seconds", "0.3")
@@ -196,6 +211,24 @@ class StopTest(ProcessTest):
             self.assertEqual(client.recv(100), b"")
         self.assertIn("1 requests did not finish", server.printed())
 
+    def test_a_second_signal_ends_it_at_once(self) -> None:
+        server = self.serve("--mongodb-uri", mongodb_uri(), "--drain-seconds", "300")
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(HEAD + b"{")
+            until(lambda: server.call("/healthz")[0] == 200)
+            server.signal(signal.SIGTERM)
+            until(lambda: "stopping" in server.printed())
+            server.signal(signal.SIGTERM)
+            self.assertEqual(server.wait(20), 1)
+            self.assertNotIn("Traceback", server.printed())
+
+
+class StopOnTornadoTest(StopTest):
+    """Tornado's HTTP server; the meaning of the signals does not depend on it."""
+
+    flags = ("--http-server", "tornado")
+    signals = (signal.SIGTERM,)
+
 
 class NohupTest(ProcessTest):
     def test_a_terminal_that_is_closed_does_not_end_it(self) -> None:
@@ -207,15 +240,7 @@ class NohupTest(ProcessTest):
         self.assertEqual(server.stop(), 0)
 
 
-class StopOnTornadoTest(StopTest):
-    flags = ("--http-server", "tornado")
-
-
 class DebugTest(ProcessTest):
-    def test_stops_as_well(self) -> None:
-        server = self.serve("--debug", "--mongodb-uri", mongodb_uri())
-        self.assertEqual(server.stop(), 0)
-
     def test_reloads_when_a_source_file_changes(self) -> None:
         root = self.folder / "copy"
         package = ENGINE.partition(".")[0]
@@ -230,7 +255,7 @@ class DebugTest(ProcessTest):
 
         def waits() -> bool:
             source.touch()
-            time.sleep(0.5)
+            time.sleep(0.1)
             return "not reloaded yet: '(' was never closed" in server.printed()
 
         until(waits)
@@ -239,7 +264,7 @@ class DebugTest(ProcessTest):
         def reloaded() -> bool:
             # Tornado takes what it sees at its first look for unchanged.
             source.touch()
-            time.sleep(0.5)
+            time.sleep(0.1)
             return server.printed().count("settings  ") == 2
 
         until(reloaded)
@@ -251,7 +276,7 @@ class DebugTest(ProcessTest):
 
 
 class SyntaxTest(ProcessTest):
-    """What a server with `debug` does before it reloads."""
+    """A server with `debug` before it reloads."""
 
     def test_waits_until_it_compiles(self) -> None:
         file = self.folder / "module.py"
@@ -259,15 +284,27 @@ class SyntaxTest(ProcessTest):
         module = types.ModuleType("broken.module")
         module.__file__ = str(file)
 
-        def mend(seconds: float) -> None:
+        def fix(seconds: float) -> None:
             file.write_text("()" if sleep.call_count == 2 else "(")
 
         with (
             patch.dict(sys.modules, {"broken.module": module}),
-            patch(f"{ENGINE}.process.signals.leave"),
-            patch("time.sleep", side_effect=mend) as sleep,
+            patch(f"{ENGINE}.process.signals.exit_on_stop"),
+            patch("time.sleep", side_effect=fix) as sleep,
             self.assertLogs(LOGGER) as logs,
         ):
             autoreload.wait_until_it_compiles("broken")
         self.assertEqual(len(logs.output), 1)
         self.assertIn("was never closed", logs.output[0])
+
+
+def _close(writer: asyncio.StreamWriter, _: object) -> None:
+    writer.close()
+
+
+def program(folder: Path, text: str) -> Path:
+    """Make a shell script in place of `mongod`."""
+    binary = folder / "mongod"
+    binary.write_text(f"#!/bin/sh\n{text}\n")
+    binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
+    return binary

@@ -1,4 +1,4 @@
-"""Where a server listens: TLS, a port that is shared, sockets from systemd, a port for /metrics."""
+"""The sockets of a server: TLS, a shared port, sockets from systemd, a port for /metrics."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ..sample.server import PROGRAM
 from ..server_process import ROOT, ProcessTest, until
 from ..server_test import mongodb_uri
 from ..telemetry.scrape import scrape
+from .in_process import run_main
 
 
 class CertificateTest(ProcessTest):
@@ -27,10 +28,10 @@ class CertificateTest(ProcessTest):
             file.write_text(text)
 
     def refusal(self, *flags: str) -> str:
-        server = self.start("--mongodb-uri", mongodb_uri(), *flags)
-        self.assertEqual(server.wait(), 1, server.printed())
-        self.assertEqual(len(server.printed().splitlines()), 1, server.printed())
-        return server.printed()
+        """Return the one line that a server prints which can't start."""
+        code, text = run_main(*self.all_flags("--mongodb-uri", mongodb_uri(), *flags))
+        self.assertEqual((code, len(text.splitlines())), (1, 1), text)
+        return text
 
     def ask(self, port: int) -> str:
         context = ssl.create_default_context(cafile=str(self.certificate))
@@ -83,8 +84,8 @@ class ReusePortTest(ProcessTest):
         first = self.serve(*flags, "--reuse-port")
         second = self.serve(*flags, "--reuse-port", "--port", str(first.port))
         self.assertEqual(first.port, second.port)
-        other = self.start(*flags, "--port", str(first.port))
-        self.assertEqual(other.wait(), 1)
+        code, _ = run_main(*self.all_flags(*flags, "--port", str(first.port)))
+        self.assertEqual(code, 1)
 
         def both_have_answered() -> bool:
             first.call("/healthz")
@@ -116,14 +117,15 @@ class MetricsPortTest(ProcessTest):
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             port = str(taken.getsockname()[1])
-            server = self.start("--mongodb-uri", mongodb_uri(), "--metrics-port", port)
-            self.assertEqual(server.wait(), 1)
-        self.assertIn(f"metrics_port: can't listen on 127.0.0.1:{port}", server.printed())
-        self.assertIn("--metrics-port or SAMPLE_METRICS_PORT", server.printed())
+            flags = self.all_flags("--mongodb-uri", mongodb_uri(), "--metrics-port", port)
+            code, text = run_main(*flags)
+            self.assertEqual(code, 1)
+        self.assertIn(f"metrics_port: can't listen on 127.0.0.1:{port}", text)
+        self.assertIn("--metrics-port or SAMPLE_METRICS_PORT", text)
 
 
 class SystemdTest(ProcessTest):
-    """As systemd starts a service, with a socket that it listens on."""
+    """A start by systemd, which hands over a listening socket."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -138,7 +140,7 @@ class SystemdTest(ProcessTest):
         return self.manager.recv(1000).decode().split("\n")
 
     def begin(self, *flags: str) -> subprocess.Popen[bytes]:
-        """systemd hands its sockets over from 3 on, and says which process they are for."""
+        """Start as systemd does: its sockets begin at 3, and it names the process they are for."""
         code = (
             "import os, sys; os.environ['LISTEN_PID'] = str(os.getpid());"
             f"os.dup2({self.listening.fileno()}, 3);"
@@ -161,7 +163,7 @@ class SystemdTest(ProcessTest):
 
     def test_a_parent(self) -> None:
         server = self.begin("--processes", "1")
-        self.assertIn(b"200 OK", self.ask())  # who comes first waits until it serves
+        self.assertIn(b"200 OK", self.ask())  # the first connection waits until it serves
         self.assertEqual(self.told(), ["READY=1"])
         server.send_signal(signal.SIGHUP)
         reloading, since = self.told()

@@ -1,0 +1,44 @@
+"""The lines that a person at the terminal reads."""
+
+from __future__ import annotations
+
+import os
+import sys
+from urllib.parse import urlsplit
+
+from ..program import Program
+from ..settings import ServerSettings
+from .listening import Sockets
+
+
+def greet(
+    program: Program,
+    settings: ServerSettings,
+    sockets: Sockets,
+    *,
+    embedded_folder: object = None,
+    workers: int = 0,
+) -> None:
+    """Print where the server listens, and on which MongoDB it works."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"{'https' if settings.certificate else 'http'}://{host}:{sockets.port}"
+    database = f"embedded, data in {embedded_folder}" if embedded_folder else _hosts(settings)
+    with_workers = f", {workers} worker{'s' if workers > 1 else ''}" if workers else ""
+    say(f"{settings.service_name} listens on {url} (process {os.getpid()}{with_workers})")
+    say(f"  MongoDB      {database}, database {settings.mongodb_database}")
+    say(f"  environment  {settings.environment}")
+    say(f"  settings     docs/settings.md, or {program.command} --help")
+
+
+def say(line: str) -> None:
+    """Print a line, unless the terminal was closed, which a signal tells."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        # The exit would try to print the line again, and fail.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
+
+
+def _hosts(settings: ServerSettings) -> str:
+    """Return the hosts in `mongodb_uri`, without the password that may stand before them."""
+    return urlsplit(settings.uri).netloc.rpartition("@")[2]

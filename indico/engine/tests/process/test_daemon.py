@@ -1,0 +1,316 @@
+"""The daemon: a server in the background, with a PID file and a log file."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from unittest.mock import patch
+
+import psutil
+
+from ...process import control
+from ...process.pid_file import running
+from ..sample.server import PROGRAM
+from ..server_process import ENGINE, ROOT, ProcessTest, until
+from ..server_test import mongodb_uri
+from .in_process import run_main
+from .test_pid_file import other_program
+
+HELD = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{"
+
+
+class DaemonTest(ProcessTest):
+    """A daemon in the test's folder, whose PID file has its port in its name."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.pid_file = self.folder / "server-%(port)s.pid"
+        self.log_file = self.folder / "server.log"
+        self.addCleanup(self.end_daemons)
+        self.port = 0
+
+    def end_daemons(self) -> None:
+        for file in self.folder.glob("*.pid"):
+            if process := running(file):
+                process.kill()
+                until(lambda process=process: not process.is_running())  # type: ignore[misc]
+
+    def all_flags(self, *flags: str) -> list[str]:
+        settings = ("--port", str(self.port), "--mongodb-uri", mongodb_uri())
+        files = ("--pid-file", str(self.pid_file), "--log-file", str(self.log_file))
+        return [*super().all_flags(), *settings, *files, *flags]
+
+    def command(self, *flags: str, code: int = 0) -> str:
+        """Run the command in this process, and return what it prints."""
+        got, text = run_main(*self.all_flags(*flags))
+        self.assertEqual(got, code, text)
+        self.assertNotIn("Traceback", text)
+        return text
+
+    def run_daemon(self, *flags: str, code: int = 0) -> str:
+        """Return all that the process prints which is started, and which exits with `code`.
+
+        All who have its output open must close it before.
+        """
+        done = subprocess.run(
+            [sys.executable, "-m", PROGRAM.server, *self.all_flags("--daemon", *flags)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        self.assertEqual(done.returncode, code, done.stdout)
+        self.assertNotIn("Traceback", done.stdout)
+        return done.stdout
+
+    def start_daemon(self, *flags: str) -> psutil.Process:
+        text = self.run_daemon(*flags)
+        found = re.search(r"listens on http://127\.0\.0\.1:(\d+) \(process (\d+), 1 worker\)", text)
+        assert found, text
+        self.port = int(found[1])
+        return psutil.Process(int(found[2]))
+
+    def file(self) -> Path:
+        return Path(str(self.pid_file).replace("%(port)s", str(self.port)))
+
+    def ask(self) -> bytes:
+        return ask(self.port)
+
+
+class LifeTest(DaemonTest):
+    def test_from_start_to_stop(self) -> None:
+        process = self.start_daemon()
+        pid = process.pid
+        self.assertNotEqual(process.ppid(), os.getpid())
+        self.assertNotEqual(os.getsid(pid), os.getsid(0))
+        self.assertEqual(process.cwd(), str(ROOT))
+        self.assertIn(b"200 OK", self.ask())
+        self.assertEqual(self.file().read_text(), f"{pid}\n")
+        self.assertEqual(self.command("--status"), f"sample: process {pid} runs\n")
+        self.refuse_another(pid)
+        self.assertIn(f"process {pid} has ended", self.command("--stop"))
+        until(lambda: not process.is_running())  # until then it is a zombie at most
+        self.assertFalse(self.file().exists())
+        self.assertIn("not running", self.command("--status", code=3))
+        self.assertIn("stopping, once", self.log_file.read_text())
+
+    def refuse_another(self, pid: int) -> None:
+        """Refuse a second server with the same PID file."""
+        for flags in ((), ("--daemon",)):
+            text = self.command(*flags, code=1)
+            self.assertIn(f"pid_file: process {pid} runs and holds {self.file()}", text)
+            self.assertIn("--replace", text)
+        self.assertEqual(self.file().read_text(), f"{pid}\n")
+        self.assertIn(b"200 OK", self.ask())
+
+    def test_reload(self) -> None:
+        settings = self.folder / "settings.yaml"
+        settings.write_text("{}")
+        process = self.start_daemon("--config", str(settings))
+        (old,) = process.children()
+        done = f"sample: process {process.pid} has new workers\n"
+        self.assertEqual(self.command("--reload"), done)
+        self.assertIn(b"200 OK", self.ask())
+        until(lambda: not old.is_running())
+        settings.write_text("max_body_bytes: no idea")
+        for _ in range(2):
+            self.assertIn("could not get new workers", self.command("--reload", code=1))
+        log = self.log_file.read_text()
+        self.assertIn("not reloaded, the old workers go on: max_body_bytes", log)
+        self.assertIn(b"200 OK", self.ask())
+        settings.write_text("{}")
+        self.assertEqual(self.command("--reload"), done)
+        self.drain_for_long(process)
+
+    def drain_for_long(self, process: psutil.Process) -> None:
+        """Stop a server that drains for long, which a second --stop ends."""
+        with socket.create_connection(("127.0.0.1", self.port)) as held:
+            held.sendall(HELD)
+            until(lambda: b"200 OK" in self.ask())
+            with patch.object(control, "STOP_SECONDS", 0):
+                text = self.command("--stop", "--drain-seconds", "0.3", code=1)
+            self.assertIn("still drains after 0.3 s", text)
+            self.command("--stop")
+        until(lambda: not process.is_running())
+
+    def test_its_log_file_is_opened_again(self) -> None:
+        folder = self.folder / "logs"
+        folder.mkdir()
+        self.log_file = folder / "a.log"
+        pid = self.start_daemon().pid
+        check_rotation(self, self.log_file, self.port, pid)
+        moved = folder.rename(self.folder / "moved") / "a.log"
+        os.kill(pid, signal.SIGUSR1)
+        until(lambda: moved.read_text().count("log_file: ") == 2)  # of the parent and of its worker
+        self.assertIn(b"200 OK", self.ask())
+        self.command("--stop")
+
+
+class StreamsTest(DaemonTest):
+    def test_its_streams_are_closed(self) -> None:
+        """Some programs that start it by themselves leave them closed."""
+        self.pid_file = self.folder / "a.pid"
+        command = " ".join(f"'{word}'" for word in self.all_flags("--daemon"))
+        start = f"{sys.executable} -m {PROGRAM.server} {command} <&- >&- 2>&-"
+        subprocess.run(start, shell=True, cwd=ROOT, check=True, capture_output=True)
+        (process,) = filter(None, [running(self.pid_file)])
+        (listening,) = [c for c in process.net_connections() if c.status == "LISTEN"]
+        self.port = listening.laddr.port
+        self.assertIn(b"200 OK", self.ask())
+        stop = start.replace("'--daemon'", "--stop")
+        subprocess.run(stop, shell=True, cwd=ROOT, check=True, capture_output=True)
+        self.assertIsNone(running(self.pid_file))
+
+    def test_one_of_its_streams_is_closed(self) -> None:
+        code = (
+            f"import os, sys; from {ENGINE} import log; log.open_streams(); "
+            "print([os.fstat(n).st_ino for n in range(3)], os.stat(os.devnull).st_ino,"
+            " all(map(os.get_inheritable, range(3))), file=open(sys.argv[1], 'w'))"
+        )
+        told = self.folder / "told"
+        for number, closed in enumerate(("<&-", ">&-", "2>&-")):
+            line = f'{sys.executable} -c "{code}" {told} {closed}'
+            subprocess.run(line, shell=True, cwd=ROOT, check=True, capture_output=True)
+            found = re.fullmatch(r"\[(\d+), (\d+), (\d+)\] (\d+) True\n", told.read_text())
+            assert found, told.read_text()
+            self.assertEqual(found[number + 1], found[4])
+
+    def test_without_a_log_file_its_log_goes_nowhere(self) -> None:
+        """Nothing of it holds the terminal: the process that was started has closed its output."""
+        flags = ["--port", "0", "--mongodb-uri", mongodb_uri()]
+        flags += ["--pid-file", str(self.folder / "a.pid")]
+        command = [sys.executable, "-m", PROGRAM.server, *flags, "--daemon"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        (process,) = filter(None, [running(self.folder / "a.pid")])
+        self.assertEqual(os.readlink(f"/proc/{process.pid}/fd/2"), os.devnull)
+        self.assertEqual(run_main(*flags, "--stop")[0], 0)
+
+
+class WaitTest(DaemonTest):
+    """The process that was started waits for the daemon."""
+
+    def test_what_goes_wrong_is_told_before_it_goes(self) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            self.port = taken.getsockname()[1]
+            self.assertIn("port: can't listen on", self.command("--daemon", code=1))
+            self.assertFalse(self.file().exists())
+        self.port = 0
+        brief = ("--mongodb-timeout-seconds", "0.2")
+        text = self.run_daemon("--mongodb-uri", "mongodb://127.0.0.1:1/", *brief, code=1)
+        self.assertIn("MongoDB does not answer", text)
+        self.assertEqual(list(self.folder.glob("*.pid")), [])
+
+    def test_a_log_file_that_can_not_be_written(self) -> None:
+        self.log_file = self.folder / "nowhere" / "a.log"
+        self.assertIn("log_file: ", self.run_daemon(code=1))
+
+    def test_who_waits_for_it_goes(self) -> None:
+        self.pid_file = self.folder / "a.pid"
+        command = [sys.executable, "-m", PROGRAM.server, *self.all_flags("--daemon")]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as waits:
+            until(lambda: running(self.pid_file))
+            waits.send_signal(signal.SIGTERM)
+            self.assertEqual(waits.wait(20), -signal.SIGTERM)
+        self.assertTrue(running(self.pid_file))
+        self.command("--stop")
+
+    def test_any_signal_ends_the_wait(self) -> None:
+        told = self.folder / "told"
+        code = (
+            f"import os, sys, time; from {ENGINE}.process import background, signals; "
+            "signals.exit_on_stop(); report = background.detach([]); "
+            "print(os.getpid(), file=open(sys.argv[1], 'w'), flush=True); time.sleep(60)"
+        )
+        for name in (signal.SIGINT, signal.SIGHUP):
+            told.unlink(missing_ok=True)
+            with subprocess.Popen([sys.executable, "-c", code, str(told)], cwd=ROOT) as waits:
+                until(lambda: told.exists() and told.read_text())
+                waits.send_signal(name)
+                self.assertEqual(waits.wait(20), -name)
+            daemon = psutil.Process(int(told.read_text()))
+            self.assertTrue(daemon.is_running())
+            daemon.kill()
+
+
+class ReplaceTest(DaemonTest):
+    def test_it_replaces_the_first(self) -> None:
+        first = self.start_daemon("--replace")  # there is none to replace
+        second = self.start_daemon("--replace")
+        until(lambda: not first.is_running())
+        self.assertEqual(self.file().read_text(), f"{second.pid}\n")
+        self.assertIn(b"200 OK", self.ask())
+        self.assertIn("stopping, once", self.log_file.read_text())  # the first one has drained
+        self.command("--stop")
+
+    def test_a_crash_leaves_the_file(self) -> None:
+        """It crashes while a --reload waits for it; its number is another program's then."""
+        process = self.start_daemon()
+        workers = process.children()
+        process.suspend()
+        codes: list[int] = []
+        reload = threading.Thread(
+            target=lambda: codes.append(control.reload(self.file(), lambda text: None))
+        )
+        reload.start()
+        until(lambda: _pending(process.pid) & 1 << (signal.SIGHUP - 1))
+        process.kill()
+        reload.join(20)
+        self.assertEqual(codes, [1])
+        until(lambda: not any(one.is_running() for one in (process, *workers)))
+        self.assertIn("not running, but it left", self.command("--status", code=1))
+        with other_program() as other:
+            self.file().write_text(f"{other.pid}\n")
+            self.command("--stop")
+            self.command("--reload", code=7)
+            self.command("--status", code=1)
+            second = self.start_daemon("--replace")
+            self.assertEqual(self.file().read_text(), f"{second.pid}\n")
+            self.command("--stop")
+            self.assertIsNone(other.poll())
+
+
+class LogFileTest(ProcessTest):
+    def test_it_is_opened_again_by_one_process(self) -> None:
+        log_file = self.folder / "server.log"
+        server = self.serve("--mongodb-uri", mongodb_uri(), "--log-file", str(log_file))
+        check_rotation(self, log_file, server.port, server.process.pid)
+        self.assertEqual(server.stop(), 0)
+
+
+def check_rotation(test: ProcessTest, log_file: Path, port: int, pid: int) -> None:
+    """Move the log file away, after which a new one is made."""
+    ask(port)
+    until(lambda: "GET /healthz 200" in log_file.read_text())
+    moved = log_file.rename(log_file.with_suffix(".1"))
+    os.kill(pid, signal.SIGUSR1)
+    until(log_file.exists)
+
+    def logs_a_request() -> bool:
+        ask(port)
+        return "GET /healthz 200" in log_file.read_text() and "GET" in moved.read_text()
+
+    until(logs_a_request)
+    test.assertEqual(log_file.stat().st_mode & 0o777, 0o640)
+
+
+def ask(port: int) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        return client.recv(1000)
+
+
+def _pending(pid: int) -> int:
+    """Return the signals that a process has got and not seen yet."""
+    (line,) = re.findall(r"^ShdPnd:\s+(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.M)
+    return int(line, 16)

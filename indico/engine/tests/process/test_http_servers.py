@@ -1,0 +1,85 @@
+"""The drain of a process, in the test's own process: connections that others have replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import tempfile
+import unittest
+from pathlib import Path
+from unittest.mock import patch
+
+from ...process import http_servers
+from ...process.http_servers import HTTPServers
+from ...process.listening import Sockets
+from ...process.signals import Stop
+from ..http.test_tls import certificate
+from ..sample.app import Settings
+from ..sample.server import PROGRAM
+from ..server_test import read_answer
+
+HELD = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class RetireTest(unittest.IsolatedAsyncioTestCase):
+    """A server that others have replaced closes no connection that a client may use just now."""
+
+    async def serve(self, kind: str, context: ssl.SSLContext | None = None) -> int:
+        """Serve in this process, and return the port."""
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.listening.setblocking(False)
+        servers = HTTPServers(PROGRAM, Settings(http_server=kind, drain_seconds=30), context)
+        servers.listen(Sockets([self.listening], []))
+        self.stop, self.servers = Stop([]), servers
+        return int(self.listening.getsockname()[1])
+
+    async def retire(self) -> None:
+        """Stop without hurry, which the load balancer does not see."""
+        self.stop.retire()
+        await self.servers.stop(self.stop)
+        self.assertFalse(self.servers.app.stopping)
+
+    async def test_connections_are_kept_beyond_the_linger(self) -> None:
+        for kind in ("fast", "tornado"):
+            port = await self.serve(kind)
+            kept, kept_writer = await asyncio.open_connection("127.0.0.1", port)
+            slow, slow_writer = await asyncio.open_connection("127.0.0.1", port)
+            kept_writer.write(HEALTH)
+            self.assertEqual((await read_answer(kept))[0], 200)
+            slow_writer.write(HELD)
+            with patch.object(http_servers, "LINGER_SECONDS", 0.05):
+                stopping = asyncio.create_task(self.retire())
+                await asyncio.sleep(0.2)
+                kept_writer.write(HEALTH)
+                status, headers, _ = await read_answer(kept)
+                self.assertEqual((status, headers["connection"]), (200, "close"))
+                slow_writer.write(b"}")
+                self.assertEqual((await read_answer(slow))[0], 200)
+                kept_writer.close()
+                slow_writer.close()
+                await asyncio.wait_for(stopping, 10)
+
+    async def test_a_tls_handshake_that_has_begun(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            files = [Path(folder, name) for name in ("certificate.pem", "key.pem")]
+            for file, text in zip(files, certificate(), strict=True):
+                file.write_text(text)
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(files[0], files[1])
+            trusted = ssl.create_default_context(cafile=files[0])
+        for kind in ("fast", "tornado"):
+            port = await self.serve(kind, context)
+            client = socket.create_connection(("127.0.0.1", port))
+            await asyncio.sleep(0.05)  # until it is accepted
+            stopping = asyncio.create_task(self.retire())
+            await asyncio.sleep(0.2)  # a server without a connection would have stopped
+            self.assertFalse(stopping.done())
+            reader, writer = await asyncio.open_connection(
+                sock=client, ssl=trusted, server_hostname="localhost"
+            )
+            writer.write(HEALTH)
+            self.assertEqual((await read_answer(reader))[0], 200)
+            writer.close()
+            await asyncio.wait_for(stopping, 10)
