@@ -19,7 +19,7 @@ MAX_DELAY_SECONDS: float = 30
 
 
 class WorkerPool:
-    """Keeps the workers of a server running."""
+    """Pool that keeps the workers of a server running."""
 
     def __init__(self, starter: Starter) -> None:
         self._starter = starter

@@ -24,7 +24,7 @@ class PlainHandler(RequestHandler):
 
 
 class LateHandler(RequestHandler):
-    """Sets a timeout for a body that is there already."""
+    """Handler that sets a timeout for a body that is there already."""
 
     def post(self) -> None:
         connection: Any = self.request.connection

@@ -180,7 +180,7 @@ class RequestTest(HTTPServerTest):
 
 
 class DetachHandler(RequestHandler):
-    """Leaves HTTP, and greets."""
+    """Handler that detaches the connection, and greets."""
 
     async def get(self) -> None:
         stream = self.detach()

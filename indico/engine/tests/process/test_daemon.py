@@ -254,7 +254,7 @@ class ReplaceTest(DaemonTest):
         self.command("--stop")
 
     def test_a_crash_leaves_the_file(self) -> None:
-        """It crashes while a --reload waits for it; its number is another program's then."""
+        """The server crashes while a --reload waits for it; another program gets its number."""
         process = self.start_daemon()
         workers = process.children()
         process.suspend()

@@ -161,7 +161,7 @@ class EmbeddedTest(WorkersTest):
         self.assertEqual(server.call("/user/get", token=token)[0], 200)
 
     def take_it_down(self, server: ServerProcess) -> None:
-        """Signals do not interrupt the end of MongoDB."""
+        """Send signals while MongoDB ends, which they do not interrupt."""
         parent = psutil.Process(server.process.pid)
         (mongod,) = self.mongods()
         mongod.suspend()

@@ -56,7 +56,7 @@ while how != "busy" or os.path.exists(file):
 
 
 class SmallStarter(Starter):
-    """Starts the small program; `flags` is its file."""
+    """Starter of the small program; `flags` is its file."""
 
     settings: ServerSettings
     commands: Sequence[str] = ()  # programs of the next starts, which are not there
