@@ -30,7 +30,7 @@ class ServerSettings(ProjectSettings):
 
     A project's own class names the prefix of its environment variables:
 
-        class Settings(ServerSettings, env_prefix="SHOP_"):
+        class Settings(ServerSettings, env_prefix="ACME_"):
             currency: str = Field("EUR", description="currency of all prices")
     """
 
