@@ -276,7 +276,8 @@ class PongHandler(RequestHandler):
 
 
 class StopTest(HTTPServerTest):
-    make = staticmethod(our_server)  # Tornado's resets who waits to be accepted
+    make = staticmethod(our_server)  # Tornado's server resets a client that waits
+    policy = asyncio.DefaultEventLoopPolicy  # uvloop accepts the client first
     routes = [(r"/", PongHandler)]  # noqa: RUF012
 
     @gen_test
