@@ -62,7 +62,7 @@ class Application(web.Application):
         # The HTTP server asks `refuse` first, with bytes that it has not parsed.
         self._overload = Overload(self.admission)
         self.refuse = self._overload.refuse
-        self._max_body_bytes = config.max_body_bytes
+        self.max_body_bytes = config.max_body_bytes
         self._forwarded = Forwarded(config.trusted_proxies) if config.trusted_proxies else None
         # The handler of each host and path, because matching takes a tenth of a small request.
         self._targets: dict[tuple[str, str], tuple[Any, Any, Any, Any]] = {}
@@ -70,10 +70,8 @@ class Application(web.Application):
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
     ) -> HTTPMessageDelegate:
-        start = super().start_request
-        if self.admission.full:
-            return self._overload.discard(request_conn, lambda: start(server_conn, request_conn))
-        return start(server_conn, request_conn)
+        request = LimitedBody(self, request_conn, self._overload)
+        return self._overload.discard(request_conn, request) if self.admission.full else request
 
     def find_handler(  # type: ignore[override]
         self, request: HTTPServerRequest, **kwargs: Any
@@ -83,15 +81,14 @@ class Application(web.Application):
             self._forwarded.apply(request)
         where = (request.host_name, request.path)
         target = self._targets.get(where)
-        if target is None:
-            handler = super().find_handler(request, **kwargs)
-            if len(self._targets) == MAX_TARGETS:
-                self._targets.clear()
-            found = (handler.handler_class, handler.handler_kwargs)
-            self._targets[where] = (*found, handler.path_args, handler.path_kwargs)
-        else:
-            handler = self.get_handler_delegate(request, *target)
-        return LimitedBody(handler, request, self._max_body_bytes, self._overload)
+        if target is not None:
+            return self.get_handler_delegate(request, *target)
+        handler = super().find_handler(request, **kwargs)
+        if len(self._targets) == MAX_TARGETS:
+            self._targets.clear()
+        found = (handler.handler_class, handler.handler_kwargs)
+        self._targets[where] = (*found, handler.path_args, handler.path_kwargs)
+        return handler
 
     def log_request(self, handler: web.RequestHandler) -> None:
         """Log, count and trace an answer, once its handler has finished."""

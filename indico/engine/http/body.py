@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Awaitable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tornado.httputil import (
+    HTTPConnection,
     HTTPHeaders,
     HTTPMessageDelegate,
     HTTPServerRequest,
@@ -17,35 +18,41 @@ from tornado.httputil import (
 from ..error import APIError, InvalidJSON, TooLarge, UnsupportedMediaType
 from .overload import Overload
 
+if TYPE_CHECKING:
+    from .application import Application
+
 # An attribute of the request. A `__dict__` here would take half a kilobyte of each call in flight.
 _BODY_ERROR = "body_error"
+_NO_HANDLER = HTTPMessageDelegate()
 
 
 class LimitedBody(HTTPMessageDelegate):
-    """A delegate before the handler's, which never sees a body that is too large or unreadable.
+    """A request on its way to its handler, which gets no body that is too large or unreadable.
 
     Such a body is read to its end and discarded piece by piece, because a client that still sends
     reads no answer. The handler raises the error that `body_error` returns. At the end of the body
     `overload` admits the request, or answers it in the handler's place.
     """
 
-    def __init__(
-        self,
-        handler: HTTPMessageDelegate,
-        request: HTTPServerRequest,
-        max_bytes: int,
-        overload: Overload,
-    ) -> None:
-        self._handler = handler
-        self._request = request
-        self._max_bytes = max_bytes
-        self._size = 0
+    _request: HTTPServerRequest
+    _handler = _NO_HANDLER
+    _size = 0
+    _gzip: Any = None
+
+    def __init__(self, app: Application, connection: HTTPConnection, overload: Overload) -> None:
+        self._app = app
+        self._connection = connection
         self._overload = overload
-        self._gzip: Any = None
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
+        self._request = HTTPServerRequest(
+            connection=self._connection,
+            start_line=cast(RequestStartLine, start_line),
+            headers=headers,
+        )
+        self._handler = self._app.find_handler(self._request)
         encoding = "identity"
         if headers.get_list("Content-Encoding"):
             encoding = headers.pop("Content-Encoding").lower() or encoding
@@ -70,8 +77,8 @@ class LimitedBody(HTTPMessageDelegate):
             self._refuse(InvalidJSON("The body is not valid gzip."))
             return None
         self._size += len(chunk)
-        if self._size > self._max_bytes:
-            self._refuse(TooLarge(self._max_bytes))
+        if self._size > self._app.max_body_bytes:
+            self._refuse(TooLarge(self._app.max_body_bytes))
             return None
         return self._handler.data_received(chunk)
 
@@ -88,8 +95,9 @@ class LimitedBody(HTTPMessageDelegate):
             raise
 
     def on_connection_close(self) -> None:
-        self._overload.admission.release(self._request)
-        self._handler.on_connection_close()
+        if self._handler is not _NO_HANDLER:  # its head was malformed
+            self._overload.admission.release(self._request)
+            self._handler.on_connection_close()
 
     def _refuse(self, error: APIError) -> None:
         setattr(self._request, _BODY_ERROR, error)
@@ -97,7 +105,7 @@ class LimitedBody(HTTPMessageDelegate):
     def _decompress(self, chunk: bytes) -> bytes:
         """Return at most one byte over the limit, however small the compressed chunk is."""
         parts = []
-        room = self._max_bytes + 1 - self._size
+        room = self._app.max_body_bytes + 1 - self._size
         while chunk and room > 0:
             if self._gzip.eof:  # RFC 1952, section 2.2: a gzip file is a series of members
                 self._gzip = _gunzip()

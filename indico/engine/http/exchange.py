@@ -18,7 +18,7 @@ from tornado.httputil import (
 from tornado.iostream import IOStream, StreamClosedError
 
 from .framing import Framing, serialize_head
-from .request_reader import Head
+from .request_parser import Head
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -29,29 +29,29 @@ _NO_DELEGATE = HTTPMessageDelegate()
 class Exchange(HTTPConnection):
     """Tornado's interface to a request that a `Connection` has read the head of."""
 
+    read_finished = False
+    written = False  # whether any byte of the answer is
     _framing: Framing  # of the answer, once its headers are written
+    _body_size = 0
+    _write_finished = False
+    _close_callback: Callable[[], None] | None = None
+    _switch = b""  # the head of an answer that changes the protocol
 
     def __init__(self, connection: Connection, head: Head) -> None:
         server = connection.server
         self.context = connection.context
         self.body_timeout = server.body_timeout
-        self.read_finished = False
-        self.written = False  # whether any byte of the answer is
         self._connection = connection
         self._head = head
         self._keep_alive = head.keep_alive
         self._max_body_size = server.max_body_size
-        self._body_size = 0
-        self._write_finished = False
-        self._close_callback: Callable[[], None] | None = None
-        self._switch = b""  # the head of an answer that changes the protocol
         self._delegate = server.app.start_request(connection, self)
 
     # What the connection calls.
 
     def begin(self) -> Awaitable[None] | None:
-        start_line, headers, _ = self._head
-        if int(headers.get("Content-Length", 0)) > self._max_body_size:
+        start_line, headers, _, length = self._head
+        if length > self._max_body_size:
             raise HTTPInputError("The body is too long")
         taken = self._delegate.headers_received(start_line, headers)
         # RFC 9110, section 10.1.1: an HTTP/1.0 client knows no interim answers.

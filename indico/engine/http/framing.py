@@ -11,6 +11,8 @@ class Framing:
     `left` is the number of bytes that are still to be written, None without a Content-Length.
     """
 
+    __slots__ = ("chunked", "left")
+
     def __init__(self, request: RequestStartLine, code: int, headers: HTTPHeaders) -> None:
         length = headers.get("Content-Length")
         bodiless = request.method == "HEAD" or code in (204, 304) or 100 <= code < 200

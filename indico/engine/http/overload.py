@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import NamedTuple, cast
 
 import orjson
@@ -89,10 +89,10 @@ class Overload:
         return serialize(request)
 
     def discard(
-        self, connection: HTTPConnection, start: Callable[[], HTTPMessageDelegate]
+        self, connection: HTTPConnection, request: HTTPMessageDelegate
     ) -> HTTPMessageDelegate:
-        """Return a delegate that refuses a request, and leaves `ALWAYS_ADMITTED` to `start()`."""
-        return _DiscardedRequest(self, connection, start)
+        """Return a delegate that refuses `request`, unless its path is `ALWAYS_ADMITTED`."""
+        return _DiscardedRequest(self, connection, request)
 
     def admit(self, request: HTTPServerRequest) -> bool:
         """Admit a request whose body is complete to its handler, or answer and release it."""
@@ -134,35 +134,34 @@ class _DiscardedRequest(HTTPMessageDelegate):
         self,
         overload: Overload,
         connection: HTTPConnection,
-        start: Callable[[], HTTPMessageDelegate],
+        request: HTTPMessageDelegate,
     ) -> None:
         self._overload = overload
         self._connection = connection
-        self._start = start
-        self._admitted: HTTPMessageDelegate | None = None
+        self._request = request
+        self._refused: Refused | None = None
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
         method, uri, _ = cast(RequestStartLine, start_line)
         if uri.partition("?")[0] in ALWAYS_ADMITTED:
-            self._admitted = self._start()
-            return self._admitted.headers_received(start_line, headers)
-        self._request = Refused(method, uri, request_id(headers))
+            return self._request.headers_received(start_line, headers)
+        self._refused = Refused(method, uri, request_id(headers))
         return None
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        return self._admitted.data_received(chunk) if self._admitted else None
+        return None if self._refused else self._request.data_received(chunk)
 
     def finish(self) -> None:
-        if self._admitted:
-            self._admitted.finish()
+        if self._refused:
+            self._overload.answer(self._connection, self._refused)
         else:
-            self._overload.answer(self._connection, self._request)
+            self._request.finish()
 
     def on_connection_close(self) -> None:
-        if self._admitted:
-            self._admitted.on_connection_close()
+        if not self._refused:
+            self._request.on_connection_close()
 
 
 def parse_simple(data: bytes) -> Refused | None:

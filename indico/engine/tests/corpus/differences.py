@@ -27,9 +27,6 @@ REASONS: dict[str, list[str]] = {
         "legal-chunk-size-extension-of-64-kib",
         "legal-last-chunk-extension",
     ],
-    "The trailer is refused once its line is whole; the client left before.": [
-        "truncated-chunks-trailer",
-    ],
     "Lines end with CRLF; Tornado will refuse the bare LF from 6.7 on.": [
         "field-bare-lf-lines",
         "field-bare-lf-lines-in-parts",

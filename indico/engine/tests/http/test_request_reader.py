@@ -6,7 +6,9 @@ import random
 from collections.abc import Iterable
 from unittest import TestCase
 
-from ...http.request_reader import Event, Head, Mark, RequestReader
+from ...http.chunks import MAX_SIZE_LINE_BYTES
+from ...http.request_parser import Event, Head, Mark
+from ...http.request_reader import RequestReader
 
 ECHO = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
 CHUNKS = (
@@ -90,3 +92,31 @@ class EventsTest(TestCase):
     def test_a_body_that_holds_the_end_of_chunks(self) -> None:
         told = read([CHUNKS])
         self.assertEqual(told[1:], [b"\n\r\n\nx", Mark.END])
+
+
+class ChunksTest(TestCase):
+    HEAD = CHUNKS[: CHUNKS.index(b"4\r\n")]
+    BODY = b"{}\r\n0\r\n\r\n"
+
+    def test_a_long_size_line(self) -> None:
+        room = MAX_SIZE_LINE_BYTES - len(b"2;\r\n")
+        for size, last in ((room, Mark.END), (room + 1, Mark.MALFORMED), (99_999, Mark.MALFORMED)):
+            stream = self.HEAD + b"2;" + b"x" * size + b"\r\n" + self.BODY
+            with self.subTest(size=size):
+                self.assertIs(read([stream])[-1], last)
+                halves = [stream[:9000], stream[9000:]]
+                self.assertEqual(read(halves), read([stream]))
+                single = [stream[i : i + 1] for i in range(len(stream))]
+                self.assertEqual(read(single), read([stream]))
+
+    def test_a_malformed_size_line(self) -> None:
+        for line in (b"x", b"", b"-1", b"2\n", b"2\r", b"1" + b"0" * 16):
+            with self.subTest(line=line):
+                stream = self.HEAD + line + b"\r\n" + self.BODY
+                self.assertIs(read([stream])[-1], Mark.MALFORMED)
+
+    def test_many_blank_lines_in_a_chunk(self) -> None:
+        """A reader that fed one blank line after the other took time by the square of them."""
+        blank = b"\n" * 100_000
+        stream = self.HEAD + b"%x\r\n%b\r\n0\r\n\r\n" % (len(blank), blank)
+        self.assertEqual(read([stream, ECHO])[1:3], [blank, Mark.END])
