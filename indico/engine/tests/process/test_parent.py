@@ -227,6 +227,8 @@ class Terminal:
 
 
 class WorkerTest(unittest.IsolatedAsyncioTestCase):
+    integration = True
+
     """A real worker, whose parent is the test."""
 
     async def test_it_gets_two_signals_itself(self) -> None:
