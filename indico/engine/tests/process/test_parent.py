@@ -227,9 +227,9 @@ class Terminal:
 
 
 class WorkerTest(unittest.IsolatedAsyncioTestCase):
-    integration = True
-
     """A real worker, whose parent is the test."""
+
+    integration = True
 
     async def test_it_gets_two_signals_itself(self) -> None:
         with (
