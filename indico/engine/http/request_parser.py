@@ -43,7 +43,7 @@ HEAD, BODY, CHUNKS = Expected
 
 
 class RequestParser:
-    """Appends to `events` the `Head` of a request, pieces of its body, and `END`.
+    """A parser that appends the `Head` of a request, pieces of its body and `END` to `events`.
 
     The next request begins where `expected` is `HEAD` again: the caller never feeds bytes of two
     requests together. Raises `HTTPInputError` for what is malformed.
