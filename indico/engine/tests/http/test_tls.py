@@ -11,11 +11,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from tornado.httpserver import HTTPServer
 from tornado.testing import gen_test
 from tornado.web import RequestHandler
 
+from ...http import server as http_server
 from ...http.server import FastHTTPServer
 from ..server_test import read_answer
 from .http_servers import HTTPServerTest, get, post_head
@@ -54,7 +56,7 @@ class EchoHandler(RequestHandler):
         self.write(self.request.body)
 
 
-class TLSTest(HTTPServerTest):
+class TLSServerTest(HTTPServerTest):
     settings = {"max_body_bytes": 1 << 30}  # noqa: RUF012
     routes = [(r"/", EchoHandler)]  # noqa: RUF012
 
@@ -79,6 +81,8 @@ class TLSTest(HTTPServerTest):
             self.assertEqual(answer, body)
         return headers
 
+
+class TLSTest(TLSServerTest):
     @gen_test(timeout=60)
     async def test_valid(self) -> None:
         headers = await self.answers(b"one", b"", b"three")
@@ -110,6 +114,23 @@ class TLSTest(HTTPServerTest):
         await self.answers(b"")
 
     @gen_test(timeout=60)
+    async def test_half_a_handshake(self) -> None:
+        for sent in (b"", bytes.fromhex("1603010200010001fc0303")):
+            _, writer = await self.connect()
+            writer.write(sent)
+            await self.answers(b"")
+            writer.close()
+        await self.answers(b"")
+
+
+class HandshakeTest(TLSServerTest):
+    def setUp(self) -> None:
+        patched = patch.object(http_server, "HANDSHAKE_SECONDS", 3)
+        patched.start()
+        self.addCleanup(patched.stop)
+        super().setUp()
+
+    @gen_test(timeout=60)
     async def test_handshakes_are_counted(self) -> None:
         server = self.http_server
         if not isinstance(server, FastHTTPServer):
@@ -122,12 +143,3 @@ class TLSTest(HTTPServerTest):
         writer.close()
         while server.handshakes:
             await asyncio.sleep(0.01)
-
-    @gen_test(timeout=60)
-    async def test_half_a_handshake(self) -> None:
-        for sent in (b"", bytes.fromhex("1603010200010001fc0303")):
-            _, writer = await self.connect()
-            writer.write(sent)
-            await self.answers(b"")
-            writer.close()
-        await self.answers(b"")
