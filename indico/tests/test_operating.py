@@ -18,6 +18,8 @@ ADA = {"email": "ada@example.com", "password": PASSWORD}
 
 
 class OperatingTest(ProcessTest):
+    seconds = 20
+
     def setUp(self) -> None:
         super().setUp()
         with socket.socket() as free:

@@ -60,6 +60,7 @@ class Launcher:
 
     def _start(self, binary: Path, port: int, options: tuple[str, ...]) -> subprocess.Popen[bytes]:
         arguments = [str(binary), "--dbpath", str(self._data), "--port", str(port)]
+        known = psutil.Process().children()
         try:
             full = self._log.exists() and self._log.stat().st_size > MAX_LOG_BYTES
             with self._log.open("wb" if full else "ab") as log:
@@ -75,6 +76,12 @@ class Launcher:
                 )
         except OSError as error:
             raise self.failure(f"can't be run ({error.strerror})") from None
+        except BaseException:  # a signal, which may have interrupted `Popen` after its fork
+            for child in psutil.Process().children():
+                if child not in known:
+                    child.kill()
+                    child.wait()
+            raise
 
     def _wait_until_it_listens(
         self, child: subprocess.Popen[bytes], port: int, deadline: float

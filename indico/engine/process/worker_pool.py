@@ -24,7 +24,7 @@ class WorkerPool:
     def __init__(self, starter: Starter) -> None:
         self._starter = starter
         self._workers: set[WorkerProcess] = set()  # without the workers that drain
-        self._alive: set[WorkerProcess] = set()
+        self._alive: dict[WorkerProcess, asyncio.Task[None]] = {}  # with the task that reaps it
 
     async def start(self, settings: ServerSettings) -> list[WorkerProcess]:
         """Return as many new workers as `processes` says, all of which serve.
@@ -55,7 +55,7 @@ class WorkerPool:
 
     def replace(self, started: Iterable[WorkerProcess], drain_seconds: float) -> None:
         """Keep `started` in place of the present workers, which drain."""
-        for worker in self._alive - self._workers.union(started):
+        for worker in self._alive.keys() - self._workers.union(started):
             worker.end(signal.SIGTERM)  # it had its time since the last replacement
         old, self._workers = self._workers, set()
         self.keep(started)
@@ -63,12 +63,13 @@ class WorkerPool:
 
     async def end(self, drain_seconds: float) -> None:
         """Let all workers drain; those that have died already are not replaced any more."""
-        await self._drain(self._alive | self._workers, signal.SIGTERM, drain_seconds)
+        await self._drain(self._alive.keys() | self._workers, signal.SIGTERM, drain_seconds)
 
     async def kill(self) -> None:
-        for worker in list(self._alive):
+        """End all workers at once, and wait until their metrics are added."""
+        for worker in self._alive:
             worker.end(signal.SIGKILL)
-        await asyncio.gather(*(worker.ended() for worker in self._alive))
+        await asyncio.gather(*self._alive.values())
 
     def pass_on(self, name: signal.Signals) -> None:
         """Send a signal to each worker that serves; others do not know its meaning yet."""
@@ -105,18 +106,17 @@ class WorkerPool:
 
     async def _start_one(self, workers: int) -> WorkerProcess:
         worker = await self._starter.start(workers)
-        self._alive.add(worker)
-        tasks.start(self._reap(worker))
+        self._alive[worker] = tasks.start(self._reap(worker))
         return worker
 
     async def _reap(self, worker: WorkerProcess) -> None:
         await worker.ended()
-        self._alive.discard(worker)
         pid, folder = worker.process.pid, self._starter.metrics_folder
         try:
             await asyncio.to_thread(forget_process, pid, folder)
         except OSError as error:
             LOGGER.error("the metrics of worker %s stay: %s", pid, error)
+        del self._alive[worker]
 
     async def _drain(
         self, workers: Iterable[WorkerProcess], how: signal.Signals, drain_seconds: float

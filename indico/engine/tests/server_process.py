@@ -12,6 +12,7 @@ import unittest
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -147,6 +148,16 @@ class ProcessTest(unittest.TestCase):
         server = self.server_class(*self.all_flags(*flags))
         self.addCleanup(server.__exit__)
         return server
+
+
+def children(pid: int, word: str) -> list[psutil.Process]:
+    """Return the children of process `pid` that live and have `word` in their command line."""
+    found = []
+    for child in psutil.Process(pid).children():
+        with suppress(psutil.NoSuchProcess):  # also of a zombie
+            if word in child.cmdline():
+                found.append(child)
+    return found
 
 
 def until(condition: Callable[[], Any], seconds: float = 30) -> None:

@@ -37,6 +37,8 @@ ANALYZE = program("systemd-analyze")
 class ServiceTest(ProcessTest):
     """Command of the unit, with its environment and its sockets."""
 
+    seconds = 10
+
     def setUp(self) -> None:
         super().setUp()
         self.listening = self.enterContext(socket.create_server(("127.0.0.1", 0)))

@@ -86,6 +86,7 @@ class CorpusTest(TestCase):
 
 class DifferenceTest(TestCase):
     integration = True
+    seconds = 9
     maxDiff = None
 
     def test_each_is_listed(self) -> None:

@@ -56,6 +56,8 @@ class EmbeddedTest(ProcessTest):
 
 
 class StartTest(EmbeddedTest):
+    seconds = 19
+
     def test_data_survives(self) -> None:
         """The port file is rubbish at first, and the log gets too long."""
         self.port_file.write_text("rubbish")

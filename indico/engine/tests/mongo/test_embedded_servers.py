@@ -14,6 +14,8 @@ REGISTER = {"email": "ada@example.com", "password": PASSWORD}
 
 
 class ServersTest(ProcessTest):
+    seconds = 15
+
     flags = ("--mongodb-timeout-seconds", "1")
 
     def test_three_servers_share_one_mongod(self) -> None:

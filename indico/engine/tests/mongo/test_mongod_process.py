@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from unittest import TestCase
 from unittest.mock import patch
 
@@ -33,6 +34,26 @@ class ProcessEndTest(TestCase):
         self.assertTrue(mongod_process.alive(process))
         child.kill()
         until(lambda: not mongod_process.alive(process))
+
+
+class StartTest(EmbeddedTest):
+    def test_a_signal_before_the_start_returns(self) -> None:
+        start = subprocess.Popen
+        started: list[subprocess.Popen[bytes]] = []
+
+        def interrupted(*arguments: Any, **options: Any) -> None:
+            started.append(start(*arguments, **options))
+            self.addCleanup(started[0].wait)
+            self.addCleanup(started[0].kill)
+            raise KeyboardInterrupt
+
+        binary = self.program("exec sleep 60")
+        with (
+            patch.object(subprocess, "Popen", interrupted),
+            self.assertRaises(KeyboardInterrupt),
+        ):
+            self.make(binary).start()
+        self.assertIsNotNone(started[0].poll())
 
 
 class BinaryTest(EmbeddedTest):

@@ -28,6 +28,8 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
 class OutageTest(ProcessTest):
     """Servers of one MongoDB, which is killed or frozen."""
 
+    seconds = 17
+
     def setUp(self) -> None:
         super().setUp()
         self.embedded = Embedded(self.folder, None, lambda line: None)

@@ -22,6 +22,8 @@ from .round_trip_test import eventually
 
 
 class SuperviseTest(ProcessTest, IsolatedAsyncioTestCase):
+    seconds = 9
+
     async def asyncSetUp(self) -> None:
         self.enterContext(patch.object(supervision, "LOOK_SECONDS", 0.01))
         self.enterContext(patch.object(embedded_module, "CLIENT_SECONDS", 0.3))

@@ -86,6 +86,8 @@ class DaemonTest(ProcessTest):
 
 
 class LifeTest(DaemonTest):
+    seconds = 11
+
     def test_from_start_to_stop(self) -> None:
         process = self.start_daemon()
         pid = process.pid
@@ -244,6 +246,8 @@ class WaitTest(DaemonTest):
 
 
 class ReplaceTest(DaemonTest):
+    seconds = 10
+
     def test_it_replaces_the_first(self) -> None:
         first = self.start_daemon("--replace")  # there is none to replace
         second = self.start_daemon("--replace")

@@ -22,7 +22,7 @@ from ...process.listening import Sockets
 from ...process.worker_process import Starter, WorkerProcess
 from ..load import Load, Request
 from ..sample.server import PROGRAM
-from ..server_process import ENGINE, ROOT, ProcessTest, ServerProcess, until
+from ..server_process import ENGINE, ROOT, ProcessTest, ServerProcess, children, until
 from ..server_test import PASSWORD, mongodb_uri, read_answer
 from .in_process import run_main
 from .test_command import SLEEP, program
@@ -36,11 +36,7 @@ class WorkersTest(ProcessTest):
 
     def workers(self, server: ServerProcess) -> list[psutil.Process]:
         """Return the workers that live."""
-        return [
-            child
-            for child in psutil.Process(server.process.pid).children()
-            if f"{ENGINE}.process.worker" in child.cmdline()
-        ]
+        return children(server.process.pid, f"{ENGINE}.process.worker")
 
     def hold(self, server: ServerProcess, worker: psutil.Process | None = None) -> socket.socket:
         """Send a request without the end of its body; to `worker`, if that is given."""
@@ -66,6 +62,8 @@ class WorkersTest(ProcessTest):
 
 
 class ServeTest(WorkersTest):
+    seconds = 11
+
     def test_as_many_as_was_said_until_a_ctrl_c(self) -> None:
         server = self.serve("--processes", "2")
         self.assertIn(f"(process {server.process.pid}, 2 workers)", server.printed())
@@ -129,6 +127,8 @@ class ServeTest(WorkersTest):
 
 class EmbeddedTest(WorkersTest):
     """The embedded MongoDB, which belongs to the parent."""
+
+    seconds = 10
 
     def test_from_its_start_to_its_end(self) -> None:
         good = f'exec "{find_binary(None)}" "$@"'
@@ -265,6 +265,8 @@ class WorkerTest(unittest.IsolatedAsyncioTestCase):
 
 
 class ReloadTest(WorkersTest):
+    seconds = 9
+
     def test_no_request_is_lost(self) -> None:
         server = self.serve("--processes", "1", "--drain-seconds", "30")
         slow = self.hold(server)

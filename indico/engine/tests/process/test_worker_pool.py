@@ -1,7 +1,7 @@
 """A parent in the test's own process, with small programs in place of workers.
 
-Such a program starts in a fiftieth of a second. A file says how it behaves, and another one
-has the signals that the programs got.
+Such a program starts in a fiftieth of a second. A file says how it behaves. Another file has
+what the programs noted: that they serve, and the signals that they got.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import unittest
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -33,15 +33,18 @@ from ...process.worker_process import Starter, count
 from ...settings import ServerSettings
 from ..sample.app import Settings
 from ..sample.server import PROGRAM
+from ..server_process import children
 
 DELAY = 0.05
 WORKER = """
 import os, signal, sys, time
 channel, file = int(sys.argv[1]), sys.argv[2]
 how = open(file).read()
+def note(what):
+    with open(file + ".notes", "a") as notes:
+        print(os.getpid(), what, file=notes, flush=True)
 def got(number, _):
-    with open(file + ".signals", "a") as signals:
-        print(os.getpid(), signal.Signals(number).name, file=signals, flush=True)
+    note(signal.Signals(number).name)
     if how != "busy":
         os._exit(0)
 for number in (signal.SIGTERM, signal.SIGHUP):
@@ -50,6 +53,7 @@ if how == "die":
     sys.exit(3)
 if how != "mute":
     os.write(channel, b"1")
+    note("serves")
 while how != "busy" or os.path.exists(file):
     time.sleep(0.01)
 """
@@ -125,21 +129,19 @@ class PoolTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(self.workers(), [])
 
     def workers(self) -> list[psutil.Process]:
-        found = []
-        for child in psutil.Process().children():
-            with suppress(psutil.NoSuchProcess):
-                if str(self.how) in child.cmdline():
-                    found.append(child)
-        return found
+        return children(os.getpid(), str(self.how))
 
     def logged(self, text: str) -> int:
         return sum(text in line for line in self.logs)
 
-    def signals(self, worker: psutil.Process) -> list[str]:
-        """Return the names of the signals that a worker got, and told of."""
-        file = Path(f"{self.how}.signals")
+    def notes(self, worker: psutil.Process) -> list[str]:
+        """Return `serves` and the names of signals, as the worker noted them."""
+        file = Path(f"{self.how}.notes")
         lines = file.read_text().splitlines() if file.exists() else []
         return [line.split()[1] for line in lines if line.startswith(f"{worker.pid} ")]
+
+    def signals(self, worker: psutil.Process) -> list[str]:
+        return [note for note in self.notes(worker) if note != "serves"]
 
     @contextmanager
     def no_files(self) -> Iterator[None]:
@@ -167,8 +169,9 @@ class DeathTest(PoolTest):
         await until(lambda: self.logged(f"worker {first.pid} ended by signal 9; another one"))
         self.assertEqual(self.logged(f"starts in {DELAY:g} s"), 1)
         await until(lambda: len(self.workers()) == 2)
-        self.how.write_text("die")  # and so one that never serves
         (second,) = set(self.workers()) - {other}
+        await until(lambda: self.notes(second) == ["serves"])
+        self.how.write_text("die")  # and so one that never serves
         second.kill()
         await until(lambda: self.logged("by signal 9; another one") == 2)
         self.assertEqual(self.logged(f"starts in {2 * DELAY:g} s"), 1)
