@@ -17,6 +17,7 @@ from typing import Any
 from unittest import TestCase
 
 import indico.routes.user
+from indico.engine.tests.environment import UNMEASURED
 from indico.tests.server_process import ROOT, ProcessTest, ServerProcess
 from indico.tests.server_test import mongodb_uri
 
@@ -123,7 +124,12 @@ class NewResourceTest(TestCase):
 
     def run_python(self, *arguments: str) -> str:
         done = subprocess.run(
-            [sys.executable, *arguments], cwd=self.root, capture_output=True, text=True, check=False
+            [sys.executable, *arguments],
+            cwd=self.root,
+            env=UNMEASURED,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout + done.stderr

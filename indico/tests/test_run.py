@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from unittest import TestCase
 
+from indico.engine.tests.environment import UNMEASURED
 from indico.tests.server_process import ROOT
 
 SERVER = """
@@ -44,6 +45,7 @@ def run_task(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "run.py", *arguments],
         cwd=folder,
+        env=UNMEASURED,
         capture_output=True,
         text=True,
         check=False,

@@ -7,6 +7,7 @@ import sys
 from unittest import TestCase
 
 from indico.engine.tests import runner
+from indico.engine.tests.environment import UNMEASURED
 from indico.tests.server_process import ROOT
 
 
@@ -14,6 +15,7 @@ def start_runner(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", runner.__name__, *arguments],
         cwd=ROOT,
+        env=UNMEASURED,
         capture_output=True,
         text=True,
         check=False,

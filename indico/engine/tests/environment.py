@@ -16,5 +16,8 @@ PREFIX = str(Settings.model_config["env_prefix"])
 for _name in [name for name in os.environ if name.startswith(PREFIX)]:
     del os.environ[_name]
 
+# The environment for programs that no coverage is measured of: they start in half the time.
+UNMEASURED = {name: os.environ[name] for name in os.environ if name != "COVERAGE_PROCESS_CONFIG"}
+
 # A server that a test starts as a process opens no database but a test's.
 os.environ[f"{PREFIX}MONGODB_DATABASE"] = "test_process"

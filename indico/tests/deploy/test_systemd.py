@@ -56,7 +56,7 @@ class ServiceTest(ProcessTest):
     def start_service(self) -> subprocess.Popen[bytes]:
         (command,) = re.findall(r"ExecStart=\S+ (.*)", SERVICE)
         self.assertIn("--processes 0", command)  # a worker a core
-        command = command.replace("--processes 0", "--processes 2").replace("%d", str(self.folder))
+        command = command.replace("--processes 0", "--processes 1").replace("%d", str(self.folder))
         environment = dict(pair.split("=") for pair in re.findall(r"\w+=\S+", self.environment()))
         process = subprocess.Popen(
             [sys.executable, "-c", LAUNCHER, str(self.listening.fileno()), *command.split()],
