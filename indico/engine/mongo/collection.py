@@ -9,7 +9,7 @@ from pymongo import IndexModel, ReturnDocument
 
 from .batched import UNBATCHED, Batched
 from .documents import decode, documents_of, encode, is_key
-from .driver import Database, Document, Key, ObjectId, mongodb
+from .driver import Document, Key, ObjectId, mongodb
 from .operation import guard, observed
 
 DocumentId = Key
@@ -40,12 +40,6 @@ class Collection:
         self.indexes = indexes
         self._unique = {"_id"}.union(*map(_unique_field, indexes))
         Collection.declared.append(self)
-
-    async def make_indexes(self, database: Database = mongodb) -> None:
-        """Make the indexes that don't exist yet."""
-        if self.indexes:
-            make = database[self.name].create_indexes
-            await guard(lambda: make(list(self.indexes)), database.timeout_seconds)
 
     @observed
     async def find_by_id(self, id: DocumentId) -> Document | None:

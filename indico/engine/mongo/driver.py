@@ -97,9 +97,9 @@ class Database:
         await _close(client)
 
     async def aggregate(
-        self, collection: str, pipeline: Sequence[Mapping[str, Any]]
+        self, collection: str, pipeline: Sequence[Mapping[str, Any]], **options: Any
     ) -> list[Document]:
-        cursor = self[collection].aggregate(pipeline)
+        cursor = self[collection].aggregate(pipeline, **options)
         opened = await cursor if inspect.isawaitable(cursor) else cursor
         documents: list[Document] = await opened.to_list(None)
         return documents

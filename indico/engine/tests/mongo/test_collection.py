@@ -25,6 +25,7 @@ from ...error import APIError, Conflict, ServerError, Unavailable
 from ...mongo.clock import now
 from ...mongo.collection import Collection
 from ...mongo.driver import ObjectId, mongodb
+from ...mongo.indexes import make_indexes
 from ...mongo.operation import guard
 from ..server_test import ServerTest
 
@@ -34,7 +35,7 @@ class CollectionTest(ServerTest):
         super().setUp()
         self.things = Collection("things", IndexModel("key", unique=True))
         Collection.declared.remove(self.things)
-        self.run_async(self.things.make_indexes())
+        self.run_async(make_indexes(self.things, mongodb))
 
     @gen_test
     async def test_life_of_a_document(self) -> None:
@@ -55,7 +56,7 @@ class CollectionTest(ServerTest):
     async def test_without_indexes(self) -> None:
         bare = Collection("bare")
         Collection.declared.remove(bare)
-        await bare.make_indexes()
+        await make_indexes(bare, mongodb)
         self.assertNotIn("bare", await mongodb.list_collection_names())
 
     @gen_test
