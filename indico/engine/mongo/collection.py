@@ -27,7 +27,9 @@ class Collection:
     Concurrent inserts share round trips. So do updates by `_id`, and finds by `_id` or another
     unique field: see docs/performance.md.
 
-        NOTES = Collection("notes", IndexModel("user_id"))
+    `owner` is the field with the id of the person to whom a document belongs, if there is one.
+
+        NOTES = Collection("notes", IndexModel("user_id"), owner="user_id")
 
         async def create(user_id, text):
             return await NOTES.insert({"user_id": user_id, "text": text})
@@ -35,9 +37,10 @@ class Collection:
 
     declared: ClassVar[list[Collection]] = []
 
-    def __init__(self, name: str, *indexes: IndexModel) -> None:
+    def __init__(self, name: str, *indexes: IndexModel, owner: str | None = None) -> None:
         self.name = name
         self.indexes = indexes
+        self.owner = owner
         self._unique = {"_id"}.union(*map(_unique_field, indexes))
         Collection.declared.append(self)
 
