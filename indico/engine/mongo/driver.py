@@ -19,6 +19,7 @@ from pymongo import AsyncMongoClient
 from ..error import Unavailable
 from ..log import LOGGER
 from . import pymongo_patch  # noqa: F401 - the import fixes PyMongo
+from .codecs import TYPES
 from .pool_metrics import PoolListener
 
 Driver = Literal["motor", "pymongo"]
@@ -73,6 +74,7 @@ class Database:
             uri,
             appname=f"{application} {os.getpid()}",
             tz_aware=True,
+            type_registry=TYPES,
             w="majority",
             journal=True,
             timeoutMS=int(timeout_seconds * 1000),
