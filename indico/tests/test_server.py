@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import urllib.error
-import urllib.request
-
 from indico.tests.server_process import ProcessTest
 from indico.tests.server_test import PASSWORD, mongodb_uri
 
@@ -27,22 +23,3 @@ class LogTest(ProcessTest):
         self.assertEqual(text.count("POST /"), 5, text)
         for secret in (PASSWORD, "secret", token, "argon2"):
             self.assertNotIn(secret, text)
-
-
-class AddressBookTest(ProcessTest):
-    """The server of the tutorial."""
-
-    def test_the_settings_file(self) -> None:
-        flags = ("--config", "configs/addressbook-local.yaml", "--debug")
-        server = self.serve(
-            *flags, "--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_local"
-        )
-        self.assertIn("Address Book listens on", server.printed())
-        request = urllib.request.Request(f"http://127.0.0.1:{server.port}/addresses", b"{")
-        with self.assertRaises(urllib.error.HTTPError) as raised:
-            urllib.request.urlopen(request)
-        with raised.exception as answer:
-            body = json.load(answer)
-        self.assertEqual((body["code"], body["message"]), (400, "Invalid JSON body"))
-        self.assertTrue(body["trace"][0].startswith("Traceback"))
-        self.assertEqual(server.stop(), 0)
