@@ -34,14 +34,11 @@ def delete_definition(text: str, name: str) -> str:
     lines = text.splitlines(True)
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef) and node.name == name:
-            first = min(each.lineno for each in [node, *node.decorator_list])
+            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+            del lines[first - 1 : node.end_lineno]
         elif isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == name:
-            first = node.lineno
-        else:
-            continue
-        del lines[first - 1 : node.end_lineno]
-        return "".join(lines).rstrip() + "\n"
-    return text
+            del lines[node.lineno - 1 : node.end_lineno]
+    return "".join(lines).rstrip() + "\n"
 
 
 def delete_section(text: str, title: str) -> str:
