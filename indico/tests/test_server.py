@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from pymongo import MongoClient
+
+from indico.engine.tests.server_test import test_database
 from indico.tests.server_process import ProcessTest
 from indico.tests.server_test import PASSWORD, mongodb_uri
 
@@ -23,3 +28,23 @@ class LogTest(ProcessTest):
         self.assertEqual(text.count("POST /"), 5, text)
         for secret in (PASSWORD, "secret", token, "argon2"):
             self.assertNotIn(secret, text)
+
+
+class IndexTest(ProcessTest):
+    """The indexes that a server makes at its start, of all collections that its app imports."""
+
+    def test_documents_contradict_one(self) -> None:
+        client: MongoClient[dict[str, Any]] = MongoClient(mongodb_uri())
+        self.addCleanup(client.close)
+        users = client[test_database(self)].users
+        self.addCleanup(client.drop_database, users.database)
+        flags = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", users.database.name)
+        users.insert_many([{"email_key": "ada@example.com"}, {"email_key": "ada@example.com"}])
+        refused = self.start(*flags)
+        self.assertEqual(refused.wait(), 1, refused.printed())
+        (line,) = refused.printed().splitlines()
+        self.assertIn("The unique index email_key_1 of users can't be made", line)
+        self.assertIn("the same email_key: 'ada@example.com'", line)
+        users.delete_one({})
+        self.serve(*flags)
+        self.assertIn("email_key_1", users.index_information())

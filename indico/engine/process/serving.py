@@ -56,8 +56,9 @@ async def _serve(
     certificate = listening.tls(settings)
     metrics.identify(program.version)
     _start_tracing(program, settings)
-    background = await _open_mongodb(settings, origin)
+    # The app is made first: its import declares the collections whose indexes are made next.
     servers = HTTPServers(program, settings, certificate)
+    background = await _open_mongodb(settings, origin)
     servers.listen(sockets)
     background.append(asyncio.create_task(sampling.watch(servers.in_flight)))
     ready()
