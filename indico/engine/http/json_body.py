@@ -13,6 +13,7 @@ import orjson
 from ..error import MAX_DETAILS, InvalidArgument, InvalidJSON, WrongFieldType, short
 from ..validation import INT_TOO_LONG, MAX_DEPTH, fits_64_bits
 
+_FORM = re.compile(rb"[\w.%+-]+=")
 _LONG_NUMBER = re.compile(rb"\d{19}")
 
 
@@ -25,7 +26,8 @@ def parse_object(body: bytes) -> dict[str, Any]:
     try:
         value = orjson.loads(body or b"{}")
     except orjson.JSONDecodeError as error:
-        raise InvalidJSON(f"The body is not JSON: {error}.") from None
+        form = " It looks like a form: send a JSON object." if _FORM.match(body) else ""
+        raise InvalidJSON(f"The body is not JSON: {error}.{form}") from None
     if not isinstance(value, dict):
         raise InvalidJSON("The body must be a JSON object: {...}.")
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _too_deep(value):

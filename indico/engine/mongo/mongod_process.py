@@ -17,6 +17,7 @@ from ..error import StartError
 
 STOP_SECONDS = 30
 MAX_LOG_BYTES = 10 << 20
+_BAD_CPU_TYPE = 86  # errno of macOS: EBADARCH
 _ADDRESS_IN_USE = 48  # exit codes of mongod
 _FOLDER_IN_USE = 100
 _OPTIONS = (
@@ -75,7 +76,9 @@ class Launcher:
                     creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 )
         except OSError as error:
-            raise self.failure(f"can't be run ({error.strerror})") from None
+            rosetta = "; the mongod of the wheel needs softwareupdate --install-rosetta"
+            why = f"{error.strerror}{rosetta if error.errno == _BAD_CPU_TYPE else ''}"
+            raise self.failure(f"can't be run ({why})") from None
         except BaseException:  # a signal, which may have interrupted `Popen` after its fork
             for child in psutil.Process().children():
                 if child not in known:

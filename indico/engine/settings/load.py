@@ -139,4 +139,6 @@ def _line(kind: Kind, problem: dict[str, Any]) -> str:
     secret = "SecretStr" in str(field.annotation)
     value = "the value" if secret else repr(problem["input"])
     why = problem["msg"].removeprefix("Value error, ")
+    if secret and problem["type"] == "too_short":  # pydantic speaks of items
+        why = f"it has fewer than {problem['ctx']['min_length']} characters"
     return f"{name}: {value} is not allowed: {why} ({field.description})"

@@ -140,6 +140,11 @@ class LoadTest(ConfigTest):
         self.assertTrue(line.startswith("mongodb_uri: the value is not allowed"), line)
         self.assertNotIn("hunter2", line)
 
+    def test_a_short_secret(self) -> None:
+        line = self.refusal("--secret-key", "hunter2")
+        start = "secret_key: the value is not allowed: it has fewer than 16 characters ("
+        self.assertTrue(line.startswith(start), line)
+
     def test_help(self) -> None:
         out = io.StringIO()
         with contextlib.redirect_stdout(out), self.assertRaises(SystemExit) as left:

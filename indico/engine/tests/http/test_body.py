@@ -60,6 +60,14 @@ class JSONTest(ServerTest):
                 self.error(self.post("/auth/register", body), 400, "malformed")
         self.assertEqual(self.stored("sample_users"), [])
 
+    def test_a_form(self) -> None:
+        for body in (b"email=ada%40example.com&password=x", b"a+b=1", b"a="):
+            answer = self.post("/system/echo", body)
+            self.error(answer, 400, "malformed")
+            self.assertIn(b"It looks like a form: send a JSON object.", answer.body)
+        for body in (b"a", b"=a", b'{"a"=1}', b"[a=1]"):
+            self.assertNotIn(b"looks like", self.post("/system/echo", body).body)
+
     def test_deepest(self) -> None:
         for body in (nested(MAX_DEPTH), json.dumps({"a": [[]] * 1000}).encode()):
             self.assertEqual(self.data(self.post("/system/echo", body)), json.loads(body))

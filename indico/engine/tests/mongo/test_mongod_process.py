@@ -55,6 +55,14 @@ class StartTest(EmbeddedTest):
             self.make(binary).start()
         self.assertIsNotNone(started[0].poll())
 
+    def test_apple_silicon_without_rosetta(self) -> None:
+        error = OSError(86, "Bad CPU type in executable")
+        with (
+            patch.object(subprocess, "Popen", side_effect=error),
+            self.assertRaisesRegex(StartError, "Bad CPU .*softwareupdate --install-rosetta"),
+        ):
+            self.make(self.program("")).start()
+
 
 class BinaryTest(EmbeddedTest):
     def test_setting(self) -> None:
