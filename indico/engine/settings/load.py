@@ -28,11 +28,13 @@ def load(
     """Return settings of `kind` from the flags in `argv`, the environment and a file.
 
     `--help` names `program`, and shows the flags of `others` too. Raises `SettingsError` for wrong
-    values. Raises `SystemExit`, as argparse does, for `--help` and for an unknown flag.
+    values. Raises `SystemExit`, as argparse does, for `--help` and for an unknown flag. A `kind`
+    with `extra="ignore"` ignores unknown flags and unknown lines of the file.
     """
     parser = _parser(kind, others, program)
     known, unknown = parser.parse_known_args(argv)
-    if unknown:  # argparse itself would show them whole, and they may hold passwords
+    if unknown and kind.model_config["extra"] == "forbid":
+        # argparse itself would show them whole, and they may hold passwords.
         names = " ".join(word.split("=")[0] for word in unknown if word.startswith("-"))
         parser.error(f"there is no such flag: {names or 'a word that belongs to no flag'}")
     flags = {name: value for name, value in vars(known).items() if name in kind.model_fields}

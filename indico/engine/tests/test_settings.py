@@ -15,6 +15,7 @@ from pydantic import SecretStr, ValidationError
 from ..settings import ServerSettings, SettingsError, env_name, shown_default
 from ..settings import load as load_settings
 from .sample.app import Settings
+from .sample.server import PROGRAM
 
 URI = "mongodb://ada:hunter2@db.example.com/"
 SECRET = "a secret of our own"
@@ -227,6 +228,11 @@ class NameTest(TestCase):
 
         self.assertEqual(self.names(Acme), ("acme", "The Acme", "acme"))
         self.assertEqual(self.names(Stall), ("stall", "The Acme", "stall"))
+
+    def test_another_prefix_than_the_program_says(self) -> None:
+        self.assertIs(PROGRAM.settings_class(), Settings)
+        with self.assertRaisesRegex(ValueError, "SAMPLE_.*'ACME_': write the same in both"):
+            PROGRAM._replace(env_prefix="ACME_").settings_class()
 
     def test_no_prefix(self) -> None:
         class Bare(ServerSettings):
