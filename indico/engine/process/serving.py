@@ -17,7 +17,7 @@ from ..mongo.supervision import supervise
 from ..program import Program
 from ..settings import ServerSettings
 from ..telemetry import metrics, sampling, tracing
-from . import OBJECTS_PER_COLLECTION, autoreload, listening, signals
+from . import OBJECTS_PER_COLLECTION, listening, signals
 from .http_servers import HTTPServers
 from .listening import Sockets
 from .signals import Stop
@@ -62,8 +62,6 @@ async def _serve(
     background.append(asyncio.create_task(sampling.watch(servers.in_flight)))
     ready()
     _settle()
-    if settings.debug and parent is None:  # a worker is replaced at SIGHUP
-        autoreload.start(program.package)
     await stop.asked.wait()
     await servers.stop(stop)
     for task in background:
