@@ -23,6 +23,8 @@ def main(program: Program, argv: Sequence[str]) -> int:
             return _act(command.action, program, flags, commands)
         settings = config.load(program.settings_class(), flags, commands, program=program.command)
         log.configure(settings.log_format, settings.log_level, settings.service_name)
+        for problem in config.unknown_variables(settings):
+            log.LOGGER.warning("%s", problem)
         signals.exit_on_stop()
         from .launch import launch  # --stop and the like need half of the time without it
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 from unittest import TestCase
+from unittest.mock import patch
 
 from ...process.greeting import say
 from ..sample.server import PROGRAM
@@ -110,6 +112,12 @@ class RefusalTest(ProcessTest):
         self.assertEqual(len(text.splitlines()), 1)
         self.assertIn("MongoDB does not answer", text)
         self.assertNotIn("hunter2", text)
+
+    def test_a_variable_that_is_no_setting(self) -> None:
+        said = "WARNING SAMPLE_PROT is no setting; did you mean SAMPLE_PORT?"
+        binary = program(self.folder, "exit 1")
+        with patch.dict(os.environ, {"SAMPLE_PROT": "1"}):
+            self.assertIn(said, self.refusal(1, "--mongod-binary", str(binary)))
 
     def test_wrong_settings(self) -> None:
         text = self.refusal(2, "--log-format", "xml", "--drain-seconds", "x")
