@@ -11,7 +11,7 @@ from functools import partial
 
 from .. import offload
 from ..error import StartError
-from ..mongo.connection import connect, disconnect
+from ..mongo.connection import NoAnswer, connect, disconnect
 from ..mongo.embedded import Embedded
 from ..mongo.supervision import supervise
 from ..program import Program
@@ -103,13 +103,18 @@ async def _open_mongodb(
 
 
 async def _connect(settings: ServerSettings, origin: Embedded | str) -> None:
-    await connect(
-        origin.uri if isinstance(origin, Embedded) else origin,
-        settings.mongodb_database,
-        settings.mongodb_driver,
-        settings.mongodb_timeout_seconds,
-        settings.max_batches_in_flight,
-    )
+    try:
+        await connect(
+            origin.uri if isinstance(origin, Embedded) else origin,
+            settings.mongodb_database,
+            settings.mongodb_driver,
+            settings.mongodb_timeout_seconds,
+            settings.max_batches_in_flight,
+        )
+    except NoAnswer as error:
+        if settings.mongodb_uri is None or settings.environment == "production":
+            raise
+        raise StartError(f"{error} Or unset mongodb_uri to use an embedded MongoDB.") from None
 
 
 def _settle() -> None:

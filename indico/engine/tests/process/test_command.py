@@ -108,10 +108,16 @@ class RefusalTest(ProcessTest):
 
     def test_mongodb_is_not_there(self) -> None:
         uri = "mongodb://ada:hunter2@127.0.0.1:1/"
-        text = self.refusal(1, "--mongodb-uri", uri, "--mongodb-timeout-seconds", "0.2")
+        flags = ("--mongodb-uri", uri, "--mongodb-timeout-seconds", "0.2")
+        text = self.refusal(1, *flags)
         self.assertEqual(len(text.splitlines()), 1)
         self.assertIn("MongoDB does not answer", text)
+        self.assertIn("Or unset mongodb_uri to use an embedded MongoDB.", text)
         self.assertNotIn("hunter2", text)
+        production = ("--environment", "production", "--secret-key", "a secret of our own")
+        text = self.refusal(1, *flags, *production)
+        self.assertIn("MongoDB does not answer", text)
+        self.assertNotIn("embedded", text)
 
     def test_a_variable_that_is_no_setting(self) -> None:
         said = "WARNING SAMPLE_PROT is no setting; did you mean SAMPLE_PORT?"
