@@ -31,17 +31,19 @@ def launch(program: Program, settings: ServerSettings, flags: Sequence[str], rep
     if settings.has_parent:
         _launch_parent(program, settings, flags, replace)
     else:
-        _launch_one(program, settings)
+        _launch_one(program, settings, flags)
 
 
-def _launch_one(program: Program, settings: ServerSettings) -> None:
-    from . import serving  # a parent needs less time and memory without it
+def _launch_one(program: Program, settings: ServerSettings, flags: Sequence[str]) -> None:
+    from . import autoreload, serving  # a parent needs less time and memory without them
 
     sockets = listening.open_sockets(settings)
     offload.configure(settings.offload_processes, settings.offload_queue)
     with _embedded_mongodb(settings) as embedded:
 
         def ready() -> None:
+            if settings.debug:  # workers are replaced at SIGHUP instead
+                autoreload.start(program, flags)
             greet(program, settings, sockets, embedded_folder=embedded and embedded.folder)
             _serves(program, settings, sockets)
 

@@ -26,7 +26,7 @@ Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 
 
 class ServerSettings(ProjectSettings):
-    """Settings of every server. A flag beats the environment, which beats the file.
+    """Settings of every server. A flag beats the environment, which beats the files.
 
     A project's own class names the prefix of its environment variables:
 
@@ -38,6 +38,9 @@ class ServerSettings(ProjectSettings):
 
     environment: Literal["development", "production"] = Field(
         "development", description="production refuses what is only fit for development"
+    )
+    env_file: Path = Field(
+        Path(".env"), description="file of environment variables, which production does not read"
     )
     service_name: str = Field(
         ProjectName("server"),

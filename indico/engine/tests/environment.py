@@ -19,5 +19,7 @@ for _name in [name for name in os.environ if name.startswith(PREFIX)]:
 # The environment for programs that no coverage is measured of: they start in half the time.
 UNMEASURED = {name: os.environ[name] for name in os.environ if name != "COVERAGE_PROCESS_CONFIG"}
 
+os.environ[f"{PREFIX}ENV_FILE"] = os.devnull  # also of the servers that a test starts
+
 # A server that a test starts as a process opens no database but a test's.
 os.environ[f"{PREFIX}MONGODB_DATABASE"] = "test_process"
