@@ -20,6 +20,7 @@ ADDRESSES = Collection(
     "addresses",
     IndexModel([("book", 1), ("_id", 1), ("version", 1)]),
     IndexModel([("book", 1), ("name_key", 1), ("_id", 1)]),
+    owner="book",
 )
 
 # A search compares at most this many characters, because folding takes quadratic time.
@@ -32,7 +33,6 @@ Entry = dict[str, Any]
 # The last address of a page, as `name_key` and hex id; the next page begins after this address.
 Position = tuple[str, str]
 
-_DELETED_AT_ONCE = 10_000
 _VERSION = re.compile(r"[0-7][0-9a-f]{15}")  # 63 bits, because MongoDB's integers are signed
 _LAST_CHARACTER = "\U0010ffff"
 
@@ -77,12 +77,6 @@ async def replace(
 async def delete(book: Book, address_id: ObjectId, versions: Several[str] | None = None) -> bool:
     """Delete an address; return False if nothing matched, with `versions` as in `replace`."""
     return await ADDRESSES.delete(_query(book, address_id, versions)) == 1
-
-
-async def delete_book(book: Book) -> None:
-    """Delete all addresses of a book, in pieces, because one operation would time out."""
-    while ids := await ADDRESSES.find_ids({"book": book}, _DELETED_AT_ONCE):
-        await ADDRESSES.delete({"_id": {"$in": ids}})
 
 
 async def find(book: Book, after: ObjectId | None, limit: int) -> list[Address]:

@@ -6,17 +6,15 @@ import traceback
 from types import TracebackType
 from typing import Any
 
-import orjson
-from pydantic import BaseModel
 from tornado.httputil import HTTPHeaders
 
 from ..error import APIError, AuthError
 from ..log import LOGGER
-from ..mongo.driver import ObjectId
 from .action import LookUp, refuse_unread
 from .body import body_error
 from .errors import as_api_error, render_error
 from .headers import date
+from .json_answer import dumps
 from .json_body import parse_object
 from .lifecycle import LifecycleHandler
 from .route_names import UNKNOWN
@@ -129,16 +127,3 @@ class JSONHandler(LifecycleHandler):
 
     def compute_etag(self) -> str | None:
         return None
-
-
-def dumps(value: Any) -> bytes:
-    """Return JSON; ObjectIds, times and pydantic models are allowed in `value`."""
-    return orjson.dumps(value, default=_encodable, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
-
-
-def _encodable(value: Any) -> Any:
-    if isinstance(value, ObjectId):
-        return str(value)
-    if isinstance(value, BaseModel):
-        return value.model_dump()
-    raise TypeError(f"{type(value).__name__} is not JSON")

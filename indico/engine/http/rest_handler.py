@@ -13,7 +13,8 @@ from tornado.web import GZipContentEncoding, RequestHandler
 from ..error import APIError, InvalidJSON, PreconditionFailed, RouteNotFound
 from .action import record_of
 from .errors import render_for_both, render_rest_error
-from .json_handler import JSONHandler, dumps
+from .json_answer import dumps
+from .json_handler import JSONHandler
 from .route_names import UNKNOWN
 
 _METHODS = ("get", "post", "put", "patch", "delete")

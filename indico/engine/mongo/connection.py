@@ -12,6 +12,7 @@ from pymongo.errors import ConfigurationError, InvalidURI, NotPrimaryError
 from ..error import ServerError, StartError, Unavailable
 from .collection import Collection
 from .driver import Database, Driver, mongodb
+from .indexes import make_indexes
 from .operation import guard
 
 
@@ -28,12 +29,13 @@ async def connect(
 ) -> None:
     """Open `mongodb` and make the declared indexes.
 
-    Raises `StartError`, and opens nothing, if MongoDB refuses or does not answer (`NoAnswer`).
+    Raises `StartError`, and opens nothing, if MongoDB refuses or does not answer (`NoAnswer`), or
+    if documents contradict an index.
     """
     opening = opened(uri, database, driver, timeout_seconds, max_batches_in_flight)
     async with closed_on_error(opening):
         await guard(lambda: opening.command("ping"), timeout_seconds)
-        await asyncio.gather(*(made.make_indexes(opening) for made in Collection.declared))
+        await asyncio.gather(*(make_indexes(made, opening) for made in Collection.declared))
     # Nothing may be written before the indexes are there, so `mongodb` switches last.
     await mongodb.switch_to(opening)
 
@@ -67,6 +69,9 @@ async def closed_on_error(opening: Database) -> AsyncIterator[None]:
     except ServerError as error:
         await opening.close()
         raise StartError(_refusal(error)) from error
+    except StartError:
+        await opening.close()
+        raise
 
 
 async def disconnect() -> None:

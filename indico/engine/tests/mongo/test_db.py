@@ -92,6 +92,18 @@ class ConnectTest(IsolatedAsyncioTestCase):
         await connect(mongodb_uri(), "test_connect", DRIVER)
         await mongodb.client.drop_database("test_connect")
 
+    async def test_an_index_that_documents_contradict(self) -> None:
+        await connect(mongodb_uri(), "test_connect", DRIVER)
+        await mongodb["clashes"].insert_many([{"email": "ada"}, {"email": "ada"}])
+        await disconnect()
+        clash = Collection("clashes", IndexModel("email", unique=True))
+        try:
+            self.assertIn("index email_1 of clashes", await self.refusal(mongodb_uri(), 5))
+        finally:
+            Collection.declared.remove(clash)
+        await connect(mongodb_uri(), "test_connect", DRIVER)
+        await mongodb.client.drop_database("test_connect")
+
     async def test_ping(self) -> None:
         mongodb.open(NO_SERVER, "test_connect", DRIVER, 5)
         self.assertFalse(await ping(0.1))
