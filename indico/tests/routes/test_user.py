@@ -10,7 +10,7 @@ from tornado.testing import gen_test
 import indico.db.session_db as SessionDB
 import indico.db.user_db as UserDB
 from indico import db
-from indico.engine.error import Unavailable
+from indico.engine.error import AuthError, Unavailable
 from indico.service import accounts
 from indico.tests.server_test import PASSWORD, ServerTest
 from indico.utils import LOGGER
@@ -162,10 +162,13 @@ class ChangePasswordTest(UserTest):
         session = await SessionDB.find(self.token)
         assert session
         change = UserDB.change_password
+        logins = []
 
         async def leave(*arguments: Any) -> bool:
             changed = await change(*arguments)
-            await SessionDB.create(session.user_id, 60)
+            logins.append(asyncio.ensure_future(accounts.login("ada@example.com", PASSWORD, 60)))
+            while await db.mongodb.sessions.count_documents({"user_id": session.user_id}) < 3:
+                await asyncio.sleep(0.001)
             caller.cancel()
             await asyncio.sleep(0)
             return changed
@@ -176,10 +179,32 @@ class ChangePasswordTest(UserTest):
             )
             with self.assertRaises(asyncio.CancelledError):
                 await caller
-            while accounts._unfinished:
-                await asyncio.sleep(0.01)
+            with self.assertRaises(AuthError):
+                await logins[0]
         left = await db.mongodb.sessions.find({"user_id": session.user_id}).to_list(None)
         self.assertEqual([document["_id"] for document in left], [session.id])
+        self.assertTrue(await accounts.login("ada@example.com", NEW_PASSWORD, 60))
+
+    @gen_test
+    async def test_the_answer_of_the_database_is_lost(self) -> None:
+        """Either both are changed, the password and the sessions, or none."""
+        session = await SessionDB.find(self.token)
+        assert session
+        change = UserDB.change_password
+        logins = []
+
+        async def lose_the_answer(*arguments: Any) -> bool:
+            logins.append(await accounts.login("ada@example.com", PASSWORD, 60))
+            await change(*arguments)
+            raise Unavailable
+
+        lost = patch.object(UserDB, "change_password", lose_the_answer)
+        with lost, self.assertRaises(Unavailable):
+            await accounts.change_password(session, PASSWORD, NEW_PASSWORD)
+        self.assertTrue(await SessionDB.find(logins[0]["token"]))
+        self.assertTrue(await accounts.login("ada@example.com", PASSWORD, 60))
+        self.assertEqual(await accounts.change_password(session, PASSWORD, NEW_PASSWORD), 2)
+        self.assertIsNone(await SessionDB.find(logins[0]["token"]))
 
     def test_no_hash_is_logged_or_answered(self) -> None:
         rule = {"validator": {"password_hash": {"$in": ["nope"]}}}
@@ -242,6 +267,24 @@ class DeleteTest(UserTest):
         self.error(self.post("/auth/check", token=self.token), 401, "unauthenticated")
         token = self.login()["token"]
         self.data(self.post("/user/delete", {"password": PASSWORD}, token))
+
+    @gen_test
+    async def test_logins_meanwhile(self) -> None:
+        """A login while the account is being deleted gets a token that ends with the account."""
+        session = await SessionDB.find(self.token)
+        assert session
+        revoke_all = SessionDB.revoke_all
+        logins = []
+
+        async def revoke_early(*arguments: Any) -> int:
+            revoked = await revoke_all(*arguments)
+            logins.append(await accounts.login("ada@example.com", PASSWORD, 60))
+            return revoked
+
+        with patch.object(SessionDB, "revoke_all", revoke_early):
+            await accounts.delete(session, PASSWORD)
+        self.assertIsNone(await SessionDB.find(logins[0]["token"]))
+        self.assertEqual(await db.mongodb.sessions.count_documents({}), 1)
 
     def test_wrong_password(self) -> None:
         response = self.post("/user/delete", {"password": "wrong password"}, self.token)
