@@ -15,8 +15,8 @@ import indico.db.session_db as SessionDB
 import indico.db.user_db as UserDB
 from indico.db import transaction
 from indico.db.session_db import Session
-from indico.error import AuthError, PermissionDenied
-from indico.service.fields import normal_email
+from indico.error import AuthError, MissingField, PermissionDenied
+from indico.service.fields import UserUpdate, normal_email
 from indico.service.passwords import hash_password, needs_renewal, verify_password
 
 
@@ -48,6 +48,20 @@ async def login(email: str, password: str, ttl_seconds: int) -> Login:
     if needs_renewal(credentials["password_hash"]):
         await UserDB.renew_hash(user["id"], credentials, await hash_password(password))
     return opened
+
+
+async def update(session: Session, update_user: UserUpdate, password: str | None) -> UserDB.User:
+    """Change the fields that were sent, and return the account.
+
+    A change of the email needs the password, because a stolen token must not take over the account,
+    and nobody may ask for many emails which of them are taken. Raise `MissingField` without it,
+    `PermissionDenied` for a wrong one, and the errors of `UserDB.update`.
+    """
+    if "email" in update_user.model_fields_set:
+        if password is None:
+            raise MissingField("password")
+        await _confirm(session, password)
+    return await UserDB.update(session.user_id, update_user)
 
 
 async def change_password(session: Session, current_password: str, new_password: str) -> int:

@@ -55,8 +55,9 @@ class GetTest(UserTest):
 
 
 class UpdateTest(UserTest):
-    def update(self, changes: Any) -> Any:
-        return self.post("/user/update", {"update_user": changes}, self.token)
+    def update(self, changes: Any, password: str | None = PASSWORD) -> Any:
+        body = {"update_user": changes, "password": password}
+        return self.post("/user/update", body, self.token)
 
     def test_valid(self) -> None:
         updated = self.data(self.update({"name": "Ada Lovelace", "email": "Lady@example.com"}))
@@ -72,6 +73,16 @@ class UpdateTest(UserTest):
         self.assertEqual(self.data(self.update({"name": "A"}))["email"], self.user["email"])
         self.assertEqual(self.data(self.update({"email": "b@example.com"}))["name"], "A")
         self.assertIsNone(self.data(self.update({"name": None}))["name"])
+
+    def test_a_new_email_needs_the_password(self) -> None:
+        """Nobody learns at the speed of a query which emails are taken."""
+        self.data(self.update({"name": "A"}, password=None))
+        for email in ("eve@example.com", "b@example.com"):
+            refused = self.update({"email": email}, password=None)
+            self.error(refused, 400, "invalid_argument", "password")
+            refused = self.update({"email": email, "name": "B"}, password="wrong password")
+            self.error(refused, 403, "permission_denied")
+        self.assertEqual((self.get()["email"], self.get()["name"]), (self.user["email"], "A"))
 
     def test_own_email_in_another_case(self) -> None:
         answer = self.data(self.update({"email": "ADA@example.com"}))
