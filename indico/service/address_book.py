@@ -13,11 +13,12 @@ from typing import Any
 import indico.db.address_db as AddressDB
 import indico.db.user_db as UserDB
 from indico.db import ObjectId
-from indico.db.address_db import PUBLIC, Address, Book, Position
+from indico.db.address_db import POSITION, PUBLIC, Address, Book, Position
 from indico.error import AuthError, NotFound, PreconditionFailed
 from indico.service.address_entry import check_entry
 
 __all__ = [
+    "POSITION",
     "PUBLIC",
     "Address",
     "Book",
