@@ -95,6 +95,9 @@ class ServerSettings(ProjectSettings):
     max_body_bytes: int = Field(
         1 << 20, ge=1, description="largest body that is accepted, after decompression"
     )
+    max_body_values: int = Field(
+        100_000, ge=1, description="values that the JSON of a body may have; beyond it 413"
+    )
     idle_timeout_seconds: Seconds = Field(
         75, description="time for a connection to send a whole header; then it is closed"
     )

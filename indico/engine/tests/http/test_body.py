@@ -6,12 +6,18 @@ import asyncio
 import gzip
 import json
 import os
+import threading
 import tracemalloc
-from typing import Any
+from typing import Annotated, Any
 
 import psutil
+from pydantic import AfterValidator
 from tornado.testing import gen_test
 
+from ...http.action_handler import ActionHandler
+from ...http.decorators import type_check, unpack
+from ...http.rest_handler import RestHandler
+from ...offload.thread import LARGE_BYTES
 from ...validation import MAX_DEPTH
 from ..server_test import PASSWORD, ServerTest, exchange, read_answer
 
@@ -90,7 +96,11 @@ class JSONTest(ServerTest):
     def test_an_integer_beside_a_deep_value_that_is_dropped(self) -> None:
         deep = b"[" * 1000 + b"]" * 1000
         body = b'{"a":%b,"a":1,"b":%d}' % (deep, 2**63)
-        self.error(self.post("/system/echo", body), 400, "malformed")
+        self.error(self.post("/system/echo", body), 400, "invalid_argument", "b")
+
+    def test_a_long_integer_that_is_dropped(self) -> None:
+        body = b'{"a":[%d],"a":1,"b":1e20}' % 10**19
+        self.assertEqual(self.data(self.post("/system/echo", body)), {"a": 1, "b": 1e20})
 
     def test_many_integers_beyond_64_bits(self) -> None:
         """Each problem names its path, and the client chooses the length of a path."""
@@ -104,6 +114,125 @@ class JSONTest(ServerTest):
     def test_integers_of_64_bits(self) -> None:
         body = {"a": 2**63 - 1, "b": -(2**63), "c": "9" * 40, "d": 0.12345678901234567890123}
         self.assertEqual(self.data(self.post("/system/echo", body)), body)
+
+    def test_digits_that_are_no_integer_beyond_64_bits(self) -> None:
+        for text in (
+            b'"' + b"9" * 40 + b'"',
+            b'"\\\\\\"' + b": " + b"9" * 40 + b'"',
+            b"1234567890123456789",
+            b"9" * 20 + b".5",
+            b"9" * 20 + b"e2",
+            b"1.5E-" + b"0" * 30 + b"1",
+            b"-0." + b"9" * 40,
+        ):
+            body = b'{"a":[1, %b]}' % text
+            with self.subTest(body=body):
+                self.assertEqual(self.data(self.post("/system/echo", body)), json.loads(body))
+
+    def test_an_integer_beyond_64_bits_wherever_it_stands(self) -> None:
+        for text, path in (
+            (b'{"a":%b}', "a"),
+            (b'{"a": \n%b}', "a"),
+            (b'{"a":"\\\\","b":[0,%b ]}', "b.1"),
+            (b'{"a":"\\"","b":[%b,"]"]}', "b.0"),
+            (b'{"a":[[],{"b":1.5}],"c":{"d":[true,%b]}}', "c.d.1"),
+        ):
+            for number in (2**63, 10**25, -(10**19)):
+                response = self.post("/system/echo", text % str(number).encode())
+                with self.subTest(text=text):
+                    self.error(response, 400, "invalid_argument", path)
+
+
+class ValuesTest(ServerTest):
+    """`max_body_values`: commas and brackets in strings are no values."""
+
+    settings = {"max_body_values": 4}  # noqa: RUF012
+    most = (
+        b'{"a":[1,2,3]}',
+        b'{"a":{"b":{},"c":3}}',
+        b'{"a":[[[]]]}',
+        b'{"a":1,"b":",,,[[[{{{","c":"\\",\\",","d":"\\\\"}',
+        b'{"%b":"%b"}' % (b"," * 100, b'\\"[' * 100),
+    )
+    too_many = (
+        b'{"a":[1,2,3,4]}',
+        b'{"a":"\\\\","b":2,"c":3,"d":4,"e":5}',
+        b'{"a":"\\\\\\"","b":2,"c":3,"d":4,"e":5}',
+        b'{"a":[[[[]]]]}',
+        b'{"a":{"b":"","c":"","d":"","e":""}}',
+        b'{"a":[1,2,3,4',
+        b"[" * 100,
+    )
+
+    def test_most(self) -> None:
+        for body in self.most:
+            with self.subTest(body=body):
+                self.assertEqual(self.data(self.post("/system/echo", body)), json.loads(body))
+
+    def test_too_many(self) -> None:
+        for body in self.too_many:
+            with self.subTest(body=body):
+                self.error(self.post("/system/echo", body), 413, "too_large")
+
+
+class LargeBody(ActionHandler):
+    """An action that answers whether its field was validated in the thread of the event loop."""
+
+    @unpack("checked", large="")
+    @type_check(Annotated[str, AfterValidator(lambda _: threading.current_thread().name)], str)
+    async def asks(self, checked: str, large: str) -> bool:
+        return checked == threading.current_thread().name
+
+
+class LargeItem(RestHandler):
+    @unpack("large")
+    @type_check(str)
+    async def post(self, large: str) -> None:
+        """Make nothing."""
+
+    async def put(self) -> Any:
+        return self.body
+
+
+class LargeBodyTest(ServerTest):
+    """Bodies that need some time to be looked at: the event loop does not wait for that."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        routes = [(r"/large/(?P<action>[a-z]+)", LargeBody), ("/item", LargeItem)]
+        self._app.add_handlers(".*", routes)
+
+    def test_default_limit(self) -> None:
+        for values in (b"1,", b"[],"):
+            body = b'{"s":"1234567890123456789","a":[' + values * 300_000 + b"1]}"
+            response = self.post("/system/echo", gzip.compress(body), Content_Encoding="gzip")
+            self.error(response, 413, "too_large")
+
+    def test_where_it_is_validated(self) -> None:
+        for large, same in (("", True), ("x" * LARGE_BYTES, False)):
+            answer = self.post("/large/asks", {"checked": "", "large": large})
+            self.assertEqual(self.data(answer), same)
+
+    def test_errors(self) -> None:
+        large = "x" * LARGE_BYTES
+        self.error(self.post("/large/asks", b"{" + large.encode()), 400, "malformed")
+        answer = self.post("/large/asks", {"checked": 1, "large": large})
+        self.error(answer, 400, "invalid_argument", "checked")
+
+    def test_rest(self) -> None:
+        large = {"large": "x" * LARGE_BYTES}
+        self.assertEqual(self.post("/item", large).code, 204)
+        for body, status in ((json.dumps(large), 200), ("{" + large["large"], 400)):
+            self.assertEqual(self.fetch("/item", method="PUT", body=body).code, status)
+
+    def test_many_problems(self) -> None:
+        """Send a body of which each value is a problem."""
+        body = {"parts": [1] * 50_000}
+        error = json.loads(self.post("/system/join", body).body)
+        details = error["error"]["details"]
+        self.assertEqual([each["path"] for each in details], [f"parts.{n}" for n in range(100)])
+        self.assertEqual({each["reason"] for each in details}, {"string_type"})
+        self.assertIn("There are 50000 problems in all.", error["data"])
 
 
 class SizeTest(ServerTest):
