@@ -52,7 +52,8 @@ class Application(web.Application):
         settings.setdefault("default_handler_class", NotFoundHandler)
         super().__init__(routes, config=config, **settings)
         self.draining = self.stopping = False
-        self.admission = Admission(config.max_in_flight)
+        body_bytes = max(config.max_body_bytes_in_flight, config.max_body_bytes)
+        self.admission = Admission(config.max_in_flight, body_bytes)
         self.deadlines = TimeoutQueue[HasDeadline](
             config.request_timeout_seconds, lambda handler: handler.time_out()
         )

@@ -95,6 +95,9 @@ class ServerSettings(ProjectSettings):
     max_body_bytes: int = Field(
         1 << 20, ge=1, description="largest body that is accepted, after decompression"
     )
+    max_body_bytes_in_flight: int = Field(
+        128 << 20, ge=1, description="bytes that all bodies at once may take; beyond it 503"
+    )
     max_body_values: int = Field(
         100_000, ge=1, description="values that the JSON of a body may have; beyond it 413"
     )

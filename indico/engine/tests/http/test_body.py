@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import psutil
 from pydantic import AfterValidator
 from tornado.testing import gen_test
+from tornado.web import RequestHandler, stream_request_body
 
 from ...http.action_handler import ActionHandler
 from ...http.decorators import type_check, unpack
@@ -311,6 +312,31 @@ class GzipTest(ServerTest):
             with self.subTest(body=body):
                 self.error(self.send(body), 400, "malformed")
 
+    def test_many_members(self) -> None:
+        member = gzip.compress(b" ")
+        rest = gzip.compress(b"{}")
+        self.data(self.send(member * 99 + rest))
+        self.error(self.send(member * 100 + rest), 400, "malformed")
+
+    @gen_test(timeout=60)
+    async def test_bodies_on_their_way_stay_packed(self) -> None:
+        packed = gzip.compress(b'{"a":"' + b"x" * (MEBIBYTE - 8) + b'"}')
+        head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        connections = [
+            await asyncio.open_connection("127.0.0.1", self.get_http_port()) for _ in range(50)
+        ]
+        for _, writer in connections:
+            writer.write(head + packed[:-1])
+        while self._app.admission.in_flight < len(connections):
+            await asyncio.sleep(0.01)
+        self.assertLess(tracemalloc.get_traced_memory()[1], 16 * MEBIBYTE)
+        for reader, writer in connections:
+            writer.write(packed[-1:])
+            self.assertEqual((await read_answer(reader))[0], 200)
+            writer.close()
+
     def test_unknown_encoding(self) -> None:
         for encoding in ("br", "deflate", "gzip, gzip", "zstd"):
             self.error(self.send(b"{}", encoding), 415, "unsupported_media_type")
@@ -322,6 +348,114 @@ class GzipTest(ServerTest):
         self.addCleanup(tracemalloc.stop)
         self.error(self.send(block * 16), 413, "too_large")
         self.assertLess(tracemalloc.get_traced_memory()[1], 16 * MEBIBYTE)
+
+
+class WaitingHandler(ActionHandler):
+    go_on: asyncio.Event
+
+    async def waits(self) -> None:
+        await self.go_on.wait()
+
+
+@stream_request_body
+class UploadHandler(RequestHandler):
+    size = 0
+
+    def data_received(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+
+    def post(self) -> None:
+        self.write(str(self.size))
+
+
+class AllBodiesTest(ServerTest):
+    """`max_body_bytes_in_flight`: two of these bodies fit in."""
+
+    settings = {"max_body_bytes": 50_000, "max_body_bytes_in_flight": 90_000}  # noqa: RUF012
+    body = b'{"a":"' + b"x" * 40_000 + b'"}'
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.writers: list[asyncio.StreamWriter] = []
+        routes = [(r"/job/(?P<action>[a-z]+)", WaitingHandler), ("/upload", UploadHandler)]
+        self._app.add_handlers(".*", routes)
+
+    def tearDown(self) -> None:
+        for writer in self.writers:
+            writer.close()
+        super().tearDown()
+
+    def request(self, body: bytes, fields: bytes = b"", path: bytes = b"/system/echo") -> bytes:
+        head = b"POST %b HTTP/1.1\r\nHost: a\r\n%bContent-Length: %d\r\n\r\n"
+        return head % (path, fields, len(body)) + body
+
+    async def begin(self, data: bytes) -> asyncio.StreamReader:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
+        self.writers.append(writer)
+        writer.write(data)
+        await writer.drain()
+        return reader
+
+    async def ask(self, data: bytes) -> int:
+        """Return the status of the answer, which has what every refusal has if it is a 503."""
+        status, headers, body = await exchange(self.get_http_port(), data)
+        if status == 503:
+            self.assertEqual(headers["retry-after"], "1")
+            self.assertEqual(json.loads(body)["error"]["code"], "unavailable")
+        return status
+
+    async def until(self, status: int, data: bytes) -> None:
+        while await self.ask(data) != status:
+            await asyncio.sleep(0.01)
+
+    @gen_test
+    async def test_on_their_way(self) -> None:
+        for _ in range(2):
+            await self.begin(self.request(self.body)[:-1])
+        await self.until(503, self.request(self.body))
+        for _ in range(3):
+            self.assertEqual(await self.ask(self.request(self.body)), 503)
+        self.assertEqual(await self.ask(self.request(self.body[:8_000] + b'"}')), 200)
+        self.writers[0].close()
+        await self.until(200, self.request(self.body))
+
+    @gen_test
+    async def test_until_they_are_answered(self) -> None:
+        WaitingHandler.go_on = asyncio.Event()
+        waiting = [await self.begin(self.request(self.body, path=b"/job/waits")) for _ in range(2)]
+        await self.until(503, self.request(self.body))
+        WaitingHandler.go_on.set()
+        for reader in waiting:
+            self.assertEqual((await read_answer(reader))[0], 200)
+        self.assertEqual(await self.ask(self.request(self.body)), 200)
+
+    @gen_test
+    async def test_unpacked(self) -> None:
+        packed = self.request(gzip.compress(self.body), b"Content-Encoding: gzip\r\n")
+        for _ in range(20):
+            await self.begin(packed[:-1])
+        self.assertEqual(await self.ask(packed), 200)
+        for _ in range(2):
+            await self.begin(self.request(self.body)[:-1])
+        await self.until(503, self.request(self.body))
+        self.assertEqual(await self.ask(packed), 503)
+
+    @gen_test
+    async def test_a_connection_is_kept(self) -> None:
+        for _ in range(2):
+            await self.begin(self.request(self.body)[:-1])
+        await self.until(503, self.request(self.body))
+        reader = await self.begin(self.request(self.body) + PING)
+        self.assertEqual([(await read_answer(reader))[0] for _ in range(2)], [503, 200])
+
+    @gen_test
+    async def test_streams_do_not_count(self) -> None:
+        upload = self.request(self.body, path=b"/upload")
+        streams = [await self.begin(upload[:-1]) for _ in range(3)]
+        self.assertEqual(await self.ask(self.request(self.body)), 200)
+        for writer, reader in zip(self.writers, streams, strict=True):
+            writer.write(upload[-1:])
+            self.assertEqual((await read_answer(reader))[2], str(len(self.body)).encode())
 
 
 class SlowClientTest(ServerTest):
