@@ -39,7 +39,9 @@ class Admission:
 
     def admit(self, request: HTTPServerRequest) -> bool:
         """Admit `request` to its handler; return False if it is one too many."""
-        if len(self._admitted) >= self._limit and request.path not in ALWAYS_ADMITTED:
+        if request.path in ALWAYS_ADMITTED:  # takes nobody's place
+            return True
+        if self.full:
             return False
         self._admitted.add(request)
         return True
