@@ -198,8 +198,8 @@ def _answering(
     async def answering(self: RestHandler, *path: str) -> None:
         if record.look_up:
             await self.authenticate(record.look_up)
-        takes_body = record.fields is not None
-        fields = record.arguments(self.body, self.has_body) if takes_body else ()
+        await self.load_body()
+        fields = () if record.fields is None else await self.arguments(record, self.body)
         data = await method(self, *path, *fields)
         if not self._finished:
             self.respond(data)

@@ -11,6 +11,8 @@ CHOSEN = {
     "mongodb_driver": os.environ.get("TEST_MONGODB_DRIVER", "motor"),
     "http_server": os.environ.get("TEST_HTTP_SERVER", "fast"),
 }
+# Tests compare what `/metrics` answers before a request with what it answers right after.
+FRESH_METRICS = {"metrics_interval_seconds": 0.000_001}
 NO_MONGODB = "TEST_NO_MONGODB"  # set while the suite runs that must need none
 PREFIX = str(Settings.model_config["env_prefix"])
 for _name in [name for name in os.environ if name.startswith(PREFIX)]:
