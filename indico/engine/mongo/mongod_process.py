@@ -14,6 +14,7 @@ import psutil
 from pymongo.errors import PyMongoError
 
 from ..error import StartError
+from .mongod_binary import environment
 
 STOP_SECONDS = 30
 MAX_LOG_BYTES = 10 << 20
@@ -43,15 +44,16 @@ class Launcher:
         An error in the block ends the child. Raises `StartError` if the child does not listen
         by `deadline`, a time of the monotonic clock.
         """
-        child = self._start(binary, port, options)
-        try:
-            yield child if self._wait_until_it_listens(child, port, deadline) else None
-        except BaseException as error:
-            child.kill()
-            child.wait()
-            if isinstance(error, PyMongoError | OSError):
-                raise self.failure(f"failed ({error})") from error
-            raise
+        with environment() as variables:
+            child = self._start(binary, port, options, variables)
+            try:
+                yield child if self._wait_until_it_listens(child, port, deadline) else None
+            except BaseException as error:
+                child.kill()
+                child.wait()
+                if isinstance(error, PyMongoError | OSError):
+                    raise self.failure(f"failed ({error})") from error
+                raise
 
     def failure(self, what: str) -> StartError:
         return StartError(
@@ -59,7 +61,9 @@ class Launcher:
             "MongoDB of your own."
         )
 
-    def _start(self, binary: Path, port: int, options: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    def _start(
+        self, binary: Path, port: int, options: tuple[str, ...], variables: dict[str, str]
+    ) -> subprocess.Popen[bytes]:
         arguments = [str(binary), "--dbpath", str(self._data), "--port", str(port)]
         known = psutil.Process().children()
         try:
@@ -72,6 +76,7 @@ class Launcher:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
+                    env=variables,
                     start_new_session=os.name == "posix",
                     creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 )
