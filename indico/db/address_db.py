@@ -12,7 +12,9 @@ import secrets
 import unicodedata
 from collections.abc import Collection as Several
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import StringConstraints, TypeAdapter
 
 from indico.db import Collection, Document, IndexModel, ObjectId
 
@@ -31,7 +33,8 @@ PUBLIC: Literal["public"] = "public"
 Book = ObjectId | Literal["public"]
 Entry = dict[str, Any]
 # The last address of a page, as `name_key` and hex id; the next page begins after this address.
-Position = tuple[str, str]
+Position = tuple[str, Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")]]
+POSITION: TypeAdapter[Position] = TypeAdapter(Position)
 
 _VERSION = re.compile(r"[0-7][0-9a-f]{15}")  # 63 bits, because MongoDB's integers are signed
 _LAST_CHARACTER = "\U0010ffff"

@@ -13,11 +13,12 @@ from typing import Any
 import indico.db.address_db as AddressDB
 import indico.db.user_db as UserDB
 from indico.db import ObjectId
-from indico.db.address_db import PUBLIC, Address, Book, Position
+from indico.db.address_db import POSITION, PUBLIC, Address, Book, Position
 from indico.error import AuthError, NotFound, PreconditionFailed
-from indico.service.address_entry import check_entry
+from indico.service.address_entry import check_off_loop
 
 __all__ = [
+    "POSITION",
     "PUBLIC",
     "Address",
     "Book",
@@ -38,7 +39,7 @@ _AT_ONCE = 200
 
 async def create_address(book: Book, entry: dict[str, Any]) -> Address:
     """Add an entry. Raise `InvalidArgument`, and `AuthError` if the user has been deleted."""
-    check_entry(entry)
+    await check_off_loop(entry)
     address = await AddressDB.create(book, entry)
     if book != PUBLIC:
         await _keep_if_user_exists(book, address)
@@ -60,7 +61,7 @@ async def update_address(
 
     Raise `InvalidArgument`, `NotFound`, and `PreconditionFailed` for another version.
     """
-    check_entry(entry)
+    await check_off_loop(entry)
     address = await AddressDB.replace(book, address_id, entry, versions)
     if address is None:
         raise await _refusal(book, address_id, versions)
@@ -76,7 +77,7 @@ async def patch_address(
         if versions is not None and address.version not in versions:
             raise PreconditionFailed
         entry = merge_patch(address.entry, patch)
-        check_entry(entry)
+        await check_off_loop(entry)
         patched = await AddressDB.replace(book, address_id, entry, [address.version])
         if patched:
             return patched

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from typing import Any
 
 from pymongo import MongoClient
 
 from indico.engine.tests.server_test import test_database
-from indico.tests.server_process import ProcessTest
+from indico.tests.server_process import ROOT, ProcessTest
 from indico.tests.server_test import PASSWORD, mongodb_uri
 
 REGISTER = {"email": "ada@example.com", "password": PASSWORD}
@@ -28,6 +31,18 @@ class LogTest(ProcessTest):
         self.assertEqual(text.count("POST /"), 5, text)
         for secret in (PASSWORD, "secret", token, "argon2"):
             self.assertNotIn(secret, text)
+
+
+class BrokenCodeTest(ProcessTest):
+    def test_a_command_to_a_running_server(self) -> None:
+        copy = self.folder / "indico"
+        shutil.copytree(ROOT / "indico", copy, ignore=shutil.ignore_patterns("tests"))
+        for name in ("app", "config"):
+            (copy / f"{name}.py").write_text("(")
+        command = [sys.executable, "-m", "indico.server", "--pid-file", "a.pid", "--status"]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        said = f"indico: not running: there is no {self.folder.resolve()}/a.pid\n"
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (3, said, ""))
 
 
 class IndexTest(ProcessTest):

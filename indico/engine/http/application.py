@@ -15,7 +15,7 @@ from .body import LimitedBody
 from .forwarded import Forwarded
 from .health import HealthRoute, ReadyRoute
 from .json_handler import JSONHandler
-from .metrics_handler import MetricsRoute
+from .metrics_handler import metrics_route
 from .overload import Overload
 from .request_log import log_answered
 from .rest_handler import NotFoundHandler
@@ -33,12 +33,13 @@ class HasDeadline(Protocol):
 
 def operating_routes(settings: ServerSettings) -> list[Any]:
     """Return /healthz, /readyz, and /metrics unless that has a port of its own."""
-    return [HealthRoute, ReadyRoute, *([MetricsRoute] if settings.metrics_port is None else [])]
+    metrics = [metrics_route(settings)] if settings.metrics_port is None else []
+    return [HealthRoute, ReadyRoute, *metrics]
 
 
 def metrics_app(settings: ServerSettings) -> Application:
     """Return the application of `metrics_port`."""
-    return Application([MetricsRoute, HealthRoute, ReadyRoute], settings)
+    return Application([metrics_route(settings), HealthRoute, ReadyRoute], settings)
 
 
 class Application(web.Application):
@@ -52,7 +53,8 @@ class Application(web.Application):
         settings.setdefault("default_handler_class", NotFoundHandler)
         super().__init__(routes, config=config, **settings)
         self.draining = self.stopping = False
-        self.admission = Admission(config.max_in_flight)
+        body_bytes = max(config.max_body_bytes_in_flight, config.max_body_bytes)
+        self.admission = Admission(config.max_in_flight, body_bytes)
         self.deadlines = TimeoutQueue[HasDeadline](
             config.request_timeout_seconds, lambda handler: handler.time_out()
         )

@@ -1,10 +1,10 @@
-"""A request's body: read up to a limit, and decompressed."""
+"""A request's body: read up to a limit, and unpacked once it is whole."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from tornado.httputil import (
     HTTPConnection,
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 _BODY_ERROR = "body_error"
 _NO_HANDLER = HTTPMessageDelegate()
 
+# A body up to this size is taken even while large bodies take all the memory that they may.
+SMALL_BYTES = 16 << 10
+# Compressors in blocks make a member of each 64 KB. A member may be empty, and takes time anyway.
+_MAX_GZIP_MEMBERS = 100
+
 
 class LimitedBody(HTTPMessageDelegate):
     """A request on its way to its handler, which gets no body that is too large or unreadable.
@@ -37,7 +42,8 @@ class LimitedBody(HTTPMessageDelegate):
     _request: HTTPServerRequest
     _handler = _NO_HANDLER
     _size = 0
-    _gzip: Any = None
+    _packed: bytearray | None = None
+    _refused = False
 
     def __init__(self, app: Application, connection: HTTPConnection, overload: Overload) -> None:
         self._app = app
@@ -58,36 +64,39 @@ class LimitedBody(HTTPMessageDelegate):
             encoding = headers.pop("Content-Encoding").lower() or encoding
         kind = headers.get("Content-Type", "").lower()
         if encoding in ("gzip", "x-gzip"):
-            self._gzip = _gunzip()
+            self._packed = bytearray()
         elif encoding != "identity":
-            self._refuse(UnsupportedMediaType())
+            self._fail(UnsupportedMediaType())
         if kind.startswith("multipart/"):
-            self._refuse(UnsupportedMediaType())
+            self._fail(UnsupportedMediaType())
         # A body is JSON whatever its type (curl -d sends the type of a form). Tornado would parse
         # a form, and refuse a compressed form.
         headers["Content-Type"] = "application/json"
         return self._handler.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        if body_error(self._request):
-            return None
-        try:
-            chunk = self._decompress(chunk) if self._gzip else chunk
-        except zlib.error:
-            self._refuse(InvalidJSON("The body is not valid gzip."))
+        if self._refused or body_error(self._request):
             return None
         self._size += len(chunk)
         if self._size > self._app.max_body_bytes:
-            self._refuse(TooLarge(self._app.max_body_bytes))
-            return None
-        return self._handler.data_received(chunk)
+            self._fail(TooLarge(self._app.max_body_bytes))
+        elif not self._hold(self._size):
+            self._refuse()
+        elif self._packed is None:
+            return self._handler.data_received(chunk)
+        else:
+            self._packed += chunk
+        return None
 
     def finish(self) -> None:
         # The handler begins in the loop's next turn, after all requests that came in this turn.
-        if not self._overload.admit(self._request):
+        if not self._refused and not self._overload.admit(self._request):
             return
-        if self._gzip and not self._gzip.eof and body_error(self._request) is None:
-            self._refuse(InvalidJSON("The gzip body ends too early."))
+        if self._packed is not None and body_error(self._request) is None:
+            self._unpack(self._packed)
+        if self._refused:
+            self._overload.refuse_parsed(self._request)
+            return
         try:
             self._handler.finish()
         except BaseException:
@@ -99,20 +108,29 @@ class LimitedBody(HTTPMessageDelegate):
             self._overload.admission.release(self._request)
             self._handler.on_connection_close()
 
-    def _refuse(self, error: APIError) -> None:
+    def _fail(self, error: APIError) -> None:
         setattr(self._request, _BODY_ERROR, error)
 
-    def _decompress(self, chunk: bytes) -> bytes:
-        """Return at most one byte over the limit, however small the compressed chunk is."""
-        parts = []
-        room = self._app.max_body_bytes + 1 - self._size
-        while chunk and room > 0:
-            if self._gzip.eof:  # RFC 1952, section 2.2: a gzip file is a series of members
-                self._gzip = _gunzip()
-            parts.append(self._gzip.decompress(chunk, room))
-            room -= len(parts[-1])
-            chunk = self._gzip.unused_data or self._gzip.unconsumed_tail
-        return b"".join(parts)
+    def _hold(self, size: int) -> bool:
+        # A handler that reads its body as a stream decides what it keeps.
+        streams = getattr(self._handler, "stream_request_body", False)
+        return size <= SMALL_BYTES or streams or self._overload.admission.hold(self._request, size)
+
+    def _refuse(self) -> None:
+        """Forget the body. The request is answered at its end."""
+        self._refused, self._packed = True, None
+        self._handler.on_connection_close()
+
+    def _unpack(self, packed: bytearray) -> None:
+        try:
+            body = gunzip(packed, self._app.max_body_bytes)
+        except APIError as error:
+            self._fail(error)
+        else:
+            if self._hold(len(body)):
+                self._handler.data_received(body)
+            else:
+                self._refuse()
 
 
 def body_error(request: HTTPServerRequest) -> APIError | None:
@@ -121,5 +139,22 @@ def body_error(request: HTTPServerRequest) -> APIError | None:
     return error
 
 
-def _gunzip() -> Any:
-    return zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+def gunzip(packed: bytes | bytearray, limit: int) -> bytes:
+    """Return what `packed` holds. Raises `TooLarge` beyond `limit` bytes, and `InvalidJSON`."""
+    parts = []
+    size = 0
+    for _ in range(_MAX_GZIP_MEMBERS):  # RFC 1952, section 2.2: a gzip file is a series of members
+        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        try:
+            parts.append(member.decompress(packed, limit + 1 - size))
+        except zlib.error:
+            raise InvalidJSON("The body is not valid gzip.") from None
+        size += len(parts[-1])
+        if size > limit:
+            raise TooLarge(limit)
+        if not member.eof:
+            raise InvalidJSON("The gzip body ends too early.")
+        packed = member.unused_data
+        if not packed:
+            return b"".join(parts)
+    raise InvalidJSON(f"The gzip body has more than {_MAX_GZIP_MEMBERS} members.")

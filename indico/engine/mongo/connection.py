@@ -7,13 +7,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pymongo.errors import ConfigurationError, InvalidURI
+from pymongo.errors import ConfigurationError, InvalidURI, NotPrimaryError
 
 from ..error import ServerError, StartError, Unavailable
 from .collection import Collection
 from .driver import Database, Driver, mongodb
 from .indexes import make_indexes
 from .operation import guard
+
+
+class NoAnswer(StartError):
+    """A MongoDB that can't be reached, or has no primary."""
 
 
 async def connect(
@@ -25,8 +29,8 @@ async def connect(
 ) -> None:
     """Open `mongodb` and make the declared indexes.
 
-    Raises `StartError`, and opens nothing, if MongoDB does not answer or refuses, or if
-    documents contradict an index.
+    Raises `StartError`, and opens nothing, if MongoDB refuses or does not answer (`NoAnswer`), or
+    if documents contradict an index.
     """
     opening = opened(uri, database, driver, timeout_seconds, max_batches_in_flight)
     async with closed_on_error(opening):
@@ -61,10 +65,7 @@ async def closed_on_error(opening: Database) -> AsyncIterator[None]:
         yield
     except Unavailable as error:
         await opening.close()
-        raise StartError(
-            f"MongoDB does not answer ({_reason(error)}). Check that it runs and that "
-            "mongodb_uri is right, or unset mongodb_uri to use an embedded one."
-        ) from error
+        raise NoAnswer(_no_answer(error)) from error
     except ServerError as error:
         await opening.close()
         raise StartError(_refusal(error)) from error
@@ -87,9 +88,16 @@ async def ping(timeout_seconds: float = 2) -> bool:
     return True
 
 
-def _reason(error: Exception) -> str:
-    text = str(error.__cause__).split(", Timeout:")[0].split(" (configured timeouts")[0]
-    return text or "it took too long"
+def _no_answer(error: Unavailable) -> str:
+    why = str(error.__cause__)
+    # PyMongo's name for a member of a replica set that has no configuration.
+    if "RSGhost" in why or isinstance(error.__cause__, NotPrimaryError):
+        return (
+            "MongoDB has no primary. If its replica set is new, run rs.initiate() in mongosh, once "
+            "and on one member; else name all members in mongodb_uri."
+        )
+    reason = why.split(", Timeout:")[0].split(" (configured timeouts")[0] or "it took too long"
+    return f"MongoDB does not answer ({reason}). Check that it runs and that mongodb_uri is right."
 
 
 def _refusal(error: ServerError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 
 from pymongo.errors import PyMongoError
 
+from ..tasks import start
 from .driver import mongodb
 from .operation import to_api_error
 
@@ -20,7 +22,8 @@ async def transaction(work: Callable[[Any], Awaitable[T]]) -> T:
 
     `work` gets the driver's session, and passes it to each operation of `mongodb`. MongoDB asks
     for another run of `work` when two transactions change the same document. Raises the errors
-    of a `Collection`: `Conflict`, `Unavailable` and `ServerError`.
+    of a `Collection`: `Conflict`, `Unavailable` and `ServerError`. A transaction that has begun
+    goes on when its caller is cancelled, so that no document stays locked.
 
         async def move(session: Any) -> None:
             await mongodb.notes.delete_one({"_id": note_id}, session=session)
@@ -28,6 +31,10 @@ async def transaction(work: Callable[[Any], Awaitable[T]]) -> T:
 
         await transaction(move)
     """
+    return await asyncio.shield(start(_run(work)))
+
+
+async def _run(work: Callable[[Any], Awaitable[T]]) -> T:
     started = mongodb.client.start_session()
     async with await started if inspect.isawaitable(started) else started as session:
         try:

@@ -2,6 +2,7 @@
 
 from .load import SettingsError, env_name, given_flags, load, shown_default
 from .server_settings import Network, ServerSettings
+from .variables import unknown_variables
 
 __all__ = [
     "Network",
@@ -11,4 +12,5 @@ __all__ = [
     "given_flags",
     "load",
     "shown_default",
+    "unknown_variables",
 ]

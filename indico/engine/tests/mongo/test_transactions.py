@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, ClassVar
 
 from tornado.testing import gen_test
@@ -60,6 +61,24 @@ class TransactionTest(FailPointTest):
         await transaction(work)
         self.assertEqual(seen, [None, 5])
         self.assertEqual(await self.stored.find_one(1), {"_id": 1, "key": 1, "n": 6})
+
+    @gen_test
+    async def test_its_caller_is_cancelled(self) -> None:
+        began, ended = asyncio.Event(), asyncio.Event()
+
+        async def rename(session: Any) -> None:
+            await mongodb.things.update_one({"_id": 0}, {"$set": {"key": "b"}}, session=session)
+            began.set()
+            await ended.wait()
+
+        caller = asyncio.ensure_future(transaction(rename))
+        await began.wait()
+        caller.cancel()
+        with self.assertRaises(asyncio.CancelledError):
+            await caller
+        ended.set()
+        while await self.stored.find_one({"_id": 0, "key": "b"}) is None:
+            await asyncio.sleep(0.001)
 
     @gen_test(timeout=60)
     async def test_the_result_of_the_commit_is_unknown(self) -> None:
