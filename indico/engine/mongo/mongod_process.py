@@ -68,7 +68,7 @@ class Launcher:
         known = psutil.Process().children()
         try:
             full = self._log.exists() and self._log.stat().st_size > MAX_LOG_BYTES
-            with self._log.open("wb" if full else "ab") as log:
+            with open(self._log, "wb" if full else "ab", opener=_open_privately) as log:
                 # A Ctrl-C in the terminal must reach the server alone, which drains its requests
                 # first and needs the database for that. So `mongod` has a session of its own.
                 return subprocess.Popen(
@@ -101,6 +101,14 @@ class Launcher:
         if child.returncode in (None, _ADDRESS_IN_USE, _FOLDER_IN_USE):
             return child.returncode is None
         raise self.failure(f"ended with code {child.returncode}")
+
+
+def _open_privately(path: str, flags: int) -> int:
+    """Open a file that no other user may read: the log of `mongod` has names of users."""
+    descriptor = os.open(path, flags, 0o600)
+    if os.name == "posix":  # pragma: no branch - Windows
+        os.fchmod(descriptor, 0o600)  # an older version has made it for all
+    return descriptor
 
 
 def end(process: psutil.Process) -> None:

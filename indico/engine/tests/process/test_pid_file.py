@@ -93,6 +93,26 @@ class LockTest(PIDFileTest):
             self.assertIn(f"pid_file: {path} can't be written", self.command(code=1))
             self.assertIn("not running", self.command("--status", code=1))
 
+    def test_a_symbolic_link(self) -> None:
+        """Another user may have made the link, to a file that the server would overwrite."""
+        other = self.folder / "other"
+        other.write_text("of another program")
+        self.path.symlink_to(other)
+        text = self.command("--mongod-binary", "nowhere", code=1)
+        self.assertIn(f"pid_file: {self.path} can't be written: it is a symbolic link", text)
+        self.assertEqual(other.read_text(), "of another program")
+
+    def test_no_other_user_can_open_it(self) -> None:
+        """A lock of another user would keep the server from starting."""
+        for mode in (None, 0o644):
+            if mode:
+                self.path.write_text("a crashed server left this")
+                self.path.chmod(mode)
+            file = PIDFile(self.path)
+            self.assertTrue(file.lock())
+            self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
+            file.remove()
+
     def test_a_folder_that_is_not_there(self) -> None:
         self.path = self.folder / "nowhere" / "a.pid"
         self.assertIn("pid_file: ", self.command("--daemon", code=1))
