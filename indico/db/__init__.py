@@ -4,6 +4,7 @@ from indico.engine.mongo.clock import now
 from indico.engine.mongo.collection import Collection, IndexModel
 from indico.engine.mongo.driver import Document, Id, ObjectId, mongodb
 from indico.engine.mongo.transactions import transaction
+from indico.engine.mongo.turns import turn
 
 __all__ = [
     "Collection",
@@ -14,4 +15,5 @@ __all__ = [
     "mongodb",
     "now",
     "transaction",
+    "turn",
 ]

@@ -16,11 +16,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints, TypeAdapter
 
-from indico.db import Collection, Document, IndexModel, ObjectId
+import indico.db.public_book_db as PublicBookDB
+from indico.db import Collection, Document, IndexModel, ObjectId, mongodb
 
 ADDRESSES = Collection(
     "addresses",
-    IndexModel([("book", 1), ("_id", 1), ("version", 1)]),
+    IndexModel([("book", 1), ("_id", 1)]),
     IndexModel([("book", 1), ("name_key", 1), ("_id", 1)]),
     owner="book",
 )
@@ -56,7 +57,12 @@ class Address:
 
 async def create(book: Book, entry: Entry) -> Address:
     document = {"_id": ObjectId(), "book": book, **_changes(entry)}
-    await ADDRESSES.insert(document)
+    if book == PUBLIC:
+        await PublicBookDB.change(
+            lambda session: mongodb[ADDRESSES.name].insert_one(document, session=session)
+        )
+    else:
+        await ADDRESSES.insert(document)
     return _address(document)
 
 
@@ -72,14 +78,28 @@ async def replace(
 
     With `versions`, only an address with one of these versions matches.
     """
-    query = _query(book, address_id, versions)
-    document = await ADDRESSES.update_one(query, _changes(entry))
-    return _address(document) if document else None
+    query, changes = _query(book, address_id, versions), _changes(entry)
+    if book == PUBLIC:
+        found = await PublicBookDB.change(
+            lambda session: mongodb[ADDRESSES.name].find_one_and_update(
+                query, {"$set": changes}, {"_id": 1}, session=session
+            )
+        )
+    else:
+        found = await ADDRESSES.update_one(query, changes) is not None
+    return _address({"_id": address_id, **changes}) if found else None
 
 
 async def delete(book: Book, address_id: ObjectId, versions: Several[str] | None = None) -> bool:
     """Delete an address; return False if nothing matched, with `versions` as in `replace`."""
-    return await ADDRESSES.delete(_query(book, address_id, versions)) == 1
+    query = _query(book, address_id, versions)
+    if book == PUBLIC:
+        return await PublicBookDB.change(
+            lambda session: mongodb[ADDRESSES.name].find_one_and_delete(
+                query, {"_id": 1}, session=session
+            )
+        )
+    return await ADDRESSES.delete(query) == 1
 
 
 async def find(book: Book, after: ObjectId | None, limit: int) -> list[Address]:
@@ -109,18 +129,6 @@ async def find_by_name(
         names["$gte"], address_id = after
         query["$or"] = [{"name_key": {"$gt": after[0]}}, {"_id": {"$gt": ObjectId(address_id)}}]
     return await _find(query, ["name_key", "_id"], limit)
-
-
-async def state(book: Book) -> str:
-    """Return a text that each change of the book changes, read from an index alone."""
-    version = {"$sum": {"$toDecimal": "$version"}}
-    found = await ADDRESSES.aggregate(
-        [
-            {"$match": {"book": book}},
-            {"$group": {"_id": None, "count": {"$sum": 1}, "versions": version}},
-        ]
-    )
-    return "-".join(f"{group['count']}-{group['versions']}" for group in found)
 
 
 def fold(text: str) -> str:

@@ -42,7 +42,7 @@ class AddressesHandler(RestHandler):
         cursor = self.get_query_argument("cursor", None)
         if limit is not None or cursor is not None:
             return await self._page(DEFAULT_LIMIT if limit is None else _limit(limit), cursor)
-        if not self.not_modified(await address_book.book_state(PUBLIC)):
+        if not self.not_modified(await address_book.public_version()):
             await self.stream(_pieces(address_book.get_all_addresses(PUBLIC)))
         return None
 

@@ -11,10 +11,11 @@ from collections.abc import Collection as Several
 from typing import Any
 
 import indico.db.address_db as AddressDB
+import indico.db.public_book_db as PublicBookDB
 import indico.db.user_db as UserDB
-from indico.db import ObjectId
+from indico.db import ObjectId, turn
 from indico.db.address_db import POSITION, PUBLIC, Address, Book, Position
-from indico.error import AuthError, NotFound, PreconditionFailed
+from indico.error import AuthError, Conflict, NotFound, PreconditionFailed
 from indico.service.address_entry import check_off_loop
 
 __all__ = [
@@ -23,7 +24,6 @@ __all__ = [
     "Address",
     "Book",
     "Position",
-    "book_state",
     "create_address",
     "delete_address",
     "get_address",
@@ -31,10 +31,12 @@ __all__ = [
     "list_addresses",
     "merge_patch",
     "patch_address",
+    "public_version",
     "update_address",
 ]
 
 _AT_ONCE = 200
+_TRIES = 10
 
 
 async def create_address(book: Book, entry: dict[str, Any]) -> Address:
@@ -71,17 +73,22 @@ async def update_address(
 async def patch_address(
     book: Book, address_id: ObjectId, patch: dict[str, Any], versions: Several[str] | None = None
 ) -> Address:
-    """Apply `merge_patch` to the entry of an address, with the errors of `update_address`."""
-    while True:
-        address = await get_address(book, address_id)
-        if versions is not None and address.version not in versions:
-            raise PreconditionFailed
-        entry = merge_patch(address.entry, patch)
-        await check_off_loop(entry)
-        patched = await AddressDB.replace(book, address_id, entry, [address.version])
-        if patched:
-            return patched
-        # Another request has changed the entry meanwhile: patch the new one.
+    """Apply `merge_patch` to the entry of an address, with the errors of `update_address`.
+
+    Raise `Conflict` if others change the entry all the time.
+    """
+    async with turn(address_id, busy=_contended):  # else each patch would undo most others
+        for _ in range(_TRIES):
+            address = await get_address(book, address_id)
+            if versions is not None and address.version not in versions:
+                raise PreconditionFailed
+            entry = merge_patch(address.entry, patch)
+            await check_off_loop(entry)
+            patched = await AddressDB.replace(book, address_id, entry, [address.version])
+            if patched:
+                return patched
+            # Another process, or a replacement, has changed the entry: patch the new one.
+    raise _contended()
 
 
 async def delete_address(
@@ -123,9 +130,9 @@ async def list_addresses(
     return addresses, None
 
 
-async def book_state(book: Book) -> str:
-    """Return a text that each change of the book changes."""
-    return await AddressDB.state(book)
+async def public_version() -> str:
+    """Return the version of the public book, a new one after each of its changes."""
+    return await PublicBookDB.version()
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -170,6 +177,11 @@ async def _refusal(
     """Return the reason why a change matched no address."""
     exists = versions is not None and await AddressDB.get(book, address_id)
     return PreconditionFailed() if exists else _not_found()
+
+
+def _contended() -> Conflict:
+    message = "Too many requests change this address at once: try again later."
+    return Conflict(message, headers={"Retry-After": "1"})
 
 
 def _not_found() -> NotFound:

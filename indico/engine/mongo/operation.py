@@ -35,6 +35,9 @@ T = TypeVar("T")
 P = ParamSpec("P")
 N = TypeVar("N", bound=_Named)
 
+# The label of an error after which a transaction may begin anew.
+CONFLICT = "TransientTransactionError"
+
 # Time for the driver to say what went wrong, after its own timeout.
 GRACE_SECONDS = 0.5
 
@@ -168,6 +171,8 @@ def _is_transient(error: Exception) -> bool:
     """Return whether the same operation may succeed later."""
     if isinstance(error, TimeoutError | ConnectionFailure | ExecutionTimeout | WTimeoutError):
         return True
-    return (isinstance(error, PyMongoError) and error.timeout) or (
-        isinstance(error, OperationFailure) and error.has_error_label("RetryableWriteError")
+    return isinstance(error, PyMongoError) and (
+        error.timeout
+        or error.has_error_label("RetryableWriteError")
+        or error.has_error_label(CONFLICT)
     )

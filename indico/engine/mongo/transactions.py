@@ -12,9 +12,11 @@ from pymongo.errors import PyMongoError
 
 from ..tasks import start
 from .driver import mongodb
-from .operation import to_api_error
+from .operation import CONFLICT, to_api_error
 
 T = TypeVar("T")
+
+_TRIES = 10
 
 
 async def transaction(work: Callable[[Any], Awaitable[T]]) -> T:
@@ -38,12 +40,28 @@ async def _run(work: Callable[[Any], Awaitable[T]]) -> T:
     started = mongodb.client.start_session()
     async with await started if inspect.isawaitable(started) else started as session:
         try:
-            done: T = await session.with_transaction(work)
+            return await _committed(session, work)
         except PyMongoError as error:
             if error.has_error_label("UnknownTransactionCommitResult"):
                 await _end(session)
             api_error = to_api_error(error)
             raise api_error from api_error.__cause__
+
+
+async def _committed(session: Any, work: Callable[[Any], Awaitable[T]]) -> T:
+    """Run `work` until it is committed.
+
+    Both drivers run the work again after a conflict in one of its operations. Motor does not after
+    a conflict in the commit, as when several transactions make the same collection.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            done: T = await session.with_transaction(work)
+            return done
+        except PyMongoError as error:
+            if not error.has_error_label(CONFLICT):
+                raise
+    done = await session.with_transaction(work)
     return done
 
 
