@@ -23,6 +23,7 @@ from .route_names import RouteNames, action_name
 from .timeouts import TimeoutQueue
 
 MAX_TARGETS = 1000
+MAX_TARGET_LENGTH = 200  # a client chooses host and path, so a cache of long ones takes megabytes
 
 
 class HasDeadline(Protocol):
@@ -66,7 +67,7 @@ class Application(web.Application):
         self.refuse = self._overload.refuse
         self.max_body_bytes = config.max_body_bytes
         self._forwarded = Forwarded(config.trusted_proxies) if config.trusted_proxies else None
-        # The handler of each host and path, because matching takes a tenth of a small request.
+        # The handler of a host and path, because matching takes a tenth of a small request.
         self._targets: dict[tuple[str, str], tuple[Any, Any, Any, Any]] = {}
 
     def start_request(
@@ -86,10 +87,12 @@ class Application(web.Application):
         if target is not None:
             return self.get_handler_delegate(request, *target)
         handler = super().find_handler(request, **kwargs)
-        if len(self._targets) == MAX_TARGETS:
-            self._targets.clear()
-        found = (handler.handler_class, handler.handler_kwargs)
-        self._targets[where] = (*found, handler.path_args, handler.path_kwargs)
+        leads_somewhere = handler.handler_class is not self.settings["default_handler_class"]
+        if leads_somewhere and sum(map(len, where)) <= MAX_TARGET_LENGTH:
+            if len(self._targets) == MAX_TARGETS:
+                self._targets.clear()
+            found = (handler.handler_class, handler.handler_kwargs)
+            self._targets[where] = (*found, handler.path_args, handler.path_kwargs)
         return handler
 
     def log_request(self, handler: web.RequestHandler) -> None:

@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
 
     def _answer_malformed(self) -> None:
         if self._exchange is None or not self._exchange.written:
-            self.transport.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            self.transport.write(b"HTTP/1.1 %b\r\n\r\n" % self._reader.status)
         self.close()
 
     # What the exchange calls.

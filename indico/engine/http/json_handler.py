@@ -11,6 +11,7 @@ from tornado.httputil import HTTPHeaders
 
 from ..error import APIError, AuthError
 from ..log import LOGGER
+from ..offload import CALLER
 from ..offload.thread import LARGE_BYTES, in_thread
 from .action import ActionRecord, LookUp, refuse_unread
 from .body import body_error
@@ -98,11 +99,15 @@ class JSONHandler(LifecycleHandler):
             raise error
 
     async def authenticate(self, look_up: LookUp) -> None:
-        """Set `session` and `user_id`. Raises `AuthError` if the request has no session."""
+        """Set `session` and `user_id`. Raises `AuthError` if the request has no session.
+
+        Offloaded calls of the request then count for the user.
+        """
         session = await look_up(self.request.headers)
         if session is None:
             raise AuthError
         self.session, self.user_id = session, session.user_id
+        CALLER.set(session.user_id)
 
     def respond(self, data: Any = None, code: int = 200) -> None:
         """End the request with `data` in the envelope; `code` is the HTTP status."""

@@ -38,7 +38,7 @@ def _launch_one(program: Program, settings: ServerSettings, flags: Sequence[str]
     from . import autoreload, serving  # a parent needs less time and memory without them
 
     sockets = listening.open_sockets(settings)
-    offload.configure(settings.offload_processes, settings.offload_queue)
+    offload.configure(settings.offload_processes, settings.offload_queue, settings.offload_share)
     with _embedded_mongodb(settings) as embedded:
 
         def ready() -> None:

@@ -48,7 +48,7 @@ def _serve(
     settings = config.load(program.settings_class(), flags)
     log.configure(settings.log_format, settings.log_level, settings.service_name)
     processes = settings.offload_processes or max(1, offload.cores() // given["workers"])
-    offload.configure(processes, settings.offload_queue)
+    offload.configure(processes, settings.offload_queue, settings.offload_share)
 
     def ready() -> None:
         log.redirect(settings.log_target)

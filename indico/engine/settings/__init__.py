@@ -1,7 +1,8 @@
 """The settings of every server, and `load`, which reads all settings."""
 
+from .kinds import Network
 from .load import SettingsError, env_name, given_flags, load, shown_default
-from .server_settings import Network, ServerSettings
+from .server_settings import ServerSettings
 from .variables import unknown_variables
 
 __all__ = [

@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import SettingsConfigDict
 
+from .kinds import Networks, Seconds
 from .project import ProjectName, ProjectSettings
-
-Network = IPv4Network | IPv6Network
-
-
-def _networks(value: object) -> object:
-    """Return networks from a list, or from text with commas, as in a flag or the environment."""
-    words = value.replace(",", " ").split() if isinstance(value, str) else value
-    return tuple(map(ip_network, words)) if isinstance(words, list | tuple) else value
-
-
-Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
-Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 
 
 class ServerSettings(ProjectSettings):
@@ -154,6 +142,10 @@ class ServerSettings(ProjectSettings):
     )
     offload_queue: int = Field(
         64, ge=0, description="offloaded calls that may wait for a process; beyond it 503"
+    )
+
+    offload_share: int = Field(
+        16, ge=1, description="offloaded calls of one user or address at once; beyond it 429"
     )
 
     @property

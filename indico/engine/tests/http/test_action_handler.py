@@ -17,7 +17,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from ...error import Conflict, ServerError
 from ...http.action_handler import ActionHandler
-from ...http.application import Application
+from ...http.application import MAX_TARGET_LENGTH, Application
 from ...http.decorators import type_check, unpack
 from ...http.json_handler import JSONHandler
 from ...log import LOGGER, JSONFormatter
@@ -209,6 +209,15 @@ class DispatchTest(ThingTest):
                 status, headers, body = self.raw(request.encode() + b"{}")
                 self.assertEqual((status, headers["allow"]), (405, "POST"))
                 self.assertEqual(json.loads(body)["error"]["code"], "method_not_allowed")
+
+    def test_paths_that_are_remembered(self) -> None:
+        long = "x" * MAX_TARGET_LENGTH
+        for path in ("/nosuch", f"/thing/{long}", "/nosuch/returns"):
+            self.error(self.post(path), 404, "not_found")
+        self.post("/thing/returns", Host=long)
+        self.assertEqual(self._app._targets, {})
+        self.post("/thing/returns")
+        self.assertEqual([path for _, path in self._app._targets], ["/thing/returns"])
 
     def test_more_paths_than_are_remembered(self) -> None:
         with patch(f"{ENGINE}.http.application.MAX_TARGETS", 3):
