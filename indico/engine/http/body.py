@@ -43,6 +43,7 @@ class LimitedBody(HTTPMessageDelegate):
         self._app = app
         self._connection = connection
         self._overload = overload
+        self._usual_limit = _limit_of(connection)
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
@@ -61,6 +62,8 @@ class LimitedBody(HTTPMessageDelegate):
             self._gzip = _gunzip()
         elif encoding != "identity":
             self._refuse(UnsupportedMediaType())
+        if _streams(self._handler):
+            return self._handler.headers_received(start_line, headers)
         if kind.startswith("multipart/"):
             self._refuse(UnsupportedMediaType())
         # A body is JSON whatever its type (curl -d sends the type of a form). Tornado would parse
@@ -77,8 +80,8 @@ class LimitedBody(HTTPMessageDelegate):
             self._refuse(InvalidJSON("The body is not valid gzip."))
             return None
         self._size += len(chunk)
-        if self._size > self._app.max_body_bytes:
-            self._refuse(TooLarge(self._app.max_body_bytes))
+        if self._size > self._limit:
+            self._refuse(TooLarge(self._limit))
             return None
         return self._handler.data_received(chunk)
 
@@ -88,8 +91,12 @@ class LimitedBody(HTTPMessageDelegate):
             return
         if self._gzip and not self._gzip.eof and body_error(self._request) is None:
             self._refuse(InvalidJSON("The gzip body ends too early."))
+        error = body_error(self._request)
         try:
-            self._handler.finish()
+            if error and _streams(self._handler):  # it has begun, and waits for the body's end
+                self._request._body_future.set_exception(error)
+            else:
+                self._handler.finish()
         except BaseException:
             self._overload.admission.release(self._request)
             raise
@@ -99,13 +106,19 @@ class LimitedBody(HTTPMessageDelegate):
             self._overload.admission.release(self._request)
             self._handler.on_connection_close()
 
+    @property
+    def _limit(self) -> int:
+        """The limit of the settings, unless a streaming handler has set its own."""
+        limit = _limit_of(self._connection)
+        return self._app.max_body_bytes if limit == self._usual_limit else limit
+
     def _refuse(self, error: APIError) -> None:
         setattr(self._request, _BODY_ERROR, error)
 
     def _decompress(self, chunk: bytes) -> bytes:
         """Return at most one byte over the limit, however small the compressed chunk is."""
         parts = []
-        room = self._app.max_body_bytes + 1 - self._size
+        room = self._limit + 1 - self._size
         while chunk and room > 0:
             if self._gzip.eof:  # RFC 1952, section 2.2: a gzip file is a series of members
                 self._gzip = _gunzip()
@@ -119,6 +132,17 @@ def body_error(request: HTTPServerRequest) -> APIError | None:
     """Return the error in the body's bytes, whatever they mean; None for a readable body."""
     error: APIError | None = getattr(request, _BODY_ERROR, None)
     return error
+
+
+def _streams(handler: HTTPMessageDelegate) -> bool:
+    """Return whether a handler reads its body as it comes: `@stream_request_body`."""
+    return getattr(handler, "stream_request_body", False)
+
+
+def _limit_of(connection: HTTPConnection) -> int:
+    """Return what `set_max_body_size` has set; Tornado has no other name for it."""
+    limit: int = getattr(connection, "_max_body_size")  # noqa: B009
+    return limit
 
 
 def _gunzip() -> Any:
