@@ -15,7 +15,7 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
-from ..error import APIError, InvalidJSON, TooLarge, UnsupportedMediaType
+from ..error import APIError, InvalidJSON, Overloaded, TooLarge, UnsupportedMediaType
 from .overload import Overload
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class LimitedBody(HTTPMessageDelegate):
         self._app = app
         self._connection = connection
         self._overload = overload
+        self._usual_limit = _limit_of(connection)
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
@@ -67,6 +68,8 @@ class LimitedBody(HTTPMessageDelegate):
             self._packed = bytearray()
         elif encoding != "identity":
             self._fail(UnsupportedMediaType())
+        if _streams(self._handler):
+            return self._handler.headers_received(start_line, headers)
         if kind.startswith("multipart/"):
             self._fail(UnsupportedMediaType())
         # A body is JSON whatever its type (curl -d sends the type of a form). Tornado would parse
@@ -78,8 +81,8 @@ class LimitedBody(HTTPMessageDelegate):
         if self._refused or body_error(self._request):
             return None
         self._size += len(chunk)
-        if self._size > self._app.max_body_bytes:
-            self._fail(TooLarge(self._app.max_body_bytes))
+        if self._size > self._limit:
+            self._fail(TooLarge(self._limit))
         elif not self._hold(self._size):
             self._refuse()
         elif self._packed is None:
@@ -97,8 +100,12 @@ class LimitedBody(HTTPMessageDelegate):
         if self._refused:
             self._overload.refuse_parsed(self._request)
             return
+        error = body_error(self._request)
         try:
-            self._handler.finish()
+            if error and _streams(self._handler):  # it has begun, and waits for the body's end
+                self._request._body_future.set_exception(error)
+            else:
+                self._handler.finish()
         except BaseException:
             self._overload.admission.release(self._request)
             raise
@@ -108,22 +115,31 @@ class LimitedBody(HTTPMessageDelegate):
             self._overload.admission.release(self._request)
             self._handler.on_connection_close()
 
+    @property
+    def _limit(self) -> int:
+        """The limit of the settings, unless a streaming handler has set its own."""
+        limit = _limit_of(self._connection)
+        return self._app.max_body_bytes if limit == self._usual_limit else limit
+
     def _fail(self, error: APIError) -> None:
         setattr(self._request, _BODY_ERROR, error)
 
     def _hold(self, size: int) -> bool:
-        # A handler that reads its body as a stream decides what it keeps.
-        streams = getattr(self._handler, "stream_request_body", False)
-        return size <= SMALL_BYTES or streams or self._overload.admission.hold(self._request, size)
+        # A handler that reads its body as a stream decides what it keeps of a plain one.
+        streamed = self._packed is None and _streams(self._handler)
+        return size <= SMALL_BYTES or streamed or self._overload.admission.hold(self._request, size)
 
     def _refuse(self) -> None:
         """Forget the body. The request is answered at its end."""
+        if _streams(self._handler):  # it has begun, and answers by itself
+            self._fail(Overloaded())
+            return
         self._refused, self._packed = True, None
         self._handler.on_connection_close()
 
     def _unpack(self, packed: bytearray) -> None:
         try:
-            body = gunzip(packed, self._app.max_body_bytes)
+            body = gunzip(packed, self._limit)
         except APIError as error:
             self._fail(error)
         else:
@@ -158,3 +174,14 @@ def gunzip(packed: bytes | bytearray, limit: int) -> bytes:
         if not packed:
             return b"".join(parts)
     raise InvalidJSON(f"The gzip body has more than {_MAX_GZIP_MEMBERS} members.")
+
+
+def _streams(handler: HTTPMessageDelegate) -> bool:
+    """Return whether a handler reads its body as it comes: `@stream_request_body`."""
+    return getattr(handler, "stream_request_body", False)
+
+
+def _limit_of(connection: HTTPConnection) -> int:
+    """Return what `set_max_body_size` has set; Tornado has no other name for it."""
+    limit: int = getattr(connection, "_max_body_size")  # noqa: B009
+    return limit

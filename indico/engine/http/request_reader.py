@@ -14,7 +14,6 @@ from tornado.httputil import HTTPInputError, RequestStartLine
 from .chunks import Chunks
 from .request_parser import BODY, CHUNKS, HEAD, MALFORMED, Event, Head, RequestParser
 
-MAX_HEAD_BYTES = 1 << 16
 MAX_FIELDS = 100  # each takes a microsecond, even an empty one
 _PIECE_BYTES = 1 << 14
 
@@ -40,10 +39,11 @@ class RequestReader:
         while (event := reader.next()) is not None: ...
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_head_bytes: int = 1 << 16, max_piece_bytes: int = 1 << 16) -> None:
         self.error = ""
         self.status = b"400 Bad Request"
-        self._parser = RequestParser()
+        self._max_head_bytes = max_head_bytes
+        self._parser = RequestParser(max_piece_bytes)
         self._events = self._parser.events
         self._data = b""  # received, and not yet given to the parser
         self._stopped = False
@@ -106,12 +106,12 @@ class RequestReader:
         end = _BLANK_LINE.search(self._data, max(0, self._searched - 2))
         if end is None:
             self._searched = len(self._data)
-            _check_beginning(self._data)
+            _check_beginning(self._data, self._max_head_bytes)
             return False
         head, self._data = self._data[: end.end()], self._data[end.end() :]
         self._searched = 0
         line = _REQUEST_LINE.match(head)
-        if line is None or len(head) > MAX_HEAD_BYTES:
+        if line is None or len(head) > self._max_head_bytes:
             raise HTTPInputError(_NO_REQUEST if line is None else _TOO_LONG)
         if head.count(b"\n") > MAX_FIELDS + 2:  # the first line, and the empty one
             raise TooManyFields(f"The header has more than {MAX_FIELDS} fields")
@@ -142,9 +142,9 @@ class RequestReader:
         return True
 
 
-def _check_beginning(head: bytes) -> None:
+def _check_beginning(head: bytes, max_bytes: int) -> None:
     """Raise `HTTPInputError` if no request begins like this."""
-    if len(head) > MAX_HEAD_BYTES:
+    if len(head) > max_bytes:
         raise HTTPInputError(_TOO_LONG)
     if head and not (_REQUEST_LINE if b"\n" in head else _LINE_BEGINS).match(head):
         raise HTTPInputError(_NO_REQUEST)
