@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 import os
@@ -219,6 +220,21 @@ class LargeBodyTest(ServerTest):
         self.error(self.post("/large/asks", b"{" + large.encode()), 400, "malformed")
         answer = self.post("/large/asks", {"checked": 1, "large": large})
         self.error(answer, 400, "invalid_argument", "checked")
+
+    def test_none_is_kept_once_it_is_answered(self) -> None:
+        """A body in a cycle of references would stay until the next garbage collection."""
+        large = "x" * LARGE_BYTES
+        for body in ({"checked": "", "large": large}, {"large": large}, "{" + large, "{"):
+            raw = body if isinstance(body, str) else json.dumps(body)
+            gc.collect()
+            gc.disable()
+            self.addCleanup(gc.enable)
+            self.post("/large/asks", raw.encode())
+            self.run_async(self.until_forgotten(LargeBody))
+
+    async def until_forgotten(self, kind: type) -> None:
+        while any(type(each) is kind for each in gc.get_objects()):
+            await asyncio.sleep(0.01)
 
     def test_rest(self) -> None:
         large = {"large": "x" * LARGE_BYTES}
