@@ -16,6 +16,7 @@ from tornado.httputil import (
 )
 
 from ..error import APIError, InvalidJSON, TooLarge, UnsupportedMediaType
+from ..tasks import start
 from .overload import Overload
 
 if TYPE_CHECKING:
@@ -92,51 +93,69 @@ class LimitedBody(HTTPMessageDelegate):
         # The handler begins in the loop's next turn, after all requests that came in this turn.
         if not self._refused and not self._overload.admit(self._request):
             return
+        taken = None
         if self._packed is not None and body_error(self._request) is None:
-            self._unpack(self._packed)
+            taken = self._unpack(self._packed)
         if self._refused:
             self._overload.refuse_parsed(self._request)
-            return
-        try:
-            self._handler.finish()
-        except BaseException:
-            self._overload.admission.release(self._request)
-            raise
+        elif taken is None:
+            self._end()
+        else:
+            start(self._end_after(taken))
 
     def on_connection_close(self) -> None:
         if self._handler is not _NO_HANDLER:  # its head was malformed
             self._overload.admission.release(self._request)
             self._handler.on_connection_close()
 
+    def _end(self) -> None:
+        try:
+            self._handler.finish()
+        except BaseException:
+            self._overload.admission.release(self._request)
+            raise
+
+    async def _end_after(self, taken: Awaitable[None]) -> None:
+        """End the body once a handler that streams it has taken it."""
+        try:
+            await taken
+        finally:
+            self._end()
+
     def _fail(self, error: APIError) -> None:
         setattr(self._request, _BODY_ERROR, error)
 
     def _hold(self, size: int) -> bool:
-        # A handler that reads its body as a stream decides what it keeps.
-        streams = getattr(self._handler, "stream_request_body", False)
-        return size <= SMALL_BYTES or streams or self._overload.admission.hold(self._request, size)
+        if size <= SMALL_BYTES or _streams(self._handler):  # a stream is not held here
+            return True
+        return self._overload.admission.hold(self._request, size)
 
     def _refuse(self) -> None:
         """Forget the body. The request is answered at its end."""
         self._refused, self._packed = True, None
         self._handler.on_connection_close()
 
-    def _unpack(self, packed: bytearray) -> None:
+    def _unpack(self, packed: bytearray) -> Awaitable[None] | None:
         try:
             body = gunzip(packed, self._app.max_body_bytes)
         except APIError as error:
             self._fail(error)
         else:
             if self._hold(len(body)):
-                self._handler.data_received(body)
-            else:
-                self._refuse()
+                return self._handler.data_received(body)
+            self._refuse()
+        return None
 
 
 def body_error(request: HTTPServerRequest) -> APIError | None:
     """Return the error in the body's bytes, whatever they mean; None for a readable body."""
     error: APIError | None = getattr(request, _BODY_ERROR, None)
     return error
+
+
+def _streams(handler: HTTPMessageDelegate) -> bool:
+    """Return whether a handler reads its body as it comes: `@stream_request_body`."""
+    return getattr(handler, "stream_request_body", False)
 
 
 def gunzip(packed: bytes | bytearray, limit: int) -> bytes:

@@ -384,6 +384,12 @@ class UploadHandler(RequestHandler):
         self.write(str(self.size))
 
 
+class SlowUploadHandler(UploadHandler):
+    async def data_received(self, chunk: bytes) -> None:  # type: ignore[override]
+        await asyncio.sleep(0.01)
+        super().data_received(chunk)
+
+
 class AllBodiesTest(ServerTest):
     """`max_body_bytes_in_flight`: two of these bodies fit in."""
 
@@ -394,6 +400,7 @@ class AllBodiesTest(ServerTest):
         super().setUp()
         self.writers: list[asyncio.StreamWriter] = []
         routes = [(r"/job/(?P<action>[a-z]+)", WaitingHandler), ("/upload", UploadHandler)]
+        routes.append(("/slow", SlowUploadHandler))
         self._app.add_handlers(".*", routes)
 
     def tearDown(self) -> None:
@@ -463,6 +470,14 @@ class AllBodiesTest(ServerTest):
         await self.until(503, self.request(self.body))
         reader = await self.begin(self.request(self.body) + PING)
         self.assertEqual([(await read_answer(reader))[0] for _ in range(2)], [503, 200])
+
+    @gen_test
+    async def test_packed_streams(self) -> None:
+        packed = gzip.compress(self.body)
+        for path in (b"/upload", b"/slow"):
+            data = self.request(packed, b"Content-Encoding: gzip\r\n", path)
+            _, _, answer = await exchange(self.get_http_port(), data)
+            self.assertEqual(answer, str(len(self.body)).encode())
 
     @gen_test
     async def test_streams_do_not_count(self) -> None:
