@@ -16,6 +16,7 @@ from tornado.httputil import (
 )
 
 from ..error import APIError, InvalidJSON, Overloaded, TooLarge, UnsupportedMediaType
+from ..tasks import start
 from .overload import Overload
 
 if TYPE_CHECKING:
@@ -95,11 +96,22 @@ class LimitedBody(HTTPMessageDelegate):
         # The handler begins in the loop's next turn, after all requests that came in this turn.
         if not self._refused and not self._overload.admit(self._request):
             return
+        taken = None
         if self._packed is not None and body_error(self._request) is None:
-            self._unpack(self._packed)
+            taken = self._unpack(self._packed)
         if self._refused:
             self._overload.refuse_parsed(self._request)
-            return
+        elif taken is None:
+            self._end()
+        else:
+            start(self._end_after(taken))
+
+    def on_connection_close(self) -> None:
+        if self._handler is not _NO_HANDLER:  # its head was malformed
+            self._overload.admission.release(self._request)
+            self._handler.on_connection_close()
+
+    def _end(self) -> None:
         error = body_error(self._request)
         try:
             if error and _streams(self._handler):  # it has begun, and waits for the body's end
@@ -110,10 +122,12 @@ class LimitedBody(HTTPMessageDelegate):
             self._overload.admission.release(self._request)
             raise
 
-    def on_connection_close(self) -> None:
-        if self._handler is not _NO_HANDLER:  # its head was malformed
-            self._overload.admission.release(self._request)
-            self._handler.on_connection_close()
+    async def _end_after(self, taken: Awaitable[None]) -> None:
+        """End the body once a handler that streams it has taken it."""
+        try:
+            await taken
+        finally:
+            self._end()
 
     @property
     def _limit(self) -> int:
@@ -137,22 +151,33 @@ class LimitedBody(HTTPMessageDelegate):
         self._refused, self._packed = True, None
         self._handler.on_connection_close()
 
-    def _unpack(self, packed: bytearray) -> None:
+    def _unpack(self, packed: bytearray) -> Awaitable[None] | None:
         try:
             body = gunzip(packed, self._limit)
         except APIError as error:
             self._fail(error)
         else:
             if self._hold(len(body)):
-                self._handler.data_received(body)
-            else:
-                self._refuse()
+                return self._handler.data_received(body)
+            self._refuse()
+        return None
 
 
 def body_error(request: HTTPServerRequest) -> APIError | None:
     """Return the error in the body's bytes, whatever they mean; None for a readable body."""
     error: APIError | None = getattr(request, _BODY_ERROR, None)
     return error
+
+
+def _streams(handler: HTTPMessageDelegate) -> bool:
+    """Return whether a handler reads its body as it comes: `@stream_request_body`."""
+    return getattr(handler, "stream_request_body", False)
+
+
+def _limit_of(connection: HTTPConnection) -> int:
+    """Return what `set_max_body_size` has set; Tornado has no other name for it."""
+    limit: int = getattr(connection, "_max_body_size")  # noqa: B009
+    return limit
 
 
 def gunzip(packed: bytes | bytearray, limit: int) -> bytes:
@@ -174,14 +199,3 @@ def gunzip(packed: bytes | bytearray, limit: int) -> bytes:
         if not packed:
             return b"".join(parts)
     raise InvalidJSON(f"The gzip body has more than {_MAX_GZIP_MEMBERS} members.")
-
-
-def _streams(handler: HTTPMessageDelegate) -> bool:
-    """Return whether a handler reads its body as it comes: `@stream_request_body`."""
-    return getattr(handler, "stream_request_body", False)
-
-
-def _limit_of(connection: HTTPConnection) -> int:
-    """Return what `set_max_body_size` has set; Tornado has no other name for it."""
-    limit: int = getattr(connection, "_max_body_size")  # noqa: B009
-    return limit

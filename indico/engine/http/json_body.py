@@ -52,10 +52,11 @@ def parse_object(body: bytes, max_values: int) -> dict[str, Any]:
 
 
 def parsed_or_error(body: bytes, max_values: int) -> dict[str, Any] | APIError:
-    """Return what `parse_object` returns or raises."""
+    """Return what `parse_object` returns or raises, without references to this thread's frames."""
     try:
         return parse_object(body, max_values)
     except APIError as error:
+        error.__context__ = None
         return error.with_traceback(None)
 
 

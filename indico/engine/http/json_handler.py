@@ -55,8 +55,10 @@ class JSONHandler(LifecycleHandler):
         if self._parsed is None:
             self._parsed = parse_object(self.request.body, self.config.max_body_values)
         if isinstance(self._parsed, APIError):
-            error, self._parsed = self._parsed, None  # its traceback will refer to this handler
-            raise error
+            try:
+                raise self._parsed
+            finally:  # no cycle, because the traceback refers to this handler
+                self._parsed = None
         return self._parsed
 
     @property

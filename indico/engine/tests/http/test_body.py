@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 import os
@@ -228,6 +229,21 @@ class LargeBodyTest(ServerTest):
         answer = self.post("/large/asks", {"checked": 1, "large": large})
         self.error(answer, 400, "invalid_argument", "checked")
 
+    def test_none_is_kept_once_it_is_answered(self) -> None:
+        """A body in a cycle of references would stay until the next garbage collection."""
+        large = "x" * LARGE_BYTES
+        for body in ({"checked": "", "large": large}, {"large": large}, "{" + large, "{"):
+            raw = body if isinstance(body, str) else json.dumps(body)
+            gc.collect()
+            gc.disable()
+            self.addCleanup(gc.enable)
+            self.post("/large/asks", raw.encode())
+            self.run_async(self.until_forgotten(LargeBody))
+
+    async def until_forgotten(self, kind: type) -> None:
+        while any(type(each) is kind for each in gc.get_objects()):
+            await asyncio.sleep(0.01)
+
     def test_rest(self) -> None:
         large = {"large": "x" * LARGE_BYTES}
         self.assertEqual(self.post("/item", large).code, 204)
@@ -376,6 +392,12 @@ class UploadHandler(RequestHandler):
         self.write(str(self.size))
 
 
+class SlowUploadHandler(UploadHandler):
+    async def data_received(self, chunk: bytes) -> None:  # type: ignore[override]
+        await asyncio.sleep(0.01)
+        super().data_received(chunk)
+
+
 class AllBodiesTest(ServerTest):
     """`max_body_bytes_in_flight`: two of these bodies fit in."""
 
@@ -386,6 +408,7 @@ class AllBodiesTest(ServerTest):
         super().setUp()
         self.writers: list[asyncio.StreamWriter] = []
         routes = [(r"/job/(?P<action>[a-z]+)", WaitingHandler), ("/upload", UploadHandler)]
+        routes.append(("/slow", SlowUploadHandler))
         self._app.add_handlers(".*", routes)
 
     def tearDown(self) -> None:
@@ -455,6 +478,14 @@ class AllBodiesTest(ServerTest):
         await self.until(503, self.request(self.body))
         reader = await self.begin(self.request(self.body) + PING)
         self.assertEqual([(await read_answer(reader))[0] for _ in range(2)], [503, 200])
+
+    @gen_test
+    async def test_packed_streams(self) -> None:
+        packed = gzip.compress(self.body)
+        for path in (b"/upload", b"/slow"):
+            data = self.request(packed, b"Content-Encoding: gzip\r\n", path)
+            _, _, answer = await exchange(self.get_http_port(), data)
+            self.assertEqual(answer, str(len(self.body)).encode())
 
     @gen_test
     async def test_streams_do_not_count(self) -> None:
