@@ -118,6 +118,9 @@ class ProcessTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         self.addCleanup(self.end_all)
+        # Under nohup the servers would inherit that SIGHUP is ignored. They inherit no handler.
+        hang_up = signal.signal(signal.SIGHUP, lambda *_: None)
+        self.addCleanup(signal.signal, signal.SIGHUP, hang_up)
 
     def mongods(self) -> list[psutil.Process]:
         """Return the `mongod` processes whose data is in the folder."""
