@@ -23,6 +23,7 @@ ADDRESSES = Collection(
     "addresses",
     IndexModel([("book", 1), ("_id", 1)]),
     IndexModel([("book", 1), ("name_key", 1), ("_id", 1)]),
+    owner="book",
 )
 
 # A search compares at most this many characters, because folding takes quadratic time.
@@ -38,7 +39,6 @@ POSITION: TypeAdapter[Position] = TypeAdapter(Position)
 
 _LIST_BYTES = 2_000_000
 _FEW = 4
-_DELETED_AT_ONCE = 10_000
 _VERSION = re.compile(r"[0-7][0-9a-f]{15}")  # 63 bits, because MongoDB's integers are signed
 _LAST_CHARACTER = "\U0010ffff"
 
@@ -102,12 +102,6 @@ async def delete(book: Book, address_id: ObjectId, versions: Several[str] | None
             )
         )
     return await ADDRESSES.delete(query) == 1
-
-
-async def delete_book(book: Book) -> None:
-    """Delete all addresses of a book, in pieces, because one operation would time out."""
-    while ids := await ADDRESSES.find_ids({"book": book}, _DELETED_AT_ONCE):
-        await ADDRESSES.delete({"_id": {"$in": ids}})
 
 
 async def find(

@@ -18,6 +18,7 @@ SESSIONS = Collection(
     "sessions",
     IndexModel("user_id"),
     IndexModel("expires_at", expireAfterSeconds=0),
+    owner="user_id",
 )
 
 

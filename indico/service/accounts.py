@@ -10,10 +10,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, TypedDict
 
-import indico.db.address_db as AddressDB
 import indico.db.session_db as SessionDB
 import indico.db.user_db as UserDB
 from indico.db import transaction
+from indico.db.owned import delete_owned
 from indico.db.session_db import Session
 from indico.error import AuthError, MissingField, PermissionDenied
 from indico.service.fields import UserUpdate, normal_email
@@ -81,22 +81,22 @@ async def change_password(session: Session, current_password: str, new_password:
 
 
 async def delete(session: Session, password: str) -> None:
-    """Delete the account, its sessions and its addresses.
+    """Delete the account and all documents that belong to it.
 
     Raise `PermissionDenied` for a wrong password.
     """
     await _confirm(session, password)
     await SessionDB.revoke_all(session.user_id)
-    await AddressDB.delete_book(session.user_id)
+    await delete_owned(session.user_id)
 
     async def end(part: Any) -> None:
         await UserDB.delete(session.user_id, part)
-        # Again, because logins may have succeeded while the book was deleted.
+        # Again, because logins may have succeeded while the documents were deleted.
         await SessionDB.revoke_others(session.user_id, None, part)
 
     await transaction(end)
-    # Once more, because requests in flight may have added addresses since then.
-    await AddressDB.delete_book(session.user_id)
+    # Once more, because requests in flight may have stored documents and sessions since then.
+    await delete_owned(session.user_id)
 
 
 async def _open_session(

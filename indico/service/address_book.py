@@ -17,7 +17,7 @@ import indico.db.user_db as UserDB
 from indico.db import ObjectId, turn
 from indico.db.address_db import POSITION, PUBLIC, Address, Book, Position
 from indico.error import AuthError, Conflict, NotFound, PreconditionFailed
-from indico.service.address_entry import check_entry
+from indico.service.address_entry import check_off_loop
 
 __all__ = [
     "POSITION",
@@ -44,7 +44,7 @@ _TRIES = 10
 
 async def create_address(book: Book, entry: dict[str, Any]) -> Address:
     """Add an entry. Raise `InvalidArgument`, and `AuthError` if the user has been deleted."""
-    check_entry(entry)
+    await check_off_loop(entry)
     address = await AddressDB.create(book, entry)
     if book != PUBLIC:
         await _keep_if_user_exists(book, address)
@@ -66,7 +66,7 @@ async def update_address(
 
     Raise `InvalidArgument`, `NotFound`, and `PreconditionFailed` for another version.
     """
-    check_entry(entry)
+    await check_off_loop(entry)
     address = await AddressDB.replace(book, address_id, entry, versions)
     if address is None:
         raise await _refusal(book, address_id, versions)
@@ -86,7 +86,7 @@ async def patch_address(
             if versions is not None and address.version not in versions:
                 raise PreconditionFailed
             entry = merge_patch(address.entry, patch)
-            check_entry(entry)
+            await check_off_loop(entry)
             patched = await AddressDB.replace(book, address_id, entry, [address.version])
             if patched:
                 return patched

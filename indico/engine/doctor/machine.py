@@ -9,7 +9,6 @@ import ssl
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 from tornado.netutil import bind_sockets
@@ -54,27 +53,27 @@ def _port(settings: ServerSettings, server: str, name: str, number: int) -> Find
 
 
 def _taken(server: str, name: str, where: str, number: int) -> Finding:
-    process = listener(number)
-    if server in (process.get("cmdline") or ()):
-        return warning(
-            f"A server of this project already listens on {where} (process {process['pid']}).",
-            f"Stop that server before you start another, or choose another {name}.",
-        )
-    by = f" by {process['name']} (process {process['pid']})" if process else ""
+    by = ""
+    with suppress(psutil.Error):  # this user may not see the process
+        process = _listener(number)
+        # A worker listens, and its parent is the server.
+        for one in [process, *process.parents()]:
+            if server in one.cmdline():
+                return warning(
+                    f"A server of this project already listens on {where} (process {one.pid}).",
+                    f"Renew it by --reload or --replace; or stop it, or choose another {name}.",
+                )
+        by = f" by {process.name()} (process {process.pid})"
     return fault(f"{where} is taken{by}.", f"Stop that program, or choose another {name}.")
 
 
-def listener(number: int) -> dict[str, Any]:
-    """Return name, pid and cmdline of the process that listens on this port.
-
-    The answer is empty if this user may not see it.
-    """
-    with suppress(psutil.Error):
-        for connection in psutil.net_connections("tcp"):
-            listens = connection.status == psutil.CONN_LISTEN and connection.pid
-            if listens and connection.laddr[1:] == (number,):
-                return psutil.Process(connection.pid).as_dict(["name", "pid", "cmdline"])
-    return {}
+def _listener(number: int) -> psutil.Process:
+    """Return the process that listens on this port. Raises `psutil.Error` if it can't be seen."""
+    for connection in psutil.net_connections("tcp"):
+        listens = connection.status == psutil.CONN_LISTEN and connection.pid
+        if listens and connection.laddr[1:] == (number,):
+            return psutil.Process(connection.pid)
+    raise psutil.AccessDenied
 
 
 def file_limit(settings: ServerSettings) -> Iterator[Finding]:

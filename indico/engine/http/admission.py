@@ -1,4 +1,4 @@
-"""Admission: how many requests a process takes at once, and when all of them are answered."""
+"""Admission: how much a process takes at once, and when all of that is answered."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ class Admission:
     """The requests in flight, of which `limit` at most are admitted to their handlers.
 
     A request is in flight from its head on. It is admitted when its body is complete, because a
-    body may be long on its way.
+    body may be long on its way. The bodies of all requests in flight take `body_bytes` at most.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, body_bytes: int) -> None:
         self._limit = limit
+        self._free_bytes = body_bytes
+        self._held: dict[HTTPServerRequest, int] = {}  # bytes of its body
         self._in_flight: set[HTTPServerRequest] = set()
         self._admitted: set[HTTPServerRequest] = set()
         self._idle = asyncio.Event()
@@ -37,15 +39,27 @@ class Admission:
 
     def admit(self, request: HTTPServerRequest) -> bool:
         """Admit `request` to its handler; return False if it is one too many."""
-        if len(self._admitted) >= self._limit and request.path not in ALWAYS_ADMITTED:
+        if request.path in ALWAYS_ADMITTED:  # takes nobody's place
+            return True
+        if self.full:
             return False
         self._admitted.add(request)
+        return True
+
+    def hold(self, request: HTTPServerRequest, size: int) -> bool:
+        """Count `size` bytes for the body of `request`; count none and return False if too many."""
+        self._free_bytes += self._held.pop(request, 0)
+        if size > self._free_bytes:
+            return False
+        self._free_bytes -= size
+        self._held[request] = size
         return True
 
     def release(self, request: HTTPServerRequest) -> None:
         """Forget `request`, because its answer is sent or its client is gone."""
         self._in_flight.discard(request)
         self._admitted.discard(request)
+        self._free_bytes += self._held.pop(request, 0)
         if not self._in_flight:
             self._idle.set()
 

@@ -13,7 +13,8 @@ from tornado.web import GZipContentEncoding, RequestHandler
 from ..error import APIError, InvalidJSON, PreconditionFailed
 from .action import record_of
 from .errors import render_rest_error
-from .json_handler import JSONHandler, dumps
+from .json_answer import dumps
+from .json_handler import JSONHandler
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 # A weak tag counts as a strong one, because a proxy that compresses weakens tags, and a tag here
@@ -179,8 +180,8 @@ def _answering(
     async def answering(self: RestHandler, *path: str) -> None:
         if record.look_up:
             await self.authenticate(record.look_up)
-        takes_body = record.fields is not None
-        fields = record.arguments(self.body, self.has_body) if takes_body else ()
+        await self.load_body()
+        fields = () if record.fields is None else await self.arguments(record, self.body)
         data = await method(self, *path, *fields)
         if not self._finished:
             self.respond(data)

@@ -123,9 +123,17 @@ async def _run(operation: Callable[[], Awaitable[T]], timeout_seconds: float | N
             raise TimeoutError
         return task.result()
     finally:
-        if not task.done():
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        # A cancelled caller leaves the task's error alone, and asyncio would log the error.
+        if task.done():
+            _retrieve(task)
+        else:
+            task.add_done_callback(_retrieve)
             task.cancel()
+
+
+def _retrieve(task: asyncio.Future[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 def to_api_error(error: Exception) -> Exception:

@@ -279,6 +279,23 @@ class DeleteTest(UserTest):
         token = self.login()["token"]
         self.data(self.post("/user/delete", {"password": PASSWORD}, token))
 
+    def test_sessions_and_documents_that_come_meanwhile(self) -> None:
+        delete = UserDB.delete
+
+        async def late(user_id: db.ObjectId, transaction: Any) -> None:
+            await SessionDB.create(user_id, 60)
+            await things.insert({"user_id": user_id})
+            await delete(user_id, transaction)
+
+        things = db.Collection("things", owner="user_id")
+        self.addCleanup(db.Collection.declared.remove, things)
+        with patch.object(UserDB, "delete", late):
+            self.data(self.post("/user/delete", {"password": PASSWORD}, self.token))
+        self.assertEqual(
+            [str(each["user_id"]) for each in self.stored("sessions")], [self.other["user"]["id"]]
+        )
+        self.assertEqual(self.stored("things"), [])
+
     @gen_test
     async def test_logins_meanwhile(self) -> None:
         """A login while the account is being deleted gets a token that ends with the account."""

@@ -50,12 +50,14 @@ class PortTest(DoctorTest):
             self.assertEqual(found, ["ok", "fault"])
 
     def test_by_a_server_of_the_project(self) -> None:
-        server = self.serve("--mongodb-uri", mongodb_uri())
-        line = self.one(port, self.settings(port=server.port), SERVER)
-        self.assertIn(
-            f"warning: A server of this project already listens on 127.0.0.1:{server.port}", line
-        )
-        self.assertIn(f"(process {server.process.pid})", line)
+        for flags in ((), ("--processes", "1")):
+            server = self.serve("--mongodb-uri", mongodb_uri(), *flags)
+            line = self.one(port, self.settings(port=server.port), SERVER)
+            where, pid = f"127.0.0.1:{server.port}", server.process.pid
+            self.assertIn(
+                f"server of this project already listens on {where} (process {pid})", line
+            )
+            self.assertTrue(line.startswith("warning: "), line)
 
     def test_rights(self) -> None:
         with patch(f"{ENGINE}.doctor.machine.bind_sockets", side_effect=PermissionError(13, "")):
