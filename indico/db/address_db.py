@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import StringConstraints, TypeAdapter
 
 import indico.db.public_book_db as PublicBookDB
-from indico.db import Collection, Document, IndexModel, ObjectId, mongodb
+from indico.db import Collection, Document, IndexModel, ObjectId, Part, mongodb
 
 ADDRESSES = Collection(
     "addresses",
@@ -37,6 +37,8 @@ Entry = dict[str, Any]
 Position = tuple[str, Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")]]
 POSITION: TypeAdapter[Position] = TypeAdapter(Position)
 
+_LIST_BYTES = 2_000_000
+_FEW = 4
 _VERSION = re.compile(r"[0-7][0-9a-f]{15}")  # 63 bits, because MongoDB's integers are signed
 _LAST_CHARACTER = "\U0010ffff"
 
@@ -102,33 +104,30 @@ async def delete(book: Book, address_id: ObjectId, versions: Several[str] | None
     return await ADDRESSES.delete(query) == 1
 
 
-async def find(book: Book, after: ObjectId | None, limit: int) -> list[Address]:
-    """Return at most `limit` addresses after `after`, by id.
+async def find(
+    book: Book,
+    limit: int,
+    after: Position | None = None,
+    prefix: str | None = None,
+    first: int = _FEW,
+) -> tuple[list[Address], bool]:
+    """Return at most `limit` addresses after `after`, and whether more follow.
 
-    Large addresses make the list shorter, but never empty.
+    The order is by id. With `prefix`, the list has the addresses whose name begins with it, in any
+    letter case, by name and id. Large addresses make a list shorter, but never empty. MongoDB is
+    asked for `first` addresses, because their size tells how many more fit.
     """
-    query: dict[str, Any] = {"book": book}
-    if after is not None:
-        query["_id"] = {"$gt": after}
-    return await _find(query, ["_id"], limit)
-
-
-async def find_by_name(
-    book: Book, prefix: str, after: Position | None, limit: int
-) -> list[Address]:
-    """Return the addresses whose name begins with `prefix`, in any letter case, by name and id.
-
-    The list has at most `limit` addresses, as that of `find`.
-    """
-    start = fold(prefix)
-    names: dict[str, Any] = {"$gte": start}
-    if end := _successor(start):
-        names["$lt"] = end
-    query: dict[str, Any] = {"book": book, "name_key": names}
-    if after is not None:
-        names["$gte"], address_id = after
-        query["$or"] = [{"name_key": {"$gt": after[0]}}, {"_id": {"$gt": ObjectId(address_id)}}]
-    return await _find(query, ["name_key", "_id"], limit)
+    asked = min(first, limit + 1)
+    part = await _find_part(book, asked, after, prefix, _LIST_BYTES)
+    found = [_address(document) for document in part.documents]
+    if len(found) == asked <= limit:
+        room = _LIST_BYTES - part.size
+        asked = min(limit + 1 - asked, 1 + room * asked // part.size)
+        part = await _find_part(book, asked, found[-1].position, prefix, room)
+        found += [_address(document) for document in part.documents]
+    if len(part.documents) == asked:  # the last one only shows that more follow
+        return found[:-1], True
+    return found, part.cut
 
 
 def fold(text: str) -> str:
@@ -136,10 +135,27 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
 
 
-async def _find(query: dict[str, Any], order: list[str], limit: int) -> list[Address]:
-    sort = [(field, 1) for field in order]
-    found = await ADDRESSES.find_part(query, sort=sort, limit=limit)
-    return [_address(document) for document in found]
+async def _find_part(
+    book: Book, limit: int, after: Position | None, prefix: str | None, max_bytes: int
+) -> Part:
+    query: dict[str, Any] = {"book": book}
+    if prefix is not None:
+        query["name_key"] = names = _names(prefix)
+    if after is not None:
+        name_key, address_id = after[0], {"$gt": ObjectId(after[1])}
+        if prefix is None:
+            query["_id"] = address_id
+        else:
+            names["$gte"] = name_key
+            query["$or"] = [{"name_key": {"$gt": name_key}}, {"_id": address_id}]
+    sort = [("_id", 1)] if prefix is None else [("name_key", 1), ("_id", 1)]
+    return await ADDRESSES.find_part(query, sort=sort, limit=limit, max_bytes=max_bytes)
+
+
+def _names(prefix: str) -> dict[str, str]:
+    """Return the range of the names that begin with `prefix`."""
+    start = fold(prefix)
+    return {"$gte": start, "$lt": end} if (end := _successor(start)) else {"$gte": start}
 
 
 def _query(book: Book, address_id: ObjectId, versions: Several[str] | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from collections.abc import Collection as Several
+from functools import partial
 from typing import Any
 
 import indico.db.address_db as AddressDB
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 _AT_ONCE = 200
+# A list of large addresses takes 16 MB and more while it is read.
+_reading = partial(turn, "lists of addresses", 4)
 _TRIES = 10
 
 
@@ -104,14 +107,16 @@ async def get_all_addresses(book: Book) -> AsyncIterator[Address]:
 
     An address that exists from the first read to the last comes exactly once.
     """
-    after: ObjectId | None = None
-    limit = _AT_ONCE
-    while addresses := await AddressDB.find(book, after, limit):
+    async with _reading():
+        addresses, more = await AddressDB.find(book, _AT_ONCE)
+    while True:
         for address in addresses:
             yield address
-        after = addresses[-1].id
-        # MongoDB would send the addresses beyond the size limit of one part for nothing.
-        limit = min(_AT_ONCE, 2 * len(addresses))
+        if not more:
+            break
+        after, first = addresses[-1].position, 2 * len(addresses)
+        async with _reading(busy=None):  # the answer has begun
+            addresses, more = await AddressDB.find(book, _AT_ONCE, after, first=first)
 
 
 async def list_addresses(
@@ -122,12 +127,9 @@ async def list_addresses(
     The position is None on the last page. With `prefix`, the list has the addresses whose name
     begins with it, in any letter case, by name. Large addresses make a page shorter.
     """
-    addresses = await _find(book, limit + 1, after, prefix)
-    if len(addresses) > limit:
-        return addresses[:limit], addresses[limit - 1].position
-    if addresses and await _find(book, 1, addresses[-1].position, prefix):
-        return addresses, addresses[-1].position
-    return addresses, None
+    async with _reading():
+        addresses, more = await AddressDB.find(book, limit, after, prefix)
+    return addresses, addresses[-1].position if more else None
 
 
 async def public_version() -> str:
@@ -161,14 +163,6 @@ async def _keep_if_user_exists(user_id: ObjectId, address: Address) -> None:
     except AuthError:
         await AddressDB.delete(user_id, address.id)
         raise
-
-
-async def _find(
-    book: Book, limit: int, after: Position | None, prefix: str | None
-) -> list[Address]:
-    if prefix is None:
-        return await AddressDB.find(book, ObjectId(after[1]) if after else None, limit)
-    return await AddressDB.find_by_name(book, prefix, after, limit)
 
 
 async def _refusal(

@@ -16,9 +16,9 @@ from .forwarded import Forwarded
 from .health import HealthRoute, ReadyRoute
 from .json_handler import JSONHandler
 from .metrics_handler import metrics_route
+from .not_found_handler import NotFoundHandler
 from .overload import Overload
 from .request_log import log_answered
-from .rest_handler import NotFoundHandler
 from .route_names import RouteNames, action_name
 from .timeouts import TimeoutQueue
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from tornado.iostream import StreamClosedError
 from tornado.web import GZipContentEncoding, RequestHandler
 
-from ..error import APIError, InvalidJSON, PreconditionFailed, RouteNotFound
+from ..error import APIError, InvalidJSON, PreconditionFailed
 from .action import record_of
-from .errors import render_for_both, render_rest_error
+from .errors import render_rest_error
 from .json_answer import dumps
 from .json_handler import JSONHandler
-from .route_names import UNKNOWN
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 # A weak tag counts as a strong one, because a proxy that compresses weakens tags, and a tag here
@@ -101,6 +100,7 @@ class RestHandler(JSONHandler):
                     self.write(piece)
                     size += len(piece)
                     if size >= _STREAM_BYTES:
+                        self.stop_time()  # a slow client may take longer than an action
                         await self.flush()
                         size = 0
             except StreamClosedError:
@@ -166,24 +166,6 @@ class RestHandler(JSONHandler):
         )
         self.set_status(error.status, reason)
         return body
-
-
-class NotFoundHandler(RestHandler):
-    """The answer to a path that no route has, for clients of actions and of REST alike."""
-
-    SUPPORTED_METHODS = RequestHandler.SUPPORTED_METHODS
-    action_name = UNKNOWN
-
-    def prepare(self) -> NoReturn:
-        raise RouteNotFound
-
-    def as_error(self, status: int, raised: BaseException | None) -> APIError:
-        return RouteNotFound()  # also for a method that Tornado does not know
-
-    def error_body(self, error: APIError, trace: list[str]) -> dict[str, Any]:
-        super().error_body(error, [])  # sets the reason phrase
-        request = self.request
-        return render_for_both(error, self.request_id, request.method or "", request.uri or "")
 
 
 def _answering(

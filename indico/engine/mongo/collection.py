@@ -10,15 +10,13 @@ from pymongo import IndexModel, ReturnDocument
 
 from .batched import UNBATCHED, Batched
 from .batches import MAX_BYTES
-from .documents import decode, documents_of, encode, is_key
+from .documents import Part, decode, encode, is_key, part_of
 from .driver import Document, Key, ObjectId, mongodb
 from .operation import guard, observed
 
 DocumentId = Key
 
-_PART_BYTES = 2_000_000
-
-__all__ = ["Collection", "Document", "DocumentId", "IndexModel"]
+__all__ = ["Collection", "Document", "DocumentId", "IndexModel", "Part"]
 
 
 class Collection:
@@ -67,18 +65,23 @@ class Collection:
 
     @observed
     async def find_part(
-        self, query: Mapping[str, Any], *, sort: Sequence[tuple[str, int]], limit: int
-    ) -> list[Document]:
-        """Return the first documents that match: at most `limit`, and about 2 MB in all.
+        self,
+        query: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]],
+        limit: int,
+        max_bytes: int,
+    ) -> Part:
+        """Return the first documents that match: at most `limit`, and `max_bytes` in all.
 
-        A larger document is a part by itself. For lists that are read part by part.
+        A larger document is a part by itself. MongoDB sends up to 16 MB of `limit` documents.
         """
         # A negative limit returns what fits into one reply, and leaves no cursor open.
         options = {"sort": list(sort), "limit": -limit, "batch_size": limit}
         replies: list[bytes] = await guard(
             lambda: mongodb[self.name].find_raw_batches(_raw(query), **options).to_list(None)
         )
-        return _part(replies)
+        return part_of(replies, max_bytes)
 
     @observed
     async def find_ids(self, query: Mapping[str, Any], limit: int) -> list[DocumentId]:
@@ -174,18 +177,6 @@ class Collection:
 def _raw(query: Mapping[str, Any]) -> RawBSONDocument:
     """Return `query` as `encode` writes it, so that a wrong value is named."""
     return RawBSONDocument(encode(query))
-
-
-def _part(replies: list[bytes]) -> list[Document]:
-    """Return the first documents of `replies`, up to `_PART_BYTES`, but at least one."""
-    documents: list[Document] = []
-    size = 0
-    for document in documents_of(replies):
-        size += len(document)
-        if documents and size > _PART_BYTES:
-            break
-        documents.append(decode(document))
-    return documents
 
 
 def _unique_field(index: IndexModel) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import bson
 from bson.int64 import Int64
@@ -11,9 +11,17 @@ from bson.int64 import Int64
 from ..error import ServerError, short
 from .driver import Document, ObjectId, mongodb
 
-__all__ = ["decode", "documents_of", "encode", "is_key"]
+__all__ = ["Part", "decode", "documents_of", "encode", "is_key", "part_of"]
 
 _KEY_TYPES = {ObjectId, bytes, str, int, Int64}
+
+
+class Part(NamedTuple):
+    """The first documents of a list; `cut` says that the next one did not fit."""
+
+    documents: list[Document]
+    size: int  # bytes
+    cut: bool
 
 
 def is_key(value: Any) -> bool:
@@ -49,6 +57,18 @@ def documents_of(replies: list[bytes]) -> Iterator[bytes]:
             end = start + int.from_bytes(reply[start : start + 4], "little")
             yield reply[start:end]
             start = end
+
+
+def part_of(replies: list[bytes], max_bytes: int) -> Part:
+    """Return the first documents of a cursor's replies, up to `max_bytes`, but at least one."""
+    documents: list[Document] = []
+    size = 0
+    for document in documents_of(replies):
+        if documents and size + len(document) > max_bytes:
+            return Part(documents, size, cut=True)
+        size += len(document)
+        documents.append(decode(document))
+    return Part(documents, size, cut=False)
 
 
 def _fits(value: Any) -> bool:

@@ -15,23 +15,30 @@ _turns: WeakValueDictionary[Hashable, asyncio.Semaphore] = WeakValueDictionary()
 
 @asynccontextmanager
 async def turn(
-    key: Hashable, places: int = 1, busy: Callable[[], APIError] = Overloaded
+    key: Hashable, places: int = 1, busy: Callable[[], APIError] | None = Overloaded
 ) -> AsyncIterator[None]:
     """Wait until fewer than `places` callers with the same key are at work.
 
-    Raises what `busy` returns after the setting `mongodb_timeout_seconds`. A turn saves work and
-    memory. It keeps no other process out, so nothing may depend on it.
+    Raises what `busy` returns after the setting `mongodb_timeout_seconds`, and waits on without it.
+    A turn saves work and memory. It keeps no other process out, so nothing may depend on it.
 
         async with turn(note_id):
             ...
     """
     semaphore = _turns.setdefault(key, asyncio.Semaphore(places))
-    try:
-        async with asyncio.timeout(mongodb.timeout_seconds):
-            await semaphore.acquire()
-    except TimeoutError:
-        raise busy() from None
+    if busy is None:
+        await semaphore.acquire()
+    elif not await _acquire(semaphore, mongodb.timeout_seconds):
+        raise busy()
     try:
         yield
     finally:
         semaphore.release()
+
+
+async def _acquire(semaphore: asyncio.Semaphore, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await semaphore.acquire()
+    except TimeoutError:
+        return False

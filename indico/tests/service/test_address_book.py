@@ -292,6 +292,35 @@ class ListTest(BookTest):
         self.assertGreater(len(pages), 1)
         self.assertEqual(len([a async for a in get_all_addresses(ADA)]), 20)
 
+    async def test_large_entries_that_do_not_fit_are_not_fetched(self) -> None:
+        await self.fill(*(f"{number:02}" + "x" * 300_000 for number in range(20)))
+        await mongodb.command("profile", 2)
+        for prefix in (None, ""):
+            await list_addresses(ADA, 20, None, prefix)
+        await mongodb.command("profile", 0)
+        profile = mongodb["system.profile"].find({"command.find": "addresses"})
+        sizes = [query["responseLength"] for query in await profile.to_list(None)]
+        self.assertLess(max(sizes), 2_000_000)
+        self.assertLess(sum(sizes), 2 * 2_500_000)
+
+    async def test_lists_at_the_same_time_take_turns(self) -> None:
+        """Each holds several megabytes while it is read."""
+        await self.fill(*"abcdefg")
+        find_part, reading, most = AddressDB.ADDRESSES.find_part, 0, 0
+
+        async def count(*arguments: Any, **options: Any) -> Any:
+            nonlocal reading, most
+            reading += 1
+            most = max(most, reading)
+            part = await find_part(*arguments, **options)
+            reading -= 1
+            return part
+
+        with patch.object(AddressDB.ADDRESSES, "find_part", count):
+            lists = await asyncio.gather(*(list_addresses(ADA, 10) for _ in range(20)))
+        self.assertEqual({len(addresses) for addresses, _ in lists}, {7})
+        self.assertLessEqual(most, 4)
+
     async def test_prefix(self) -> None:
         await self.fill("Ada", "ADAM", "ad.", "adb", "a*", "Ädam", "bob", "ad\U0010ffffz", "")
         await create_address(ADA, {"full_name": "adi", "name": ""})
@@ -335,7 +364,7 @@ class ListTest(BookTest):
         await mongodb.command("profile", 0)
         profile = mongodb["system.profile"].find({"command.find": "addresses"})
         queries = await profile.to_list(None)
-        self.assertEqual(len(queries), 5)
+        self.assertEqual(len(queries), 7)
         for query in queries:
             self.assertIn("name_key: 1", query["planSummary"])
             self.assertLessEqual(query["keysExamined"], 9)

@@ -165,7 +165,7 @@ class CollectionTest(ServerTest):
         await self.notes.find_by_id(key)
         await self.notes.find_one({"a": 1})
         await self.notes.find({})
-        await self.notes.find_part({}, sort=[("_id", 1)], limit=5)
+        await self.notes.find_part({}, sort=[("_id", 1)], limit=5, max_bytes=1000)
         await self.notes.find_ids({}, 5)
         await self.notes.aggregate([])
         await self.notes.update_by_id(key, {"a": 2})

@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import bson
 from bson.errors import InvalidDocument
 from pymongo import IndexModel
 from pymongo.errors import (
@@ -77,15 +78,21 @@ class CollectionTest(ServerTest):
 
     @gen_test
     async def test_part(self) -> None:
-        """About 2 MB of documents are a part, and a larger document is a part by itself."""
+        """A document of more than `max_bytes` is a part by itself."""
         for key, size in enumerate([1_500_000, 1_500_000, 3_000_000, 10, 10]):
             await self.things.insert({"_id": key, "key": key, "text": "x" * size})
         parts: list[list[int]] = [[]]
+        cut = []
         while len(parts[-1]) or len(parts) == 1:
             query = {"key": {"$nin": [key for part in parts for key in part]}}
-            found = await self.things.find_part(query, sort=[("key", 1)], limit=2)
-            parts.append([thing["_id"] for thing in found])
+            sort, limit = [("key", 1)], 2
+            part = await self.things.find_part(query, sort=sort, limit=limit, max_bytes=2_000_000)
+            size = sum(len(bson.encode(thing)) for thing in part.documents)
+            self.assertEqual(part.size, size)
+            parts.append([thing["_id"] for thing in part.documents])
+            cut.append(part.cut)
         self.assertEqual(parts, [[], [0], [1], [2], [3, 4], []])
+        self.assertEqual(cut, [True, True, True, False, False])
 
     @gen_test
     async def test_ids(self) -> None:

@@ -45,6 +45,18 @@ class TurnTest(IsolatedAsyncioTestCase):
                     self.fail("two at a time")
         await self.work("a")
 
+    async def test_a_caller_that_waits_on(self) -> None:
+        async with turn("a"):
+            mongodb.timeout_seconds = 0.001
+            patient = asyncio.ensure_future(self.wait_on())
+            with self.assertRaises(Overloaded):
+                await self.work("a")
+        await patient
+
+    async def wait_on(self) -> None:
+        async with turn("a", busy=None):
+            pass
+
     async def test_an_error_ends_the_turn(self) -> None:
         with self.assertRaises(KeyError):
             async with turn("a"):
