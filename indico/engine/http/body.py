@@ -131,9 +131,13 @@ class LimitedBody(HTTPMessageDelegate):
 
     @property
     def _limit(self) -> int:
-        """The limit of the settings, unless a streaming handler has set its own."""
+        """The limit of the settings, unless a streaming handler has set its own.
+
+        A compressed body keeps the limit of the settings, because few bytes may become many.
+        """
         limit = _limit_of(self._connection)
-        return self._app.max_body_bytes if limit == self._usual_limit else limit
+        usual = self._gzip is not None or limit == self._usual_limit
+        return self._app.max_body_bytes if usual else limit
 
     def _fail(self, error: APIError) -> None:
         setattr(self._request, _BODY_ERROR, error)

@@ -128,7 +128,7 @@ class RequestReader:
         piece, self._data = self._data[:size], self._data[size:]
         self._left -= len(piece)
         self._parser.feed(piece)
-        return True
+        return bool(piece)  # or `next` would never end, if the parser expected more than `_left`
 
     def _parse_chunks(self) -> bool:
         data = self._data[:_PIECE_BYTES]
