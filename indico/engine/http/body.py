@@ -136,7 +136,7 @@ class LimitedBody(HTTPMessageDelegate):
         A compressed body keeps the limit of the settings, because few bytes may become many.
         """
         limit = _limit_of(self._connection)
-        usual = self._gzip is not None or limit == self._usual_limit
+        usual = limit == self._usual_limit or self._packed is not None
         return self._app.max_body_bytes if usual else limit
 
     def _fail(self, error: APIError) -> None:

@@ -9,6 +9,7 @@ import random
 from typing import Any, ClassVar
 from unittest.mock import patch
 
+from tornado.httputil import HTTPConnection, HTTPServerRequest
 from tornado.testing import gen_test
 from tornado.web import HTTPError, stream_request_body
 
@@ -89,8 +90,10 @@ class UploadTest(HTTPServerTest):
 
     @gen_test
     async def test_compressed_beyond_the_memory_of_all_bodies(self) -> None:
+        other = HTTPServerRequest("POST", "/", connection=HTTPConnection())
+        self.assertTrue(self._app.admission.hold(other, 60))
         with patch.object(body_module, "SMALL_BYTES", 10):
-            for plain in (random.randbytes(500), b"x" * 500):  # too many bytes before, and after
+            for plain in (random.randbytes(30), b"x" * 95):  # too many bytes before, and after
                 field, packed = fixed(gzip.compress(plain))
                 encoding = b"Content-Encoding: gzip"
                 answer = await self.upload(b"own=1", field, encoding, body=packed)
