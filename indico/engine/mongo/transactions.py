@@ -48,20 +48,18 @@ async def _run(work: Callable[[Any], Awaitable[T]]) -> T:
             raise api_error from api_error.__cause__
 
 
-async def _committed(session: Any, work: Callable[[Any], Awaitable[T]]) -> T:
+async def _committed(session: Any, work: Callable[[Any], Awaitable[T]], tries: int = _TRIES) -> T:
     """Run `work` until it is committed.
 
     Both drivers run the work again after a conflict in one of its operations. Motor does not after
     a conflict in the commit, as when several transactions make the same collection.
     """
-    for _ in range(_TRIES - 1):
-        try:
-            done: T = await session.with_transaction(work)
-            return done
-        except PyMongoError as error:
-            if not error.has_error_label(CONFLICT):
-                raise
-    done = await session.with_transaction(work)
+    try:
+        done: T = await session.with_transaction(work)
+    except PyMongoError as error:
+        if tries == 1 or not error.has_error_label(CONFLICT):
+            raise
+        return await _committed(session, work, tries - 1)
     return done
 
 

@@ -26,19 +26,12 @@ async def turn(
             ...
     """
     semaphore = _turns.setdefault(key, asyncio.Semaphore(places))
-    if busy is None:
-        await semaphore.acquire()
-    elif not await _acquire(semaphore, mongodb.timeout_seconds):
-        raise busy()
+    try:
+        async with asyncio.timeout(mongodb.timeout_seconds if busy else None):
+            await semaphore.acquire()
+    except TimeoutError:
+        raise (busy or Overloaded)() from None
     try:
         yield
     finally:
         semaphore.release()
-
-
-async def _acquire(semaphore: asyncio.Semaphore, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            return await semaphore.acquire()
-    except TimeoutError:
-        return False
