@@ -7,10 +7,13 @@ from typing import Any, Protocol
 from tornado import web
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
 
+from ..files import most_requests
+from ..mongo.delay import delay
 from ..settings import ServerSettings
 from ..telemetry import metrics
 from .action import refuse_unread
 from .admission import Admission
+from .admission_window import AdmissionWindow
 from .body import LimitedBody
 from .forwarded import Forwarded
 from .health import HealthRoute, ReadyRoute
@@ -52,7 +55,8 @@ class Application(web.Application):
         settings.setdefault("default_handler_class", NotFoundHandler)
         super().__init__(routes, config=config, **settings)
         self.draining = self.stopping = False
-        self.admission = Admission(config.max_in_flight)
+        window = AdmissionWindow(config.max_delay_seconds, delay)
+        self.admission = Admission(config.max_in_flight or most_requests(), window)
         self.deadlines = TimeoutQueue[HasDeadline](
             config.request_timeout_seconds, lambda handler: handler.time_out()
         )
