@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import ssl
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,13 +14,13 @@ from pathlib import Path
 import psutil
 from tornado.netutil import bind_sockets
 
+from .. import files
+from ..files import OTHER_FILES
 from ..settings import ServerSettings, env_name
 from .finding import Finding, fault, ok, warning
 
 MANY_FILES = 10_000
 FEW_FILES = 1024
-# Files and connections that belong to no request: MongoDB's, idle clients', the log.
-OTHER_FILES = 500
 LITTLE_SPACE = 2 << 30
 NO_SPACE = 256 << 20
 
@@ -77,21 +78,13 @@ def _listener(number: int) -> psutil.Process:
 
 
 def file_limit(settings: ServerSettings) -> Iterator[Finding]:
-    try:
-        import resource
-    except ImportError:  # pragma: no cover - Windows
-        yield ok("This system has no limit.")
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = "any number" if hard == resource.RLIM_INFINITY else f"{hard}"
-    wanted = max(MANY_FILES, settings.max_in_flight + OTHER_FILES)
-    seen = f"A process may open {soft} files and connections"
-    fix = (
-        f"ulimit -n {wanted} (allowed here: {allowed}), or LimitNOFILE={wanted} in systemd's unit."
-    )
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        yield ok(f"{seen}." if soft >= 0 else "There is no limit.")
-    elif soft < FEW_FILES:
+    most = files.most()
+    wanted = max(MANY_FILES, (settings.max_in_flight or 0) + OTHER_FILES)
+    seen = f"A process may open {most} files and connections"
+    fix = f"LimitNOFILE={wanted} in systemd's unit, or ulimit -Hn {wanted} as root."
+    if most >= wanted:
+        yield ok(f"{seen}." if most < sys.maxsize else "There is no limit.")
+    elif most < FEW_FILES:
         yield fault(f"{seen}: too few.", fix)
     else:
         yield warning(f"{seen}; {wanted} are always enough.", fix)

@@ -1,4 +1,4 @@
-"""Admission: how much a process takes at once, and when all of that is answered."""
+"""Admission: which requests a process takes, and when all of them are answered."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import time
 
 from tornado.httputil import HTTPServerRequest
+
+from .admission_window import AdmissionWindow
 
 # Load balancers and monitoring ask these paths, and need an answer most under overload.
 ALWAYS_ADMITTED = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -15,11 +17,13 @@ class Admission:
     """The requests in flight, of which `limit` at most are admitted to their handlers.
 
     A request is in flight from its head on. It is admitted when its body is complete, because a
-    body may be long on its way. The bodies of all requests in flight take `body_bytes` at most.
+    body may be long on its way. `window` says how many are admitted at a time. The bodies of all
+    requests in flight take `body_bytes` at most.
     """
 
-    def __init__(self, limit: int, body_bytes: int) -> None:
+    def __init__(self, limit: int, body_bytes: int, window: AdmissionWindow) -> None:
         self._limit = limit
+        self._window = window
         self._free_bytes = body_bytes
         self._held: dict[HTTPServerRequest, int] = {}  # bytes of its body
         self._in_flight: set[HTTPServerRequest] = set()
@@ -32,7 +36,7 @@ class Admission:
 
     @property
     def full(self) -> bool:
-        return len(self._admitted) >= self._limit
+        return self._window.left <= 0 or len(self._admitted) >= self._limit
 
     def enter(self, request: HTTPServerRequest) -> None:
         self._in_flight.add(request)
@@ -43,6 +47,7 @@ class Admission:
             return True
         if self.full:
             return False
+        self._window.take()
         self._admitted.add(request)
         return True
 

@@ -7,10 +7,13 @@ from typing import Any, Protocol
 from tornado import web
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
 
+from ..files import most_requests
+from ..mongo.delay import delay
 from ..settings import ServerSettings
 from ..telemetry import metrics
 from .action import refuse_unread
 from .admission import Admission
+from .admission_window import AdmissionWindow
 from .body import LimitedBody
 from .forwarded import Forwarded
 from .health import HealthRoute, ReadyRoute
@@ -55,7 +58,9 @@ class Application(web.Application):
         super().__init__(routes, config=config, **settings)
         self.draining = self.stopping = False
         body_bytes = max(config.max_body_bytes_in_flight, config.max_body_bytes)
-        self.admission = Admission(config.max_in_flight, body_bytes)
+        window = AdmissionWindow(config.max_delay_seconds, delay)
+        limit = config.max_in_flight or most_requests()
+        self.admission = Admission(limit, body_bytes, window)
         self.deadlines = TimeoutQueue[HasDeadline](
             config.request_timeout_seconds, lambda handler: handler.time_out()
         )

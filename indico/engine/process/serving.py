@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 from functools import partial
 
-from .. import offload
+from .. import files, offload
 from ..error import StartError
 from ..mongo.connection import NoAnswer, connect, disconnect
 from ..mongo.embedded import Embedded
@@ -36,6 +36,7 @@ def run(
     `origin` is MongoDB, or the URI of one. `parent` is a descriptor that ends with the parent, and
     its end stops the process too. Raises `StartError`, and `SecondStop` at a second signal.
     """
+    files.raise_limit()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(program, settings, sockets, origin, ready, parent))

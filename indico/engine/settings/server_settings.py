@@ -84,8 +84,11 @@ class ServerSettings(ProjectSettings):
     tracing: bool = Field(
         False, description="send OpenTelemetry traces, as its OTEL_ variables say"
     )
-    max_in_flight: int = Field(
-        1000, ge=1, description="requests that a process handles at once; beyond it 503"
+    max_delay_seconds: Seconds = Field(
+        0.05, description="delay in the event loop or before MongoDB; if it stays longer, 503"
+    )
+    max_in_flight: int | None = Field(
+        None, ge=1, description="requests in a process at once, beyond it 503; unset, by ulimit -n"
     )
     request_timeout_seconds: Seconds = Field(
         30, description="time for a request until its answer begins; beyond it 504"

@@ -13,6 +13,7 @@ from tornado.httputil import HTTPServerRequest
 
 from ...error import Conflict
 from ...http.admission import Admission
+from ...http.admission_window import AdmissionWindow
 from ...http.application import Application
 from ...http.application import metrics_app as make_metrics_app
 from ...http.json_handler import JSONHandler
@@ -331,7 +332,7 @@ class IntervalTest(ServerTest):
 
 class PlaceTest(TestCase):
     def test_it_takes_nobody_s_place(self) -> None:
-        admission = Admission(1, 1)
+        admission = Admission(1, 1, AdmissionWindow(1, lambda now: 0))
         for path in ("/metrics", "/healthz", "/readyz"):
             self.assertTrue(admission.admit(HTTPServerRequest("GET", path, connection=Mock())))
         self.assertFalse(admission.full)
