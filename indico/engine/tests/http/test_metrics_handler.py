@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from unittest import TestCase
+from unittest import IsolatedAsyncioTestCase, TestCase
 from unittest.mock import Mock, patch
 
 from tornado.httpclient import HTTPResponse
@@ -330,8 +330,8 @@ class IntervalTest(ServerTest):
         self.assertEqual(self.fetch("/metrics").code, 200)
 
 
-class PlaceTest(TestCase):
-    def test_it_takes_nobody_s_place(self) -> None:
+class PlaceTest(IsolatedAsyncioTestCase):
+    async def test_it_takes_nobody_s_place(self) -> None:
         admission = Admission(1, 1, AdmissionWindow(1, lambda now: 0))
         for path in ("/metrics", "/healthz", "/readyz"):
             self.assertTrue(admission.admit(HTTPServerRequest("GET", path, connection=Mock())))
