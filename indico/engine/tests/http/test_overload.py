@@ -37,6 +37,12 @@ class WorkHandler(ActionHandler):
         await self.go_on.wait()
         return "done"
 
+    async def begins(self) -> None:
+        self.write(b"[")
+        await self.flush()
+        await asyncio.sleep(0.4)
+        self.finish(b"]")
+
     async def asks_the_database(self) -> None:
         """Insert one document after the other, without an end."""
         try:
@@ -433,6 +439,8 @@ class TimeoutTest(WorkTest):
     def test_an_answer_that_has_begun_takes_its_time(self) -> None:
         response = self.fetch("/stream", decompress_response=False)
         self.assertEqual((response.code, len(response.body)), (200, 200_000))
+        response = self.post("/job/begins")
+        self.assertEqual((response.code, response.body), (200, b"[]"))
 
     def test_what_an_action_leaves_to_another_task(self) -> None:
         self.data(self.post("/job/leaves_work"))

@@ -121,7 +121,7 @@ class LibcurlTest(EmbeddedTest):
         with patch.dict(os.environ, {"LD_LIBRARY_PATH": "/theirs"}), environment() as variables:
             theirs, link, libraries = variables["LD_LIBRARY_PATH"].split(os.pathsep)
             self.assertEqual(theirs, "/theirs")
-            self.assertEqual(Path(link, "libcurl.so.4").resolve().parent, Path(libraries))
+            self.assertEqual(Path(link, "libcurl.so.4").resolve().parent, Path(libraries).resolve())
         self.assertFalse(os.path.exists(link))
 
     def test_no_pycurl(self) -> None:
