@@ -19,6 +19,7 @@ from tornado.httputil import HTTPServerConnectionDelegate
 from ..tasks import start
 from .connection import Connection
 from .timeouts import TimeoutQueue
+from .unsent import Unsent
 
 _CLOSE_SECONDS = 2
 HANDSHAKE_SECONDS = 10
@@ -33,11 +34,13 @@ class FastHTTPServer:
         *,
         idle_connection_timeout: float = 3600,
         body_timeout: float = 60,
+        write_timeout: float = 60,
+        min_write_rate: int = 1000,
+        max_unsent: int = 1 << 30,
         max_body_size: int = 100 << 20,
         ssl_options: ssl.SSLContext | None = None,
     ) -> None:
         self.app = app
-        self.idle_connection_timeout = idle_connection_timeout
         self.body_timeout = body_timeout
         self.max_body_size = max_body_size
         self.ssl_options = ssl_options
@@ -46,7 +49,8 @@ class FastHTTPServer:
         self.connections: set[Connection] = set()
         # Connections that wait for the head of a request.
         self.idle = TimeoutQueue[Connection](idle_connection_timeout, _abort)
-        self.done: asyncio.Future[None]  # the answer to a write for which there is room
+        self.unsent = Unsent(write_timeout, min_write_rate, max_unsent)
+        self.done: asyncio.Future[None]  # the answer to a write that is sent at once
         self._emptied = asyncio.Event()
         self._handshakes = TimeoutQueue[Connection](HANDSHAKE_SECONDS, lambda _: None)
         self._listening: list[tuple[socket.socket, asyncio.Task[asyncio.Server]]] = []
@@ -97,6 +101,11 @@ class FastHTTPServer:
         if self.ssl_options:
             self._handshakes.start(connection)
         return connection
+
+    @property
+    def unread(self) -> int:
+        """Number of clients that have not taken all that was written."""
+        return len(self.unsent)
 
     async def close_all_connections(self) -> None:
         """Close every connection, once what is written on it has gone out."""
