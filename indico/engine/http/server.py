@@ -11,12 +11,12 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from functools import partial
 
 from tornado.httputil import HTTPServerConnectionDelegate
 
 from ..tasks import start
+from .accepting import Acceptor
 from .connection import Connection
 from .timeouts import TimeoutQueue
 from .unsent import Unsent
@@ -51,9 +51,10 @@ class FastHTTPServer:
         self.idle = TimeoutQueue[Connection](idle_connection_timeout, _abort)
         self.unsent = Unsent(write_timeout, min_write_rate, max_unsent)
         self.done: asyncio.Future[None]  # the answer to a write that is sent at once
+        # Connections that are being made; with TLS, clients whose handshake has begun.
+        self.handshakes = 0
         self._emptied = asyncio.Event()
-        self._handshakes = TimeoutQueue[Connection](HANDSHAKE_SECONDS, lambda _: None)
-        self._listening: list[tuple[socket.socket, asyncio.Task[asyncio.Server]]] = []
+        self._acceptors: list[Acceptor] = []
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Accept connections on these sockets, which listen already."""
@@ -64,43 +65,31 @@ class FastHTTPServer:
         loop = asyncio.get_event_loop()
         self.done = loop.create_future()
         self.done.set_result(None)
-        server = loop.create_server(
-            partial(self._made, loop),
-            sock=listening,
-            ssl=self.ssl_options,
-            ssl_handshake_timeout=HANDSHAKE_SECONDS if self.ssl_options else None,
-            backlog=1024,
-        )
-        self._listening.append((listening.dup(), loop.create_task(server)))
+        self._acceptors.append(Acceptor(listening, self._accepted))
 
     def stop(self) -> None:
         """Accept no connection from now on, except those that wait to be accepted."""
-        for listening, starting in self._listening:
-            starting.add_done_callback(partial(self._close, listening))
-        self._listening.clear()
+        for acceptor in self._acceptors:
+            asyncio.get_event_loop().call_soon(acceptor.close)
+        self._acceptors.clear()
 
-    def _close(self, listening: socket.socket, started: asyncio.Task[asyncio.Server]) -> None:
-        started.result().close()
+    def _accepted(self, accepted: socket.socket, address: object) -> None:
+        self.handshakes += 1
+        start(self._connect(accepted))
+
+    async def _connect(self, accepted: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        made = partial(self._made, loop)
-        with listening, suppress(BlockingIOError):
-            while True:  # a connection that is not accepted would be reset with what was sent
-                accepted, _ = listening.accept()
-                start(loop.connect_accepted_socket(made, accepted, ssl=self.ssl_options))
-
-    @property
-    def handshakes(self) -> int:
-        """Number of clients whose TLS handshake has begun.
-
-        A handshake that fails is told to nobody, so it counts until its time is up.
-        """
-        return len(self._handshakes)
-
-    def _made(self, loop: asyncio.AbstractEventLoop) -> Connection:
-        connection = Connection(self, loop)
-        if self.ssl_options:
-            self._handshakes.start(connection)
-        return connection
+        try:
+            await loop.connect_accepted_socket(
+                partial(Connection, self, loop),
+                accepted,
+                ssl=self.ssl_options,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS if self.ssl_options else None,
+            )
+        except OSError:
+            pass  # a client that is gone, or a TLS handshake that failed
+        finally:
+            self.handshakes -= 1
 
     @property
     def unread(self) -> int:
@@ -121,7 +110,6 @@ class FastHTTPServer:
 
     def opened(self, connection: Connection) -> None:
         """Count `connection`, and give it its time for the first request."""
-        self._handshakes.stop(connection)
         self.connections.add(connection)
         self.idle.start(connection)
 

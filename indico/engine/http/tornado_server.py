@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 
+from .accepting import Acceptor
 from .unsent import Unsent
 
 _LOOK_SECONDS = 0.25
 
 
 class TornadoHTTPServer(HTTPServer):
-    """Tornado's `HTTPServer` with limits on slow clients."""
+    """Tornado's `HTTPServer` with limits on slow clients.
+
+    Without a free descriptor, connections wait. Tornado's own server would try without a pause.
+    """
 
     def initialize(  # type: ignore[override]
         self, *args: Any, write_timeout: float, min_write_rate: int, max_unsent: int, **kwargs: Any
@@ -23,6 +29,11 @@ class TornadoHTTPServer(HTTPServer):
         super().initialize(*args, **kwargs)
         self._unsent = Unsent(write_timeout, min_write_rate, max_unsent)
         self._looking: asyncio.TimerHandle | None = None
+
+    def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
+        for listening in sockets:
+            self._sockets[listening.fileno()] = listening
+            self._handlers[listening.fileno()] = Acceptor(listening, self._handle_connection).stop
 
     @property
     def unread(self) -> int:

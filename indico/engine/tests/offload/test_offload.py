@@ -23,6 +23,7 @@ from ... import offload
 from ...error import Conflict, DeadlineExceeded, MissingField, ServerError, Unavailable
 from ...offload.child import NICENESS
 from ...offload.pool import Pool, _Call, cores
+from ..descriptors import no_descriptors
 from ..server_process import ENGINE, ROOT, until
 from . import work
 
@@ -214,6 +215,14 @@ class QueueTest(OffloadTest):
         marker.path.unlink()
         self.assertEqual([await call, await waiting], ["held", "a"])
         self.assertFalse(unwanted.path.exists())
+
+
+class DescriptorTest(OffloadTest):
+    async def test_no_descriptor_is_left_for_a_process(self) -> None:
+        with no_descriptors(), self.assertRaises(Unavailable) as raised:
+            await work.join("a")
+        self.assertEqual(raised.exception.headers, {"Retry-After": "1"})
+        self.assertEqual(await work.join("a"), "a")
 
 
 class LeaveTest(OffloadTest):
