@@ -22,9 +22,6 @@ class TimeoutQueue(Generic[T]):
         self._ends: dict[T, float] = {}  # in the order of the times
         self._timer: asyncio.TimerHandle | None = None
 
-    def __len__(self) -> int:
-        return len(self._ends)
-
     def start(self, item: T) -> float:
         """Start the time of `item`, or start it anew; return its end on the loop's clock."""
         loop = asyncio.get_running_loop()

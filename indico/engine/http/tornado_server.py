@@ -12,7 +12,7 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 
 from .accepting import Acceptor
-from .unsent import Unsent
+from .unsent import Unsent, unacknowledged
 
 _LOOK_SECONDS = 0.25
 
@@ -72,7 +72,8 @@ class _Client(NamedTuple):
 
     @property
     def taken(self) -> int:
-        return self.connection.stream._total_write_done_index
+        stream = self.connection.stream
+        return stream._total_write_done_index - unacknowledged(stream.socket)
 
     @property
     def unsent(self) -> int:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
+import sys
 from typing import Protocol
 
 from tornado.log import gen_log
@@ -10,13 +13,17 @@ from tornado.log import gen_log
 from ..log import LOGGER
 from .timeouts import TimeoutQueue
 
+if sys.platform == "linux":  # pragma: no branch
+    import fcntl
+    import termios
+
 
 class Client(Protocol):
     """A client to which answers are written; `taken` and `unsent` count bytes."""
 
     @property
     def taken(self) -> int:
-        """The bytes that have gone out to the client so far."""
+        """The bytes that the client has acknowledged so far."""
 
     @property
     def unsent(self) -> int:
@@ -98,3 +105,15 @@ class Unsent:
     def _disconnect(self, client: Client) -> None:
         self.stop(client)
         client.abort()
+
+
+def unacknowledged(connection: socket.socket | None) -> int:
+    """Return the bytes in the kernel that the client has not acknowledged; 0 if not on Linux.
+
+    The kernel may hold megabytes, and takes more only after a third has gone out. So a client that
+    takes less than that in a period would seem to take nothing. None is a closed connection.
+    """
+    if connection is None or sys.platform != "linux":
+        return 0
+    answer = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+    return int(struct.unpack("i", answer)[0])

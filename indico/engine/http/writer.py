@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from tornado.iostream import StreamClosedError
 
+from .unsent import Unsent, unacknowledged
+
 if TYPE_CHECKING:
     from .connection import Context
-    from .unsent import Unsent
 
 _PIECE = 1 << 16
 
@@ -86,7 +87,8 @@ class Writer:
 
     @property
     def taken(self) -> int:
-        return self._written - self.unsent
+        connection = self._transport.get_extra_info("socket")
+        return self._written - self.unsent - unacknowledged(connection)
 
     @property
     def unsent(self) -> int:

@@ -13,6 +13,7 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import gen_test
 
 from ...http.json_handler import JSONHandler
+from ...http.unsent import unacknowledged
 from ...log import LOGGER
 from ..server_test import read_answer
 from .http_servers import HTTPServerTest, ask_narrowly, get, tornado_server, until
@@ -129,6 +130,27 @@ class SlowEnoughTest(UnreadTest):
             taken += len(await reader.readexactly(4 * MEBIBYTE))
             await asyncio.sleep(0.1)
         self.assertEqual(taken, LARGE)
+
+
+class LargeBuffersTest(UnreadTest):
+    """Take less in a period than the kernel holds, which tells the server nothing meanwhile."""
+
+    settings = {"write_timeout_seconds": 0.5}  # noqa: RUF012
+
+    @gen_test(timeout=60)
+    async def test_who_takes_slowly_is_not_cut_off(self) -> None:
+        client = socket.create_connection(("127.0.0.1", self.get_http_port()))
+        self.clients.append(client)
+        client.sendall(get(b"/?size=%d" % LARGE))
+        client.setblocking(False)
+        began = asyncio.get_running_loop().time()
+        while asyncio.get_running_loop().time() < began + 2:
+            self.assertTrue(await asyncio.get_running_loop().sock_recv(client, 1 << 15))
+            await asyncio.sleep(0.05)
+        self.assertEqual(self.connections(), 1)
+
+    def test_a_closed_connection_has_no_bytes_in_the_kernel(self) -> None:
+        self.assertEqual(unacknowledged(None), 0)
 
 
 class TooSlowTest(UnreadTest):
