@@ -61,7 +61,7 @@ class Admission:
         return True
 
     def release(self, request: HTTPServerRequest) -> None:
-        """Forget `request`, because its answer is sent or its client is gone."""
+        """Forget `request`, because its answer is written or its client is gone."""
         self._in_flight.discard(request)
         self._admitted.discard(request)
         self._free_bytes += self._held.pop(request, 0)

@@ -101,14 +101,13 @@ class Application(web.Application):
         return handler
 
     def log_request(self, handler: web.RequestHandler) -> None:
-        """Log, count and trace an answer, once its handler has finished."""
+        """Release, log, count and trace a request, once its handler has finished."""
+        # The client may take its time for the answer, and must not keep the place of another.
+        self.admission.release(handler.request)
         status, seconds = handler.get_status(), handler.request.request_time()
         log_answered(handler, status, seconds)
         metrics.count_request(self.names.resource(handler), action_name(handler), status, seconds)
-        scope = getattr(handler, "scope", None)
-        if scope is None:  # a handler of Tornado's, which does not tell when its answer is sent
-            self.admission.release(handler.request)
-        else:
+        if scope := getattr(handler, "scope", None):  # handlers of Tornado's have none
             scope.answered(status)
 
 

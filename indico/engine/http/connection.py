@@ -14,8 +14,9 @@ from tornado.log import app_log, gen_log
 from .exchange import Exchange
 from .request_parser import END, MALFORMED, Event, Head
 from .request_reader import RequestReader
-from .timeouts import BodyTimeout, WriteTimeout
+from .timeouts import BodyTimeout
 from .tunnel import detach_stream
+from .writer import TLSWriter, Writer
 
 if TYPE_CHECKING:
     from .server import FastHTTPServer
@@ -52,22 +53,24 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
     context: Context
+    writer: Writer
 
     def __init__(self, server: FastHTTPServer, loop: asyncio.AbstractEventLoop) -> None:
         self.server = server
         self.loop = loop
-        self.writable = server.done
         self._state = READY
         self._reader = RequestReader(server.max_header_size, server.chunk_size)
         self._exchange: Exchange | None = None
         self._body_timeout = BodyTimeout(self._body_too_slow)
-        self._write_timeout: WriteTimeout | None = None
 
     # What the transport calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.context = Context(self.transport)
+        kind = TLSWriter if self.context.protocol == "https" else Writer
+        self.writer = kind(self.transport, self.context, self.server.unsent, self.server.done)
+        self.transport.set_write_buffer_limits(high=1)  # with TLS, this may pause at once
         self.server.opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -80,32 +83,31 @@ class Connection(asyncio.Protocol):
 
     def _refused(self, data: bytes) -> bool:
         """Answer a whole request unparsed, if the application refuses it; False if not."""
-        if self._exchange or not self._reader.between_requests or not self.writable.done():
+        if self._exchange or not self._reader.between_requests or not self.writer.free.done():
             return False
         answer = self.server.refuse(data)
         if answer is None:
             return False
-        self.transport.write(answer)
+        self.writer.write(answer)
         self.server.idle.start(self)
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
         self._end()
-        self.resume_writing()
         exchange, self._exchange = self._exchange, None
         if exchange:
             exchange.connection_closed()
         self.server.app.on_close(self)
 
     def pause_writing(self) -> None:
-        self.writable = self.loop.create_future()
-        self._write_timeout = WriteTimeout(self.transport, self.server.idle_connection_timeout)
+        self.writer.pause()
 
     def resume_writing(self) -> None:
-        if not self.writable.done():
-            self.writable.set_result(None)
-        if self._write_timeout:
-            self._write_timeout.stop()
+        self.writer.resume()
+
+    def eof_received(self) -> None:
+        """Leave it to the transport to close, once all that is written has gone out."""
+        self.writer.closing()
 
     # From one event to the next.
 
@@ -171,15 +173,15 @@ class Connection(asyncio.Protocol):
 
     def _answer_malformed(self) -> None:
         if self._exchange is None or not self._exchange.written:
-            self.transport.write(b"HTTP/1.1 %b\r\n\r\n" % self._reader.status)
+            self.writer.write(b"HTTP/1.1 %b\r\n\r\n" % self._reader.status)
         self.close()
 
     # What the exchange calls.
 
     def answered(self, keep_alive: bool) -> None:
-        """Go on once the client has taken most of an answer that was written as a whole."""
-        if not self.writable.done():
-            self.writable.add_done_callback(lambda _: self.answered(keep_alive))
+        """Go on once the client has taken an answer that was written as a whole."""
+        if not self.writer.free.done():
+            self.writer.free.add_done_callback(lambda _: self.answered(keep_alive))
             return
         # A handler that still waits for its body is told when the connection is closed.
         if self._exchange and self._exchange.read_finished:
@@ -209,14 +211,14 @@ class Connection(asyncio.Protocol):
         """Read nothing more, and close the transport once all that is written has gone out."""
         self._state = CLOSED
         self._reader.stop()
+        self.writer.closing()
         self.transport.close()
 
     def _end(self) -> bytes:
         """End HTTP on this connection, and return what was received but not parsed."""
         self._state = CLOSED
         self._body_timeout.stop()
-        if self._write_timeout:
-            self._write_timeout.stop()
+        self.writer.end()
         self.server.closed(self)
         return self._reader.stop()
 

@@ -16,7 +16,7 @@ from tornado.httputil import (
     RequestStartLine,
     ResponseStartLine,
 )
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import IOStream
 
 from .framing import Framing, serialize_head
 from .request_parser import Head
@@ -74,7 +74,7 @@ class Exchange(HTTPConnection):
             raise HTTPInputError("Content-Length too long")
         # RFC 9110, section 10.1.1: an HTTP/1.0 client knows no interim answers.
         if headers.get_list("Expect") == ["100-continue"] and start_line.version == "HTTP/1.1":
-            self._connection.transport.write(b"HTTP/1.1 100 (Continue)\r\n\r\n")
+            self._connection.writer.write(b"HTTP/1.1 100 (Continue)\r\n\r\n")
 
     def take(self, piece: bytes) -> Awaitable[None] | None:
         self._body_size += len(piece)
@@ -134,11 +134,11 @@ class Exchange(HTTPConnection):
         if answer.code == 101:
             # The stream writes it, because the transport may send later than the stream.
             self._switch = head
-            return self._connection.writable
-        return self._write(head + self._frame(chunk) if chunk else head)
+            return self._connection.writer.free
+        return self._connection.writer.write(head + self._frame(chunk) if chunk else head)
 
     def write(self, chunk: bytes) -> asyncio.Future[None]:
-        return self._write(self._frame(chunk))
+        return self._connection.writer.write(self._frame(chunk))
 
     def finish(self) -> None:
         try:
@@ -147,7 +147,7 @@ class Exchange(HTTPConnection):
             self._connection.close()
             raise
         if ending:
-            self._write(ending)
+            self._connection.writer.write(ending)
         self._write_finished = True
         if self._switch:  # the next bytes are for `detach`
             return
@@ -160,13 +160,3 @@ class Exchange(HTTPConnection):
         except HTTPOutputError:
             self._connection.close()
             raise
-
-    def _write(self, data: bytes) -> asyncio.Future[None]:
-        """Write `data`; the future is done once there is room for more."""
-        if self._connection.transport.is_closing():
-            failed: asyncio.Future[None] = asyncio.Future()
-            failed.set_exception(StreamClosedError())
-            failed.exception()  # nobody has to look at it
-            return failed
-        self._connection.transport.write(data)
-        return self._connection.writable

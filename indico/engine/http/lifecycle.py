@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from tornado.concurrent import Future, future_add_done_callback
+from tornado.concurrent import Future
 from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler
 
@@ -65,20 +65,17 @@ class LifecycleHandler(RequestHandler):
 
     def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None]:
         self.stop_time()
-        sent = super().finish(chunk)
-        future_add_done_callback(sent, self._release)
-        return sent
+        return super().finish(chunk)
 
     def cut_off(self) -> None:
         """Close the connection under an incomplete answer, so that its client notices."""
         self.detach().close()
         self._log()
-        self._release()
 
     def on_connection_close(self) -> None:
         """End the action where it waits, because its client went away."""
         self.client_gone = True
-        self._release()
+        self.application.admission.release(self.request)
         self.stop_time()
         if self._task is not None:
             self._task.cancel()
@@ -96,6 +93,3 @@ class LifecycleHandler(RequestHandler):
         """End the request's time, because its answer begins, or its client is gone."""
         self.application.deadlines.stop(self)
         self.scope.lift_deadline()
-
-    def _release(self, sent: object = None) -> None:
-        self.application.admission.release(self.request)

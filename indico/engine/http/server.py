@@ -11,7 +11,6 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -19,8 +18,10 @@ from tornado.httputil import HTTPServerConnectionDelegate
 from tornado.netutil import ssl_options_to_context
 
 from ..tasks import start
+from .accepting import Acceptor
 from .connection import Connection
 from .timeouts import TimeoutQueue
+from .unsent import Unsent
 
 _CLOSE_SECONDS = 2
 HANDSHAKE_SECONDS = 10
@@ -38,6 +39,9 @@ class FastHTTPServer:
         *,
         idle_connection_timeout: float = 3600,
         body_timeout: float = 60,
+        write_timeout: float = 60,
+        min_write_rate: int = 1000,
+        max_unsent: int = 1 << 30,
         max_body_size: int = 100 << 20,
         max_header_size: int = 1 << 16,
         chunk_size: int = 1 << 16,
@@ -45,7 +49,6 @@ class FastHTTPServer:
         ssl_options: dict[str, Any] | ssl.SSLContext | None = None,
     ) -> None:
         self.app = app
-        self.idle_connection_timeout = idle_connection_timeout
         self.body_timeout = body_timeout
         self.max_body_size = max_body_size
         self.max_header_size = max_header_size
@@ -57,10 +60,12 @@ class FastHTTPServer:
         self.connections: set[Connection] = set()
         # Connections that wait for the head of a request.
         self.idle = TimeoutQueue[Connection](idle_connection_timeout, _abort)
-        self.done: asyncio.Future[None]  # the answer to a write for which there is room
+        self.unsent = Unsent(write_timeout, min_write_rate, max_unsent)
+        self.done: asyncio.Future[None]  # the answer to a write that is sent at once
+        # Connections that are being made; with TLS, clients whose handshake has begun.
+        self.handshakes = 0
         self._emptied = asyncio.Event()
-        self._handshakes = TimeoutQueue[Connection](HANDSHAKE_SECONDS, lambda _: None)
-        self._listening: list[tuple[socket.socket, asyncio.Task[asyncio.Server]]] = []
+        self._acceptors: list[Acceptor] = []
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Accept connections on these sockets, which listen already."""
@@ -71,43 +76,36 @@ class FastHTTPServer:
         loop = asyncio.get_event_loop()
         self.done = loop.create_future()
         self.done.set_result(None)
-        server = loop.create_server(
-            partial(self._made, loop),
-            sock=listening,
-            ssl=self.ssl_options,
-            ssl_handshake_timeout=HANDSHAKE_SECONDS if self.ssl_options else None,
-            backlog=1024,
-        )
-        self._listening.append((listening.dup(), loop.create_task(server)))
+        self._acceptors.append(Acceptor(listening, self._accepted))
 
     def stop(self) -> None:
         """Accept no connection from now on, except those that wait to be accepted."""
-        for listening, starting in self._listening:
-            starting.add_done_callback(partial(self._close, listening))
-        self._listening.clear()
+        for acceptor in self._acceptors:
+            asyncio.get_event_loop().call_soon(acceptor.close)
+        self._acceptors.clear()
 
-    def _close(self, listening: socket.socket, started: asyncio.Task[asyncio.Server]) -> None:
-        started.result().close()
+    def _accepted(self, accepted: socket.socket, address: object) -> None:
+        self.handshakes += 1
+        start(self._connect(accepted))
+
+    async def _connect(self, accepted: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        made = partial(self._made, loop)
-        with listening, suppress(BlockingIOError):
-            while True:  # a connection that is not accepted would be reset with what was sent
-                accepted, _ = listening.accept()
-                start(loop.connect_accepted_socket(made, accepted, ssl=self.ssl_options))
+        try:
+            await loop.connect_accepted_socket(
+                partial(Connection, self, loop),
+                accepted,
+                ssl=self.ssl_options,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS if self.ssl_options else None,
+            )
+        except OSError:
+            pass  # a client that is gone, or a TLS handshake that failed
+        finally:
+            self.handshakes -= 1
 
     @property
-    def handshakes(self) -> int:
-        """Number of clients whose TLS handshake has begun.
-
-        A handshake that fails is told to nobody, so it counts until its time is up.
-        """
-        return len(self._handshakes)
-
-    def _made(self, loop: asyncio.AbstractEventLoop) -> Connection:
-        connection = Connection(self, loop)
-        if self.ssl_options:
-            self._handshakes.start(connection)
-        return connection
+    def unread(self) -> int:
+        """Number of clients that have not taken all that was written."""
+        return len(self.unsent)
 
     async def close_all_connections(self) -> None:
         """Close every connection, once what is written on it has gone out."""
@@ -123,7 +121,6 @@ class FastHTTPServer:
 
     def opened(self, connection: Connection) -> None:
         """Count `connection`, and give it its time for the first request."""
-        self._handshakes.stop(connection)
         self.connections.add(connection)
         self.idle.start(connection)
 

@@ -22,16 +22,13 @@ class TimeoutQueue(Generic[T]):
         self._ends: dict[T, float] = {}  # in the order of the times
         self._timer: asyncio.TimerHandle | None = None
 
-    def __len__(self) -> int:
-        return len(self._ends)
-
     def start(self, item: T) -> float:
         """Start the time of `item`, or start it anew; return its end on the loop's clock."""
         loop = asyncio.get_running_loop()
         self._ends.pop(item, None)  # a new key is the last
         end = self._ends[item] = loop.time() + self._seconds
         if self._timer is None:
-            self._timer = loop.call_at(end, self._look, loop)
+            self._arm(loop)
         return end
 
     def stop(self, item: T) -> None:
@@ -42,10 +39,14 @@ class TimeoutQueue(Generic[T]):
         while self._ends:
             item, end = next(iter(self._ends.items()))
             if end > loop.time():
-                self._timer = loop.call_at(end, self._look, loop)
-                return
+                break
             del self._ends[item]
             self._timed_out(item)
+        if self._ends and self._timer is None:  # `timed_out` may have started an item anew
+            self._arm(loop)
+
+    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = loop.call_at(next(iter(self._ends.values())), self._look, loop)
 
 
 class BodyTimeout:
@@ -64,26 +65,3 @@ class BodyTimeout:
         if self._timer:
             self._timer.cancel()
             self._timer = None
-
-
-class WriteTimeout:
-    """Timeout that closes a connection whose client takes no byte of an answer for `seconds`."""
-
-    def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
-        self._transport = transport
-        self._seconds = seconds
-        self._start()
-
-    def _start(self) -> None:
-        before = self._transport.get_write_buffer_size()
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._seconds, self._look, before)
-
-    def stop(self) -> None:
-        self._timer.cancel()
-
-    def _look(self, before: int) -> None:
-        if self._transport.get_write_buffer_size() >= before:
-            self._transport.abort()
-        else:
-            self._start()

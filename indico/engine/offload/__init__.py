@@ -53,8 +53,9 @@ def offload(*, deadline_seconds: float) -> Callable[[Callable[P, T]], Offloaded[
 
     The deadline includes the time in the queue. Arguments and result are pickled. A call ends when
     its caller is cancelled. A call raises the function's own exception, or one of four:
-    `DeadlineExceeded`; `Unavailable` at once, if the queue is full; `RateLimited` at once, if the
-    user of the request has a whole share of calls; `ServerError`, if the process ended.
+    `DeadlineExceeded`; `Unavailable` at once, if the queue is full or no process can be started;
+    `RateLimited` at once, if the user of the request has a whole share of calls; `ServerError`, if
+    the process ended.
 
         @offload(deadline_seconds=10)
         def keywords(text: str, limit: int) -> list[Keyword]: ...

@@ -154,13 +154,7 @@ class _Process:
 
     def __init__(self) -> None:
         self._killed = False
-        self._popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", f"{__package__}.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
-            process_group=0,  # so that a Ctrl-C in the terminal reaches the server alone
-        )
+        self._popen = _start()
         self._requests = cast("BinaryIO", self._popen.stdin)
         self._answers = cast("BinaryIO", self._popen.stdout)
 
@@ -190,6 +184,20 @@ class _Process:
         self.dismiss()
         self._popen.wait()
         self._answers.close()
+
+
+def _start() -> subprocess.Popen[bytes]:
+    """Start a process. Raises `Unavailable` if the system has no descriptor or memory left."""
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", f"{__package__}.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+            process_group=0,  # so that a Ctrl-C in the terminal reaches the server alone
+        )
+    except OSError as error:
+        raise Unavailable from error
 
 
 def cores() -> int:

@@ -7,17 +7,16 @@ import sys
 import time
 from ssl import SSLContext
 
-from tornado.httpserver import HTTPServer
-
 from ..http.application import Application, metrics_app
 from ..http.server import FastHTTPServer
+from ..http.tornado_server import TornadoHTTPServer
 from ..log import LOGGER
 from ..program import Program
 from ..settings import ServerSettings
 from .listening import Sockets
 from .signals import Stop
 
-Server = HTTPServer | FastHTTPServer
+Server = TornadoHTTPServer | FastHTTPServer
 
 # How long a draining server waits for the next request on each connection before it closes the
 # connection. A request that arrives while its connection is being closed gets no answer.
@@ -62,7 +61,10 @@ class HTTPServers:
             min(seconds, LINGER_SECONDS) if stop.hurry else seconds
         ):
             await asyncio.sleep(_LOOK_SECONDS)
-        if left := await self.app.admission.drained(began + seconds - time.monotonic()):
+        left = await self.app.admission.drained(began + seconds - time.monotonic())
+        while self._server.unread and time.monotonic() < began + seconds:
+            await asyncio.sleep(_LOOK_SECONDS)
+        if left := left + self._server.unread:
             LOGGER.warning("%s requests did not finish within %s s and are cut off", left, seconds)
         await self._server.close_all_connections()
 
@@ -74,11 +76,14 @@ def make_server(
 
     `Application` limits the size of bodies, because it can answer one that is too large.
     """
-    make = FastHTTPServer if settings.http_server == "fast" else HTTPServer
+    make = FastHTTPServer if settings.http_server == "fast" else TornadoHTTPServer
     return make(
         app,
         idle_connection_timeout=settings.idle_timeout_seconds,
         body_timeout=settings.body_timeout_seconds,
+        write_timeout=settings.write_timeout_seconds,
+        min_write_rate=settings.min_write_bytes_per_second,
+        max_unsent=settings.max_unsent_bytes,
         max_body_size=sys.maxsize,
         ssl_options=ssl_options,
     )

@@ -108,6 +108,17 @@ class ServerSettings(ProjectSettings):
     body_timeout_seconds: Seconds = Field(
         30, description="time for a connection to send a body; then it is closed"
     )
+    write_timeout_seconds: Seconds = Field(
+        30, description="time for a client that takes its answer too slowly; then it is closed"
+    )
+    min_write_bytes_per_second: int = Field(
+        1000, ge=1, description="bytes a second that a client must take of its answer on average"
+    )
+    max_unsent_bytes: int = Field(
+        128 << 20,
+        ge=1,
+        description="bytes of answers that wait for all clients; beyond it the slowest are closed",
+    )
     drain_seconds: Seconds = Field(
         20, description="time for requests in flight to finish when the server stops"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
 from ssl import SSLContext
 from typing import Any, ClassVar, Protocol, cast
@@ -104,6 +105,20 @@ def get(path: bytes = b"/", *fields: bytes, version: bytes = b"1.1") -> bytes:
 def post_head(path: bytes, *fields: bytes) -> bytes:
     """Return the head of a request whose body follows."""
     return get(path, *fields).replace(b"GET", b"POST", 1)
+
+
+def ask_narrowly(port: int, request: bytes) -> socket.socket:
+    """Return a client that has sent `request`, and for which the kernel holds some KiB only.
+
+    The loopback's segments of 64 KiB make the kernel hold megabytes; those of a network don't.
+    """
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+    client.connect(("127.0.0.1", port))
+    client.sendall(request)
+    client.setblocking(False)
+    return client
 
 
 async def until(condition: Callable[[], Any], seconds: float = 20) -> None:

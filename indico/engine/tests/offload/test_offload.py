@@ -31,6 +31,7 @@ from ...error import (
 from ...offload import CALLER
 from ...offload.child import NICENESS
 from ...offload.pool import Pool, _Call, cores
+from ..descriptors import no_descriptors
 from ..server_process import ENGINE, ROOT, until
 from . import work
 
@@ -272,6 +273,14 @@ class ShareTest(OffloadTest):
         waiting = [await self.by("ada", "a")]
         marker.path.unlink()
         self.assertEqual([await call, *await asyncio.gather(*waiting)], ["held", "a"])
+
+
+class DescriptorTest(OffloadTest):
+    async def test_no_descriptor_is_left_for_a_process(self) -> None:
+        with no_descriptors(), self.assertRaises(Unavailable) as raised:
+            await work.join("a")
+        self.assertEqual(raised.exception.headers, {"Retry-After": "1"})
+        self.assertEqual(await work.join("a"), "a")
 
 
 class LeaveTest(OffloadTest):

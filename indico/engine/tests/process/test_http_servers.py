@@ -14,12 +14,14 @@ from ...process import http_servers
 from ...process.http_servers import HTTPServers
 from ...process.listening import Sockets
 from ...process.signals import Stop
+from ..http.http_servers import ask_narrowly, until
 from ..http.test_tls import certificate
 from ..sample.app import Settings
 from ..sample.server import PROGRAM
 from ..server_test import read_answer
 
 HELD = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{"
+ECHO = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -59,6 +61,24 @@ class RetireTest(unittest.IsolatedAsyncioTestCase):
                 self.assertEqual((await read_answer(slow))[0], 200)
                 kept_writer.close()
                 slow_writer.close()
+                await asyncio.wait_for(stopping, 10)
+
+    async def test_an_answer_that_its_client_has_not_read_yet(self) -> None:
+        for kind in ("fast", "tornado"):
+            port = await self.serve(kind)
+            size = 1 << 19
+            request = ECHO % (size, b'{"a":"%s"}' % (b"x" * (size - 8)))
+            client = await asyncio.to_thread(ask_narrowly, port, request)
+            with client, patch.object(http_servers, "LINGER_SECONDS", 0.05):
+                await until(lambda: self.servers._server.unread)
+                stopping = asyncio.create_task(self.servers.stop(self.stop))
+                await asyncio.sleep(0.2)  # a server without an unread answer would have stopped
+                self.assertFalse(stopping.done())
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+                received = bytearray()
+                while data := await asyncio.get_running_loop().sock_recv(client, size):
+                    received += data
+                self.assertTrue(received.endswith(b'x"}}'))
                 await asyncio.wait_for(stopping, 10)
 
     async def test_a_tls_handshake_that_has_begun(self) -> None:
