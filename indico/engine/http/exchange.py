@@ -102,7 +102,7 @@ class Exchange(HTTPConnection):
 
     def set_body_timeout(self, timeout: float) -> None:
         self.body_timeout = timeout
-        self._connection.restart_body_timeout()
+        self._connection.requests.restart_body_timeout()
 
     def set_max_body_size(self, max_body_size: int) -> None:
         self._max_body_size = max_body_size
@@ -152,7 +152,7 @@ class Exchange(HTTPConnection):
         if self._switch:  # the next bytes are for `detach`
             return
         # Only a closed connection keeps an unread body from being taken for a request.
-        self._connection.answered(self._keep_alive and self.read_finished)
+        self._connection.requests.answered(self._keep_alive and self.read_finished)
 
     def _frame(self, chunk: bytes) -> bytes:
         try:
