@@ -3,64 +3,52 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import re
 import subprocess
 import sys
 import venv
-from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-
-
-@dataclass(frozen=True)
-class Environment:
-    """A virtual environment with the packages that `files` list."""
-
-    folder: Path
-    files: tuple[str, ...]
-    checks: bool = True
-
-    @property
-    def python(self) -> str:
-        return str(self.folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
-
-    @property
-    def requirements(self) -> str:
-        """Return the requirements, with those of the checks if `checks` is true."""
-        texts = [(ROOT / file).read_text() for file in self.files]
-        return "\n".join(t if self.checks else t.split("# What its checks")[0] for t in texts)
-
-
-VENV = Environment(ROOT / ".venv", ("req.txt",))
-BENCH = Environment(ROOT / ".bench/venv", ("req.txt", "bench/requirements.txt"), checks=False)
+VENV = ROOT / ".venv"
+BENCH = ROOT / ".bench/venv"
+# The requirements of running, of testing too, of checking too.
+SERVE = ("req.txt",)
+TEST = (*SERVE, "req-test.txt")
+CHECK = (*TEST, "req-check.txt")
 
 
 def serve(flags: list[str]) -> int:
     """start the server; flags are the server's own (--help shows them)"""
+    install(VENV, SERVE)
     return replace("-m", "indico.server", *flags)
 
 
 def doctor(flags: list[str]) -> int:
     """report what would go wrong with a server that has these flags"""
-    python = VENV.python if Path(VENV.python).exists() else sys.executable
+    python = python_of(VENV)
+    if not os.path.exists(python):
+        python = sys.executable
     return subprocess.run([python, "-m", "indico.doctor", *flags], cwd=ROOT, check=False).returncode
 
 
 def test(arguments: list[str]) -> int:
     """run all tests, a --suite of them, or those that are named (--help shows more)"""
+    install(VENV, TEST)
     return run("-m", "indico.engine.tests.runner", *arguments)
 
 
 def lint(paths: list[str]) -> int:
     """ruff: style and formatting"""
+    install(VENV, CHECK)
     paths = paths or ["."]
     return run("-m", "ruff", "check", *paths) or run("-m", "ruff", "format", "--check", *paths)
 
 
 def typecheck(_: list[str]) -> int:
     """mypy --strict on the package, and on bench without its peers"""
+    install(VENV, CHECK)
     return run("-m", "mypy", "--strict", "indico", "bench", "run.py")
 
 
@@ -71,44 +59,83 @@ def check(_: list[str]) -> int:
 
 def bench(arguments: list[str]) -> int:
     """measure how fast it is, beside other frameworks (--help shows the options)"""
-    install(BENCH)
+    install(BENCH, (*SERVE, "bench/requirements.txt"))
     return replace("-m", "bench", *arguments, environment=BENCH)
 
 
-def install(environment: Environment) -> None:
-    """Make the environment, unless it is up to date."""
-    folder, requirements = environment.folder, environment.requirements
-    wanted = hashlib.sha256(sys.version.encode() + requirements.encode()).hexdigest()
-    installed = folder / "installed.txt"
-    if installed.is_file() and installed.read_text() == wanted:
+def install(environment: Path, files: tuple[str, ...]) -> None:
+    """Install the requirements in `files` into what is there, unless it has them all.
+
+    A record in the environment tells, with a line for each requirement and one for the Python.
+    """
+    record = environment / "installed.txt"
+    installed = set(record.read_text().splitlines()) if record.is_file() else set()
+    wanted = {line for file in files for line in requirements(file)}
+    python = python_version(environment)
+    if {python, *wanted} <= installed:
         return
-    files, where = " and ".join(environment.files), folder.relative_to(ROOT)
-    print(f"Installing {files} into {where}, once: this takes a minute ...")
-    sys.stdout.flush()
+    names, where = " and ".join(files), environment.relative_to(ROOT)
+    print(f"Installing {names} into {where}, once: this takes a minute ...", flush=True)
+    if not python:
+        make(environment)
+        installed = set()
+    record.unlink(missing_ok=True)  # because pip may fail half-way
+    pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if run(*pip, *(f"--requirement={file}" for file in files), environment=environment):
+        sys.exit(f"run.py: pip could not install {names}; what it says is above.")
+    others = {line for line in installed if not line.startswith(("Python", *files))}
+    record.write_text("\n".join(sorted({python_version(environment), *others, *wanted})))
+
+
+def requirements(file: str) -> list[str]:
+    """Return the requirements in `file`, without comments, each after the name of the file."""
+    lines = [re.sub(r"(^|\s)#.*", "", line) for line in (ROOT / file).read_text().splitlines()]
+    return [f"{file}: {' '.join(line.split())}" for line in lines if line.strip()]
+
+
+def python_version(environment: Path) -> str:
+    """Return the version of the environment's Python; empty if it is too old or lacks pip.
+
+    An upgrade of the system can change that Python, or take it away.
+    """
+    code = "import pip, sys; sys.version_info >= (3, 11) and print('Python', sys.version_info[:3])"
+    command = [python_of(environment), "-I", "-c", code]
     try:
-        venv.create(folder, with_pip=True, clear=True)
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""
+
+
+def make(environment: Path) -> None:
+    """Make the environment, in place of one that is not usable."""
+    if environment.is_symlink():
+        sys.exit(
+            f"run.py: {environment.relative_to(ROOT)} is a link to a folder without a usable "
+            "Python: remove the link, or make an environment there."
+        )
+    try:
+        venv.create(environment, with_pip=True, clear=True)
     except subprocess.CalledProcessError:
         sys.exit("run.py: this Python can't make a virtual environment; apt install python3-venv?")
-    listed = folder / "requirements.txt"
-    listed.write_text(requirements)
-    pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    if run(*pip, "-r", str(listed), environment=environment):
-        sys.exit(f"run.py: pip could not install {files}; what it says is above.")
-    installed.write_text(wanted)
 
 
-def run(*arguments: str, environment: Environment = VENV) -> int:
+def python_of(environment: Path) -> str:
+    return str(environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+
+
+def run(*arguments: str, environment: Path = VENV) -> int:
     """Run the environment's Python with these arguments; return its exit code."""
-    python = environment.python
+    python = python_of(environment)
     return subprocess.run([python, *arguments], cwd=ROOT, check=False).returncode
 
 
-def replace(*arguments: str, environment: Environment = VENV) -> int:
+def replace(*arguments: str, environment: Path = VENV) -> int:
     """Become that Python, so that signals reach it. Windows can't, so wait for it there."""
     if os.name == "nt":
         return run(*arguments, environment=environment)
     os.chdir(ROOT)
-    os.execv(environment.python, [environment.python, *arguments])  # noqa: S606
+    python = python_of(environment)
+    os.execv(python, [python, *arguments])  # noqa: S606
 
 
 TASKS = {task.__name__: task for task in (serve, doctor, test, lint, typecheck, check, bench)}
@@ -124,9 +151,6 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036 - it is this line that says so
         sys.exit("run.py: indico needs Python 3.11 or newer.")
     try:
-        # bench has an environment of its own. The doctor needs no packages.
-        if task not in (bench, doctor):
-            install(VENV)
         return task(arguments[1:])
     except KeyboardInterrupt:
         return 130

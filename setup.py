@@ -1,10 +1,16 @@
+import sys
 from pathlib import Path
 
-from setuptools import setup
+try:
+    from setuptools import setup
+except ImportError:
+    sys.exit(
+        "setup.py: this Python has no setuptools, which Python 3.12 and newer don't bring. "
+        "Run `pip install setuptools` first, or `pip install -e .`, which needs none."
+    )
 
-# All but the checks: `python setup.py develop` can't install ruff, a program that is no Python.
-text = (Path(__file__).parent / "req.txt").read_text().split("# What its checks")[0]
-requirements = [line for line in text.splitlines() if "==" in line]
+lines = (Path(__file__).parent / "req.txt").read_text().splitlines()
+requirements = [line for line in lines if "==" in line]
 tracing = [line for line in requirements if line.startswith("opentelemetry")]
 
 setup(

@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=1, help="for each measurement; default: 1")
     parser.add_argument("--driver", choices=get_args(Driver), default="motor")
     options = parser.parse_args(arguments)
-    server_core, other_core = machine.require()
+    server_core, other_core = machine.two_cores()
     SCRATCH.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="run-", dir=SCRATCH) as folder:
         with machine.pinned(other_core):

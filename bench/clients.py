@@ -20,14 +20,15 @@ from time import perf_counter, sleep
 
 # Seconds between two requests of a client, unless the answer takes longer. They are around the
 # `Retry-After` of a refusal, which is 1.
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 1.5
+PAUSES = (0.5, 1.5)
+NO_PAUSES = (0.0, 0.0)
 ANSWER_SECONDS = 30
 _OPENING_AT_ONCE = 100
 _READ_BYTES = 1 << 16
 # The loop polls, because a waiting process must be woken by the server. That would cost the server
 # more of a processor than the rest of a small answer.
 _TICK_SECONDS = 0.001
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _HEALTH = b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n"
 
 
@@ -54,7 +55,7 @@ class _Client:
         """Return the whole answer, or nothing while it is incomplete."""
         data = self.unread = self.unread + data
         end = data.find(b"\r\n\r\n")
-        length = _LENGTH.search(data, 0, end + 2)
+        length = LENGTH.search(data, 0, end + 2)
         if end < 0 or length is None or len(data) < end + 4 + int(length[1]):
             return b""
         self.unread = b""
@@ -62,11 +63,17 @@ class _Client:
 
 
 class Clients:
-    """The clients of the server on `port`, with `requests` in turn."""
+    """The clients of the server on `port`, with `requests` in turn.
 
-    def __init__(self, port: int, requests: list[bytes]) -> None:
+    `pauses` are the shortest and the longest one.
+    """
+
+    def __init__(
+        self, port: int, requests: list[bytes], pauses: tuple[float, float] = PAUSES
+    ) -> None:
         self._port = port
         self._requests = cycle(requests)
+        self._pauses = pauses
         self._random = random.Random(2015)  # noqa: S311
         self._clients: list[_Client] = []
         self._by_file: dict[int, _Client] = {}
@@ -95,7 +102,7 @@ class Clients:
         now = perf_counter()
         if not self._due:
             self._due = [
-                (now + self._random.random(), client.socket.fileno())
+                (now + self._random.random() * self._pauses[1], client.socket.fileno())
                 for client in self._clients[:count]
             ]
             heapify(self._due)
@@ -141,7 +148,7 @@ class Clients:
             if answer:
                 self._count(answer, now - client.due, seen)
                 self._asking.discard(client)
-                pause = self._random.uniform(SHORTEST_PAUSE, LONGEST_PAUSE)
+                pause = self._random.uniform(*self._pauses)
                 heappush(self._due, (max(now, client.due + pause), file))
             elif not data:
                 raise ChildProcessError("The server has closed a connection.")

@@ -25,12 +25,14 @@ from bench.servers import Peer, Server, running
 HERE = Path(__file__).parent
 SCRATCH = HERE.parent / ".bench"
 WARM_UP_SECONDS = 1
+DATABASE = "bench"  # and the number of the server
 
 
 def main(arguments: list[str]) -> int:
     """Measure, write the results, and return 0 if no server or cell is missing."""
     chosen = options.parse(arguments)
-    server_core, other_core = machine.require()
+    machine.require_wrk()
+    server_core, other_core = machine.two_cores()
     SCRATCH.mkdir(exist_ok=True)
     with (
         machine.pinned(other_core),
@@ -131,7 +133,7 @@ class Run:
     @contextmanager
     def _running(self, peer: Peer) -> Iterator[Server]:
         """Run the peer's server with a database of its own, and drop the database at the end."""
-        database = f"bench_{self._options.servers.index(peer)}"
+        database = f"{DATABASE}_{self._options.servers.index(peer)}"
         self._data.fill(self._mongodb.client, database)
         log = self._folder / f"{database}.log"
         with running(peer, self._mongodb.uri, database, self._core, log) as server:

@@ -15,6 +15,7 @@ from bench.mongodb import MongoDB, embedded
 from bench.servers import OURS, Server, running
 
 DOCUMENTS = (1_000, 100_000, 1_000_000)
+FEW_DOCUMENTS = 10_000
 PROCESSES = (1, 2)
 CONNECTIONS = 32
 DATABASE = "bench_growth"
@@ -35,7 +36,8 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python3 run.py bench growth", description=__doc__)
     parser.add_argument("--seconds", type=int, default=5, help="for each line; default: 5")
     options = parser.parse_args(arguments)
-    cores = machine.require()
+    machine.require_wrk()
+    cores = machine.two_cores()
     SCRATCH.mkdir(exist_ok=True)
     with (
         machine.pinned(cores[1]),
@@ -47,7 +49,7 @@ def main(arguments: list[str]) -> int:
         for documents in DOCUMENTS:
             _measure(run, documents, 1)
         for processes in PROCESSES:
-            _measure(run, 10_000, processes)
+            _measure(run, FEW_DOCUMENTS, processes)
     return 0
 
 

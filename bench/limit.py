@@ -31,9 +31,10 @@ SCRATCH = Path(__file__).parent.parent / ".bench"
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python3 run.py bench limit", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=3, help="for each measurement; default: 3")
+    parser.add_argument("--seconds", type=float, default=3, help="for each measurement; default: 3")
     seconds = parser.parse_args(arguments).seconds
-    core, other_core = machine.require()
+    machine.require_wrk()
+    core, other_core = machine.two_cores()
     SCRATCH.mkdir(exist_ok=True)
     with (
         machine.pinned(other_core),
@@ -49,7 +50,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _serve(mongodb: MongoDB, folder: Path, core: int, seconds: int) -> None:
+def _serve(mongodb: MongoDB, folder: Path, core: int, seconds: float) -> None:
     data = Data()
     data.fill(mongodb.client, DATABASE)
     data.write_requests(folder)
@@ -63,7 +64,7 @@ def _serve(mongodb: MongoDB, folder: Path, core: int, seconds: int) -> None:
         print(f"echo, {peer.name:26} {rate:9,.0f}/s {used:7.1f} us of a processor", flush=True)
 
 
-async def _operate(uri: str, seconds: int) -> None:
+async def _operate(uri: str, seconds: float) -> None:
     await db.connect(uri, DATABASE)
     notes = Collection("notes")
     Collection.declared.remove(notes)
@@ -100,7 +101,7 @@ def _note() -> dict[str, Any]:
     return {"title": TITLE, "text": TEXT}
 
 
-async def _rate(batch: Callable[[], Awaitable[None]], seconds: int) -> str:
+async def _rate(batch: Callable[[], Awaitable[None]], seconds: float) -> str:
     """Run batches of `CONNECTIONS` operations one after the other, and return their rate."""
     end = time.perf_counter() + seconds
     used, count = time.process_time(), 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +41,14 @@ class Load:
 
 
 def run(port: int, workload: Workload, connections: int, seconds: float, folder: Path) -> Load:
-    """Send the requests in `folder`. Raise `ChildProcessError` if no server answers."""
+    """Send the requests in `folder`, for whole seconds.
+
+    Raise `ChildProcessError` if no server answers.
+    """
     done = subprocess.run(
         [
             *("wrk", "--threads", "1", "--connections", str(connections)),
-            *("--duration", f"{seconds:g}s", "--timeout", f"{LONGEST_ANSWER_SECONDS}s"),
+            *("--duration", f"{math.ceil(seconds)}s", "--timeout", f"{LONGEST_ANSWER_SECONDS}s"),
             *("--script", str(SCRIPT), f"http://127.0.0.1:{port}", "--"),
             str(folder / workload.name),
         ],

@@ -21,12 +21,16 @@ class UnfitError(Exception):
     """A machine that can't run the measurement; the message is a sentence for a person."""
 
 
-def require() -> tuple[int, int]:
+def require_wrk() -> None:
+    """Raise `UnfitError` without wrk."""
+    if shutil.which("wrk") is None:
+        raise UnfitError("bench needs wrk, the load generator: apt install wrk")
+
+
+def two_cores() -> tuple[int, int]:
     """Return the server's core and the core of everything else. Raise `UnfitError`."""
     if sys.platform != "linux":
         raise UnfitError("bench needs Linux, which can tie a process to a core.")
-    if shutil.which("wrk") is None:
-        raise UnfitError("bench needs wrk, the load generator: apt install wrk")
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise UnfitError("bench needs two cores: one for the server, one for everything else.")
@@ -58,7 +62,7 @@ def description() -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),
-        "wrk": _wrk(),
+        **_wrk(),
     }
 
 
@@ -80,7 +84,9 @@ def _processor() -> str:
     return platform.machine()
 
 
-def _wrk() -> str:
+def _wrk() -> dict[str, str]:
+    if (wrk := shutil.which("wrk")) is None:
+        return {}
     # The exit code is 1 even after wrk has printed its version.
-    done = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False)  # noqa: S607
-    return (done.stdout + done.stderr).split(" [")[0].removeprefix("wrk ")
+    done = subprocess.run([wrk, "-v"], capture_output=True, text=True, check=False)
+    return {"wrk": (done.stdout + done.stderr).split(" [")[0].removeprefix("wrk ")}

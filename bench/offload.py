@@ -20,6 +20,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 CALLS = 8
+WARM_UP_PINGS = 200  # the first ones are slower
+START_SECONDS = 1  # of the processes of the pool
 GOAL_MILLISECONDS = 20
 GOAL_TIMES_IDLE = 3
 
@@ -65,7 +67,7 @@ class Load:
         callers = [threading.Thread(target=self.call) for _ in range(CALLS)]
         for caller in callers:
             caller.start()
-        time.sleep(1)  # the pool starts its processes meanwhile, once
+        time.sleep(START_SECONDS)
         try:
             yield
         finally:
@@ -85,7 +87,7 @@ def main(arguments: list[str]) -> int:
             "/auth/register", {"email": "ada@example.com", "password": "correct horse"}
         )
         load = Load(port, registered["token"], _text(options.characters))
-        _pings(port, 200, options.rate)  # warm-up, because the first pings are slower
+        _pings(port, WARM_UP_PINGS, options.rate)
         idle = _pings(port, options.pings, options.rate)
         with load.running():
             busy = _pings(port, options.pings, options.rate)

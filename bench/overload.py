@@ -9,84 +9,27 @@ import resource
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
-from bench import chart, load, machine, overload_report
-from bench.clients import Clients, requests
+from bench import chart, machine, overload_report
 from bench.data import WORKLOADS, Data, Workload
-from bench.load import Used
-from bench.mongodb import MongoDB, embedded
-from bench.overload_report import BOUND, NO_BOUND, Overload, Step
-from bench.servers import OURS, Server, running
+from bench.measured import CAPACITY_CONNECTIONS, DATABASE, Measured, Run, hold, measured
+from bench.mongodb import embedded
+from bench.overload_report import BOUND, NO_BOUND, Overload, Round
 
 HERE = Path(__file__).parent
 SCRATCH = HERE.parent / ".bench"
-DATABASE = "bench_overload"
 STEPS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 3.0)  # later also twice the measured capacity
-BOUNDS = (50, 100, 200, 500, 1000, 2000)
+DELAYS = ("0.01", "0.02", "0.05", "0.1", "0.2")  # values of `max_delay_seconds`
 ROUNDS = 5
-CAPACITY_CONNECTIONS = 256
-SETTLE_SECONDS = 2.0
+HELD_CALLS = 1000
+HELD_SECONDS = 25
 REFUSALS_PER_SECOND = 3000
 # Open files that a server and its database need beside its clients.
 SPARE_FILES = 500
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run; `core` is the server's own core."""
-
-    mongodb: MongoDB
-    folder: Path
-    core: int
-    seconds: float
-    most_clients: int
-
-
-class Measured:
-    """A running server and its requests."""
-
-    def __init__(self, run: Run, server: Server, workload: Workload) -> None:
-        self._run = run
-        self.server = server
-        self._requests = requests(run.folder / workload.name)
-
-    def step(self, count: int) -> Step:
-        """Measure `count` clients, which start some time before the measurement."""
-        count = min(count, self._run.most_clients)
-        with closing(Clients(self.server.port, self._requests)) as clients:
-            clients.open(count)
-            self.server.wait_until_idle()
-            clients.ask(count, SETTLE_SECONDS)
-            before, own = self._used(), time.process_time()
-            seen = clients.ask(count, self._run.seconds)
-            used, own = self._used().since(before), time.process_time() - own
-            clients.rest()
-        return Step(
-            offered=count,
-            accepted=len(seen.accepted) / seen.seconds,
-            refused=len(seen.refused) / seen.seconds,
-            errors=seen.errors,
-            accepted_p50=_part(seen.accepted, 0.5),
-            accepted_p99=_part(seen.accepted, 0.99),
-            refused_p50=_part(seen.refused, 0.5),
-            refused_p99=_part(seen.refused, 0.99),
-            server=used.server / seen.seconds,
-            mongodb=used.mongodb / seen.seconds,
-            load=own / seen.seconds,
-            others=max(0.0, used.core - used.server) / seen.seconds,
-        )
-
-    def _used(self) -> Used:
-        return Used(
-            self.server.processor_seconds(),
-            self._run.mongodb.processor_seconds(),
-            machine.busy_seconds(self._run.core),
-        )
 
 
 def main(arguments: list[str]) -> int:
@@ -94,7 +37,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--workloads", default="read,update", help="default: read,update")
     parser.add_argument("--seconds", type=float, default=3, help="for each measurement; default: 3")
     options = parser.parse_args(arguments)
-    core, other_core = machine.require()
+    core, other_core = machine.two_cores()
     most_clients = _raise_file_limit() - SPARE_FILES
     SCRATCH.mkdir(exist_ok=True)
     gc.disable()  # a collection would delay thousands of clients
@@ -117,7 +60,7 @@ def main(arguments: list[str]) -> int:
         )
         for workload in [w for w in WORKLOADS if w.name in options.workloads.split(",")]:
             _measure_steps(run, workload, results)
-        _measure_bounds(run, results)
+        _measure_delays(run, results)
         _measure_refusals(run, results)
     whole = options.workloads == parser.get_default("workloads")
     _write(results, HERE if whole else SCRATCH)
@@ -136,10 +79,10 @@ def _measure_steps(run: Run, workload: Workload, results: Overload) -> None:
     """Measure both servers at each step, in turns."""
     with ExitStack() as stack:
         up = {
-            name: stack.enter_context(_measured(run, workload, flags))
-            for name, flags in ((BOUND, ()), (NO_BOUND, ("--max-in-flight", "1000000")))
+            name: stack.enter_context(measured(run, workload, flags))
+            for name, flags in ((BOUND, ()), (NO_BOUND, ("--max-delay-seconds", "3600")))
         }
-        best = max(_capacity(run, measured.server, workload) for measured in up.values())
+        best = max(one.capacity() for one in up.values())
         print(f"{workload.title}: {best:,.0f}/s with {CAPACITY_CONNECTIONS} connections")
         for times in STEPS:
             _measure_step(up, workload, int(best * times), results)
@@ -148,10 +91,12 @@ def _measure_steps(run: Run, workload: Workload, results: Overload) -> None:
         _measure_step(up, workload, twice, results)
         at_best = results.at_best(workload.name).offered
         for _ in range(ROUNDS):
-            pair = up[BOUND].step(at_best), up[BOUND].step(twice)
-            results.rounds.setdefault(workload.name, []).append(pair)
-            for step in pair:
+            loads = at_best, twice, twice * 3 // 2
+            again = cast(Round, tuple(up[BOUND].step(count) for count in loads))
+            results.rounds.setdefault(workload.name, []).append(again)
+            for step in again:
                 print(f"  {'again':9} {overload_report.line(step)}", flush=True)
+        results.held[workload.name] = _measure_held(up[BOUND], twice), HELD_CALLS
     for steps in results.steps[workload.name].values():
         steps.sort(key=lambda step: step.offered)
 
@@ -159,55 +104,49 @@ def _measure_steps(run: Run, workload: Workload, results: Overload) -> None:
 def _measure_step(
     up: dict[str, Measured], workload: Workload, count: int, results: Overload
 ) -> None:
-    for name, measured in up.items():
-        step = measured.step(count)
+    for name, one in up.items():
+        step = one.step(count)
         results.steps.setdefault(workload.name, {}).setdefault(name, []).append(step)
         print(f"  {name:9} {overload_report.line(step)}", flush=True)
 
 
-def _measure_bounds(run: Run, results: Overload) -> None:
-    """Measure other values of `max_in_flight` at twice the capacity."""
+def _measure_held(up: Measured, count: int) -> int:
+    """Return how many of `HELD_CALLS` are answered which wait during a step of `count` clients."""
+    with ExitStack() as stack:
+        port = up.server.port
+        held = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            for _ in range(HELD_CALLS)
+        ]
+        for call in held:
+            call.sendall(hold(HELD_SECONDS))
+        print(f"  {'beside':9} {overload_report.line(up.step(count))}", flush=True)
+        return sum(call.recv(1 << 16).startswith(b"HTTP/1.1 200 ") for call in held)
+
+
+def _measure_delays(run: Run, results: Overload) -> None:
+    """Measure other values of `max_delay_seconds` at twice the capacity."""
     workload = next(w for w in WORKLOADS if w.name in results.steps)
     count = int(results.capacity(workload.name) * 2)
-    print(f"{workload.title}, {count} clients, by max_in_flight")
-    for bound in BOUNDS:
-        with _measured(run, workload, ("--max-in-flight", str(bound))) as measured:
-            load.run(measured.server.port, workload, 32, 1, run.folder)
-            step = measured.step(count)
-        results.bounds[bound] = step
-        print(f"  {bound:9} {overload_report.line(step)}", flush=True)
+    print(f"{workload.title}, {count} clients, by max_delay_seconds")
+    for delay in DELAYS:
+        with measured(run, workload, ("--max-delay-seconds", delay)) as one:
+            step = one.step(count)
+        results.delays[delay] = step
+        print(f"  {delay:9} {overload_report.line(step)}", flush=True)
 
 
 def _measure_refusals(run: Run, results: Overload) -> None:
     """Measure the cost of a refusal: one held call fills the limit, so all others are refused."""
-    with _measured(run, WORKLOADS[1], ("--max-in-flight", "1")) as measured:
-        body = b'{"seconds":600}'
-        head = b"POST /wait/hold HTTP/1.1\r\nHost: bench\r\nContent-Length: %d\r\n\r\n" % len(body)
-        with socket.create_connection(("127.0.0.1", measured.server.port)) as held:
-            held.sendall(head + body)
-            time.sleep(0.5)
-            step = measured.step(REFUSALS_PER_SECOND)
+    with (
+        measured(run, WORKLOADS[1], ("--max-in-flight", "1")) as one,
+        socket.create_connection(("127.0.0.1", one.server.port)) as held,
+    ):
+        held.sendall(hold(HELD_SECONDS))
+        time.sleep(0.5)
+        step = one.step(REFUSALS_PER_SECOND)
     results.refusal_seconds = step.server / step.refused
     print(f"a refusal takes {results.refusal_seconds * 1e6:.0f} us of the server's processor")
-
-
-def _capacity(run: Run, server: Server, workload: Workload) -> float:
-    """Estimate the capacity, for the size of the steps."""
-    load.run(server.port, workload, CAPACITY_CONNECTIONS, 1, run.folder)
-    seen = load.run(server.port, workload, CAPACITY_CONNECTIONS, 2, run.folder)
-    return seen.requests / seen.seconds
-
-
-@contextmanager
-def _measured(run: Run, workload: Workload, flags: tuple[str, ...]) -> Iterator[Measured]:
-    log = run.folder / "server.log"
-    peer = replace(OURS, flags=flags)
-    with running(peer, run.mongodb.uri, DATABASE, run.core, log) as server:
-        yield Measured(run, server, workload)
-
-
-def _part(values: list[float], part: float) -> float | None:
-    return sorted(values)[int(len(values) * part)] if values else None
 
 
 def _raise_file_limit() -> int:

@@ -30,16 +30,23 @@ class Step:
     others: float
 
 
+Round = tuple[Step, Step, Step]
+
+
 @dataclass
 class Overload:
-    """Steps by workload and server; `bounds` has steps at twice the capacity by `max_in_flight`."""
+    """Steps by workload and server, and by `max_delay_seconds` those at twice the capacity.
+
+    `held` has the calls that waited beside twice the capacity: the answered ones, and all.
+    """
 
     facts: dict[str, str]
     steps: dict[str, dict[str, list[Step]]] = field(default_factory=dict)
-    # Pairs of the best step and one at twice the capacity. A single step could fall into better or
-    # worse seconds of the host.
-    rounds: dict[str, list[tuple[Step, Step]]] = field(default_factory=dict)
-    bounds: dict[int, Step] = field(default_factory=dict)
+    # The best step, and those at twice and three times the capacity. A single step could fall into
+    # better or worse seconds of the host.
+    rounds: dict[str, list[Round]] = field(default_factory=dict)
+    held: dict[str, tuple[int, int]] = field(default_factory=dict)
+    delays: dict[str, Step] = field(default_factory=dict)
     refusal_seconds: float = 0.0
 
     def capacity(self, workload: str) -> float:
@@ -51,8 +58,8 @@ class Overload:
 
     def errors(self) -> int:
         of_steps = [s for by in self.steps.values() for steps in by.values() for s in steps]
-        of_rounds = [s for pairs in self.rounds.values() for pair in pairs for s in pair]
-        return sum(step.errors for step in [*of_steps, *of_rounds, *self.bounds.values()])
+        of_rounds = [s for rounds in self.rounds.values() for steps in rounds for s in steps]
+        return sum(step.errors for step in [*of_steps, *of_rounds, *self.delays.values()])
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -70,9 +77,9 @@ def line(step: Step) -> str:
 INTRODUCTION = """\
 Each client sends about one request a second, as long as an answer takes less than that. So the
 number of clients is the number of requests that are offered a second. The server has a core of its
-own; MongoDB and the clients share another. "Bounded" is the server with its limit, `max_in_flight`.
-Its highest throughput is the capacity. Times are in milliseconds: the median, then the 99th
-percentile."""
+own; MongoDB and the clients share another. "Bounded" is the server with its defaults, "unbounded"
+with an endless `max_delay_seconds`. The highest throughput of the former is the capacity. Times are
+in milliseconds: the median, then the 99th percentile."""
 
 
 def markdown(results: Overload) -> str:
@@ -86,36 +93,51 @@ def _sections(results: Overload) -> Iterator[str]:
     yield "![latency by offered load](overload-p99.svg)"
     for workload, servers in results.steps.items():
         yield f"## {TITLES[workload].capitalize()}"
-        yield _at_twice(results, workload)
+        yield _summary(results, workload)
+        yield _rounds(results.rounds[workload])
         for name, steps in servers.items():
             yield f"{name.capitalize()}:"
             capacity = results.capacity(workload)
             yield _table("x capacity", [(f"{s.offered / capacity:.2f}", s) for s in steps])
-    if results.bounds:
+    if results.delays:
         workload = next(iter(results.steps))
-        yield f"## Other limits, {TITLES[workload]} at twice the capacity"
-        yield _table("max_in_flight", [(str(bound), s) for bound, s in results.bounds.items()])
+        yield f"## Other delays, {TITLES[workload]} at twice the capacity"
+        yield _table("max_delay_seconds", list(results.delays.items()))
     yield "## The run"
     yield f"Errors: {results.errors()}."
     yield table(["run", ""], [list(fact) for fact in results.facts.items()])
 
 
-def _at_twice(results: Overload, workload: str) -> str:
-    best, pairs = results.at_best(workload), results.rounds[workload]
-    at_best = median(one.accepted for one, _ in pairs)
-    at_twice = median(two.accepted for _, two in pairs)
-    late = max(two.accepted_p99 or 0 for _, two in pairs)
-    parts = sorted(two.accepted / one.accepted for one, two in pairs)
-    cost, refusal = best.server / best.accepted * 1e6, results.refusal_seconds * 1e6
+def _summary(results: Overload, workload: str) -> str:
+    best, refusal = results.at_best(workload), results.refusal_seconds * 1e6
+    answered, held = results.held[workload]
     return (
-        f"The capacity is {results.capacity(workload):,.0f} requests/s. In {len(pairs)} rounds "
-        f"with {best.offered:,} a second offered and then {pairs[0][1].offered:,}, the server "
-        f"answered {at_best:,.0f} and {at_twice:,.0f}: {at_twice / at_best:.0%} (medians; each "
-        f"round {parts[0]:.0%} to {parts[-1]:.0%}). Of the latter, the accepted requests had a "
-        f"99th percentile of at most {_milliseconds(late)} ms. At best, a request takes "
-        f"{cost:.0f} us of the processor. A refusal takes {refusal:.0f} us, if the server does "
-        "nothing else."
+        f"The capacity is {results.capacity(workload):,.0f} requests/s. At best, a request takes "
+        f"{best.server / best.accepted * 1e6:.0f} us of the processor. A refusal takes "
+        f"{refusal:.0f} us, if the server does nothing else. Of {held:,} calls that waited beside "
+        f"twice the capacity, {answered:,} were answered. In {len(results.rounds[workload])} "
+        "rounds, each with the best load and then with more (medians, and the parts of each round):"
     )
+
+
+def _rounds(rounds: list[Round]) -> str:
+    rows = []
+    for name, steps in zip(
+        ("best", "twice", "three times"), zip(*rounds, strict=True), strict=True
+    ):
+        parts = sorted(
+            step.accepted / one[0].accepted for step, one in zip(steps, rounds, strict=True)
+        )
+        rows.append(
+            [
+                name,
+                f"{steps[0].offered:,}",
+                f"{median(step.accepted for step in steps):,.0f}",
+                f"{median(parts):.0%} ({parts[0]:.0%} to {parts[-1]:.0%})",
+                _milliseconds(max(step.accepted_p99 or 0 for step in steps)),
+            ]
+        )
+    return table(["load", "offered/s", "accepted/s", "of the best", "highest p99, ms"], rows)
 
 
 def _table(first: str, rows: list[tuple[str, Step]]) -> str:

@@ -140,9 +140,10 @@ class OverloadTest(TestCase):
         unbounded = [step(500, 500, 0), step(1000, 980, 0), step(2000, 700, 0, errors=1)]
         self.made = Overload({"date": "2026"}, {"read": {BOUND: bounded, NO_BOUND: unbounded}})
         worse = step(2000, 800, 1200)
-        pairs = [(bounded[1], bounded[2]), (bounded[1], bounded[2]), (bounded[1], worse)]
-        self.made.rounds["read"] = pairs
-        self.made.bounds[50] = bounded[-1]
+        again, bad = (bounded[1], bounded[2], worse), (bounded[1], worse, worse)
+        self.made.rounds["read"] = [again, again, bad]
+        self.made.held["read"] = 999, 1000
+        self.made.delays["0.05"] = bounded[-1]
         self.made.refusal_seconds = 50e-6
 
     def test_figures(self) -> None:
@@ -152,9 +153,8 @@ class OverloadTest(TestCase):
 
     def test_page(self) -> None:
         page = overload_report.markdown(self.made)
-        self.assertIn("In 3 rounds with 1,000 a second offered and then 2,000, the server", page)
-        self.assertIn("answered 990 and 950: 96% (medians; each round 81% to 96%)", page)
-        self.assertIn("99th percentile of at most 300 ms", page)
+        self.assertIn("Of 1,000 calls that waited beside twice the capacity, 999 were", page)
+        self.assertRegex(page, r"twice +\| +2,000 \| +950 \| +96% \(81% to 96%\) +\| +300 ")
         self.assertIn("10, 20 | -, -", page)
 
     def test_points(self) -> None:

@@ -23,5 +23,7 @@ PUBLIC_ADDRESS_BOOK = [AddressesRoute, AddressesEntryRoute]
 
 def make_app(settings: Settings) -> Application:
     """Return the application, ready to be given to a server; it opens nothing."""
-    public = PUBLIC_ADDRESS_BOOK if settings.serves_public_address_book else []
-    return Application([*ROUTES, *public, *operating_routes(settings)], settings)
+    routes = [*ROUTES, *operating_routes(settings)]
+    if settings.serves_public_address_book:
+        routes += PUBLIC_ADDRESS_BOOK
+    return Application(routes, settings)

@@ -10,6 +10,7 @@ from indico.engine.program import Program
 
 PROGRAM = Program(
     server="indico.server",
+    env_prefix="INDICO_",
     settings="indico.config:Settings",
     make_app="indico.app:make_app",
     version=__version__,

@@ -1,9 +1,10 @@
 """MongoDB: one helper module a collection. This module lists what they need of the engine."""
 
 from indico.engine.mongo.clock import now
-from indico.engine.mongo.collection import Collection, IndexModel
+from indico.engine.mongo.collection import Collection, IndexModel, Part
 from indico.engine.mongo.driver import Document, Id, ObjectId, mongodb
 from indico.engine.mongo.transactions import transaction
+from indico.engine.mongo.turns import turn
 
 __all__ = [
     "Collection",
@@ -11,7 +12,9 @@ __all__ = [
     "Id",
     "IndexModel",
     "ObjectId",
+    "Part",
     "mongodb",
     "now",
     "transaction",
+    "turn",
 ]

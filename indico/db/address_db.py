@@ -12,14 +12,18 @@ import secrets
 import unicodedata
 from collections.abc import Collection as Several
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from indico.db import Collection, Document, IndexModel, ObjectId
+from pydantic import StringConstraints, TypeAdapter
+
+import indico.db.public_book_db as PublicBookDB
+from indico.db import Collection, Document, IndexModel, ObjectId, Part, mongodb
 
 ADDRESSES = Collection(
     "addresses",
-    IndexModel([("book", 1), ("_id", 1), ("version", 1)]),
+    IndexModel([("book", 1), ("_id", 1)]),
     IndexModel([("book", 1), ("name_key", 1), ("_id", 1)]),
+    owner="book",
 )
 
 # A search compares at most this many characters, because folding takes quadratic time.
@@ -30,9 +34,11 @@ PUBLIC: Literal["public"] = "public"
 Book = ObjectId | Literal["public"]
 Entry = dict[str, Any]
 # The last address of a page, as `name_key` and hex id; the next page begins after this address.
-Position = tuple[str, str]
+Position = tuple[str, Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")]]
+POSITION: TypeAdapter[Position] = TypeAdapter(Position)
 
-_DELETED_AT_ONCE = 10_000
+_LIST_BYTES = 2_000_000
+_FEW = 4
 _VERSION = re.compile(r"[0-7][0-9a-f]{15}")  # 63 bits, because MongoDB's integers are signed
 _LAST_CHARACTER = "\U0010ffff"
 
@@ -53,7 +59,12 @@ class Address:
 
 async def create(book: Book, entry: Entry) -> Address:
     document = {"_id": ObjectId(), "book": book, **_changes(entry)}
-    await ADDRESSES.insert(document)
+    if book == PUBLIC:
+        await PublicBookDB.change(
+            lambda session: mongodb[ADDRESSES.name].insert_one(document, session=session)
+        )
+    else:
+        await ADDRESSES.insert(document)
     return _address(document)
 
 
@@ -69,61 +80,54 @@ async def replace(
 
     With `versions`, only an address with one of these versions matches.
     """
-    query = _query(book, address_id, versions)
-    document = await ADDRESSES.update_one(query, _changes(entry))
-    return _address(document) if document else None
+    query, changes = _query(book, address_id, versions), _changes(entry)
+    if book == PUBLIC:
+        found = await PublicBookDB.change(
+            lambda session: mongodb[ADDRESSES.name].find_one_and_update(
+                query, {"$set": changes}, {"_id": 1}, session=session
+            )
+        )
+    else:
+        found = await ADDRESSES.update_one(query, changes) is not None
+    return _address({"_id": address_id, **changes}) if found else None
 
 
 async def delete(book: Book, address_id: ObjectId, versions: Several[str] | None = None) -> bool:
     """Delete an address; return False if nothing matched, with `versions` as in `replace`."""
-    return await ADDRESSES.delete(_query(book, address_id, versions)) == 1
+    query = _query(book, address_id, versions)
+    if book == PUBLIC:
+        return await PublicBookDB.change(
+            lambda session: mongodb[ADDRESSES.name].find_one_and_delete(
+                query, {"_id": 1}, session=session
+            )
+        )
+    return await ADDRESSES.delete(query) == 1
 
 
-async def delete_book(book: Book) -> None:
-    """Delete all addresses of a book, in pieces, because one operation would time out."""
-    while ids := await ADDRESSES.find_ids({"book": book}, _DELETED_AT_ONCE):
-        await ADDRESSES.delete({"_id": {"$in": ids}})
+async def find(
+    book: Book,
+    limit: int,
+    after: Position | None = None,
+    prefix: str | None = None,
+    first: int = _FEW,
+) -> tuple[list[Address], bool]:
+    """Return at most `limit` addresses after `after`, and whether more follow.
 
-
-async def find(book: Book, after: ObjectId | None, limit: int) -> list[Address]:
-    """Return at most `limit` addresses after `after`, by id.
-
-    Large addresses make the list shorter, but never empty.
+    The order is by id. With `prefix`, the list has the addresses whose name begins with it, in any
+    letter case, by name and id. Large addresses make a list shorter, but never empty. MongoDB is
+    asked for `first` addresses, because their size tells how many more fit.
     """
-    query: dict[str, Any] = {"book": book}
-    if after is not None:
-        query["_id"] = {"$gt": after}
-    return await _find(query, ["_id"], limit)
-
-
-async def find_by_name(
-    book: Book, prefix: str, after: Position | None, limit: int
-) -> list[Address]:
-    """Return the addresses whose name begins with `prefix`, in any letter case, by name and id.
-
-    The list has at most `limit` addresses, as that of `find`.
-    """
-    start = fold(prefix)
-    names: dict[str, Any] = {"$gte": start}
-    if end := _successor(start):
-        names["$lt"] = end
-    query: dict[str, Any] = {"book": book, "name_key": names}
-    if after is not None:
-        names["$gte"], address_id = after
-        query["$or"] = [{"name_key": {"$gt": after[0]}}, {"_id": {"$gt": ObjectId(address_id)}}]
-    return await _find(query, ["name_key", "_id"], limit)
-
-
-async def state(book: Book) -> str:
-    """Return a text that each change of the book changes, read from an index alone."""
-    version = {"$sum": {"$toDecimal": "$version"}}
-    found = await ADDRESSES.aggregate(
-        [
-            {"$match": {"book": book}},
-            {"$group": {"_id": None, "count": {"$sum": 1}, "versions": version}},
-        ]
-    )
-    return "-".join(f"{group['count']}-{group['versions']}" for group in found)
+    asked = min(first, limit + 1)
+    part = await _find_part(book, asked, after, prefix, _LIST_BYTES)
+    found = [_address(document) for document in part.documents]
+    if len(found) == asked <= limit:
+        room = _LIST_BYTES - part.size
+        asked = min(limit + 1 - asked, 1 + room * asked // part.size)
+        part = await _find_part(book, asked, found[-1].position, prefix, room)
+        found += [_address(document) for document in part.documents]
+    if len(part.documents) == asked:  # the last one only shows that more follow
+        return found[:-1], True
+    return found, part.cut
 
 
 def fold(text: str) -> str:
@@ -131,10 +135,27 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
 
 
-async def _find(query: dict[str, Any], order: list[str], limit: int) -> list[Address]:
-    sort = [(field, 1) for field in order]
-    found = await ADDRESSES.find_part(query, sort=sort, limit=limit)
-    return [_address(document) for document in found]
+async def _find_part(
+    book: Book, limit: int, after: Position | None, prefix: str | None, max_bytes: int
+) -> Part:
+    query: dict[str, Any] = {"book": book}
+    if prefix is not None:
+        query["name_key"] = names = _names(prefix)
+    if after is not None:
+        name_key, address_id = after[0], {"$gt": ObjectId(after[1])}
+        if prefix is None:
+            query["_id"] = address_id
+        else:
+            names["$gte"] = name_key
+            query["$or"] = [{"name_key": {"$gt": name_key}}, {"_id": address_id}]
+    sort = [("_id", 1)] if prefix is None else [("name_key", 1), ("_id", 1)]
+    return await ADDRESSES.find_part(query, sort=sort, limit=limit, max_bytes=max_bytes)
+
+
+def _names(prefix: str) -> dict[str, str]:
+    """Return the range of the names that begin with `prefix`."""
+    start = fold(prefix)
+    return {"$gte": start, "$lt": end} if (end := _successor(start)) else {"$gte": start}
 
 
 def _query(book: Book, address_id: ObjectId, versions: Several[str] | None) -> dict[str, Any]:

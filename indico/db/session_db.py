@@ -10,13 +10,15 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from indico.db import Collection, IndexModel, ObjectId, now
+from indico.db import Collection, IndexModel, ObjectId, mongodb, now
 
 SESSIONS = Collection(
     "sessions",
     IndexModel("user_id"),
     IndexModel("expires_at", expireAfterSeconds=0),
+    owner="user_id",
 )
 
 
@@ -63,9 +65,12 @@ async def revoke_all(user_id: ObjectId) -> int:
     return await SESSIONS.delete({"user_id": user_id})
 
 
-async def revoke_others(session: Session) -> int:
-    """End all other sessions of the session's user, and return their number."""
-    return await SESSIONS.delete({"user_id": session.user_id, "_id": {"$ne": session.id}})
+async def revoke_others(user_id: ObjectId, kept: Session | None, transaction: Any) -> int:
+    """End all sessions of a user but `kept` as part of a transaction, and return their number."""
+    query = {"user_id": user_id, "_id": {"$ne": kept and kept.id}}
+    result = await mongodb[SESSIONS.name].delete_many(query, session=transaction)
+    count: int = result.deleted_count
+    return count
 
 
 def _digest(token: str) -> bytes:

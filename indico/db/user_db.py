@@ -1,7 +1,8 @@
 """Accounts: every query on the collection `users`.
 
 A document has `_id`, `email` as the user typed it, `email_key` (the same in all letter cases, and
-unique), `name` or null, `password_hash`, `password_changed_at`, `created_at` and `updated_at`.
+unique), `name` or null, `password_hash`, `password_changed_at`, `last_session_id` (of the last
+login), `created_at` and `updated_at`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, TypedDict
 
 from pydantic import BaseModel
 
-from indico.db import Collection, Document, IndexModel, ObjectId, now
+from indico.db import Collection, Document, IndexModel, ObjectId, mongodb, now
 from indico.error import AuthError, Conflict
 
 USERS = Collection("users", IndexModel("email_key", unique=True))
@@ -85,15 +86,24 @@ async def update(user_id: ObjectId, update_user: BaseModel) -> User:
     return _existing(document)
 
 
-async def change_password(user_id: ObjectId, old: Credentials, password_hash: str) -> bool:
-    """Store a new hash; return False if the password has changed since `old` was read.
+async def record_login(user_id: ObjectId, old: Credentials, session_id: bytes) -> bool:
+    """Store the id of a new session; return False if the password has changed since `old` was read.
 
-    A deleted account gives False too.
+    A deleted account gives False too. A change of the password, or a deletion, that is under way
+    ends before this write, or runs again after it.
     """
-    query = {"_id": user_id, "password_changed_at": old["password_changed_at"]}
+    changes = {"last_session_id": session_id}
+    return await USERS.update_one(_as_read(user_id, old), changes) is not None
+
+
+async def change_password(
+    user_id: ObjectId, old: Credentials, password_hash: str, transaction: Any
+) -> bool:
+    """Store a new hash as part of a transaction, and return False as `record_login` does."""
     time = now()
     changes = {"password_hash": password_hash, "password_changed_at": time, "updated_at": time}
-    return await USERS.update_one(query, changes) is not None
+    change = mongodb[USERS.name].find_one_and_update
+    return await change(_as_read(user_id, old), {"$set": changes}, session=transaction) is not None
 
 
 async def renew_hash(user_id: ObjectId, old: Credentials, password_hash: str) -> None:
@@ -102,18 +112,19 @@ async def renew_hash(user_id: ObjectId, old: Credentials, password_hash: str) ->
     await USERS.update_one(query, {"password_hash": password_hash})
 
 
-async def invalidate_logins(user_id: ObjectId) -> None:
-    """Make the logins in flight fail, as a change of the password does."""
-    await USERS.update_by_id(user_id, {"password_changed_at": now()})
-
-
-async def delete(user_id: ObjectId) -> bool:
-    return await USERS.delete_by_id(user_id)
+async def delete(user_id: ObjectId, transaction: Any) -> None:
+    """Delete an account as part of a transaction."""
+    await mongodb[USERS.name].delete_one({"_id": user_id}, session=transaction)
 
 
 def email_key(email: str) -> str:
     """Return the email with letter case and Unicode form folded, for comparisons."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", email).casefold())
+
+
+def _as_read(user_id: ObjectId, old: Credentials) -> Document:
+    """Return a query for the account, unless its password has changed since `old` was read."""
+    return {"_id": user_id, "password_changed_at": old["password_changed_at"]}
 
 
 def _taken() -> Conflict:

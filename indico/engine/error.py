@@ -76,6 +76,9 @@ class InvalidJSON(APIError):
 
 
 class InvalidArgument(APIError):
+    """One problem, or several. `followers` more were found after it and not made into errors."""
+
+    followers = 0
     status = 400
     code = "invalid_argument"
     default_message = "The request is not valid."
@@ -91,7 +94,8 @@ class InvalidArgument(APIError):
         details = [detail for problem in problems for detail in problem.details]
         sentences = [detail["message"] for detail in details[:MAX_SENTENCES]]
         if len(details) > MAX_SENTENCES:
-            sentences.append(f"There are {len(details)} problems in all.")
+            number = len(details) + sum(problem.followers for problem in problems)
+            sentences.append(f"There are {number} problems in all.")
         return InvalidArgument(" ".join(sentences), details=details[:MAX_DETAILS])
 
 
@@ -166,13 +170,13 @@ class PreconditionFailed(APIError):
 
 
 class TooLarge(APIError):
-    """`limit` is in bytes."""
+    """`limit` is a number of `unit`."""
 
     status = 413
     code = "too_large"
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The body is over the limit of {limit} bytes.")
+    def __init__(self, limit: int, unit: str = "bytes") -> None:
+        super().__init__(f"The body is over the limit of {limit} {unit}.")
 
 
 class UnsupportedMediaType(APIError):

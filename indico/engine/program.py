@@ -14,9 +14,12 @@ class Program(NamedTuple):
     """The names of a project's parts, so that every new worker imports today's code.
 
     `server` is the module that `python -m` runs; `settings` and `make_app` are `module:name`.
+    `env_prefix` begins the settings' environment variables. The commands that act on a running
+    server know it from here, because they import nothing else of the project.
     """
 
     server: str
+    env_prefix: str
     settings: str
     make_app: str
     version: str
@@ -31,7 +34,14 @@ class Program(NamedTuple):
         return f"python -m {self.server}"
 
     def settings_class(self) -> type[ServerSettings]:
+        """Return the project's class. Raises `ValueError` if its prefix is another one."""
         kind: type[ServerSettings] = _imported(self.settings)
+        prefix = kind.model_config["env_prefix"]
+        if prefix != self.env_prefix:
+            raise ValueError(
+                f"{self.settings} has env_prefix={prefix!r}, but {self.server} says "
+                f"{self.env_prefix!r}: write the same in both."
+            )
         return kind
 
     def app(self, settings: ServerSettings) -> Application:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from pydantic import ValidationError
 
-from .error import InvalidArgument, MissingField, WrongFieldType, short
+from .error import MAX_DETAILS, InvalidArgument, MissingField, WrongFieldType, short
 
 MAX_DEPTH = 64  # objects and lists, each inside the other
 INT_TOO_LONG = ("an integer must fit in 64 bits", "int_too_long")  # a sentence's end, and a reason
+_DECODER = json.JSONDecoder()
 
 
 def fits_64_bits(number: int) -> bool:
@@ -16,15 +21,33 @@ def fits_64_bits(number: int) -> bool:
 
 
 def problems_of(error: ValidationError, field: str = "") -> list[InvalidArgument]:
-    """Return an error for each problem of the value in `field`; "" stands for the whole body."""
-    problems: list[InvalidArgument] = []
-    for entry in error.errors(include_url=False, include_input=False, include_context=False):
-        path = ".".join(short(str(part)) for part in (field, *entry["loc"]) if part != "")
-        if entry["type"] == "missing" and entry["loc"]:
-            problems.append(MissingField(path))
-        elif entry["type"] == "extra_forbidden":
-            problems.append(WrongFieldType(path, "it can't be set here", "not_settable"))
-        else:
-            why = entry["msg"][:1].lower() + entry["msg"][1:]
-            problems.append(WrongFieldType(path, why, entry["type"]))
+    """Return an error for each problem of the value in `field`; "" stands for the whole body.
+
+    Problems beyond `MAX_DETAILS` are only counted, because a client can make 100,000 of them.
+    """
+    problems = [_problem(entry, field) for entry in _entries(error)]
+    problems[-1].followers = error.error_count() - len(problems)
     return problems
+
+
+def _problem(entry: Mapping[str, Any], field: str) -> InvalidArgument:
+    path = ".".join(short(str(part)) for part in (field, *entry["loc"]) if part != "")
+    if entry["type"] == "missing" and entry["loc"]:
+        return MissingField(path)
+    if entry["type"] == "extra_forbidden":
+        return WrongFieldType(path, "it can't be set here", "not_settable")
+    why = entry["msg"][:1].lower() + entry["msg"][1:]
+    return WrongFieldType(path, why, entry["type"])
+
+
+def _entries(error: ValidationError) -> Sequence[Mapping[str, Any]]:
+    if error.error_count() <= MAX_DETAILS:
+        return error.errors(include_url=False, include_input=False, include_context=False)
+    # `errors()` makes objects of all entries, which takes four times as long as their text.
+    text = error.json(include_url=False, include_input=False, include_context=False)
+    entries: list[dict[str, Any]] = []
+    end = 0
+    while len(entries) < MAX_DETAILS:
+        entry, end = _DECODER.raw_decode(text, end + 1)  # behind a bracket or a comma
+        entries.append(entry)
+    return entries

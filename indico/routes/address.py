@@ -15,7 +15,7 @@ from indico.routes.handler import (
     write_cursor,
 )
 from indico.service import address_book
-from indico.service.address_book import Address
+from indico.service.address_book import POSITION, Address
 from indico.service.address_entry import Entry
 from indico.utils import type_check, unpack
 from indico.utils.auth.auth_utils import auth
@@ -78,7 +78,7 @@ class AddressHandler(IndicoHandler):
         """
         secret = self.config.secret_key
         purpose = f"addresses of {self.user_id}: {query!r}"
-        after = None if cursor is None else read_cursor(cursor, purpose, secret)
+        after = None if cursor is None else read_cursor(cursor, purpose, secret, POSITION)
         found, end = await address_book.list_addresses(self.user_id, limit, after, query)
         items = [_answer(address) for address in found]
         return {"items": items, "next_cursor": end and write_cursor(end, purpose, secret)}

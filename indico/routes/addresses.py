@@ -19,7 +19,7 @@ from indico.routes.handler import (
     write_cursor,
 )
 from indico.service import address_book
-from indico.service.address_book import PUBLIC, Address
+from indico.service.address_book import POSITION, PUBLIC, Address
 
 _LIMIT: TypeAdapter[int] = TypeAdapter(Limit)
 _DIGITS = re.compile(r"[0-9]{1,9}")
@@ -42,13 +42,13 @@ class AddressesHandler(RestHandler):
         cursor = self.get_query_argument("cursor", None)
         if limit is not None or cursor is not None:
             return await self._page(DEFAULT_LIMIT if limit is None else _limit(limit), cursor)
-        if not self.not_modified(await address_book.book_state(PUBLIC)):
+        if not self.not_modified(await address_book.public_version()):
             await self.stream(_pieces(address_book.get_all_addresses(PUBLIC)))
         return None
 
     async def _page(self, limit: int, cursor: str | None) -> dict[str, Any]:
         secret = self.config.secret_key
-        after = None if cursor is None else read_cursor(cursor, _CURSOR, secret)
+        after = None if cursor is None else read_cursor(cursor, _CURSOR, secret, POSITION)
         addresses, end = await address_book.list_addresses(PUBLIC, limit, after)
         items = [{"id": address.id, "entry": address.entry} for address in addresses]
         return {"items": items, "next_cursor": end and write_cursor(end, _CURSOR, secret)}

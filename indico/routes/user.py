@@ -21,11 +21,11 @@ class UserHandler(IndicoHandler):
         return await UserDB.get(self.user_id)
 
     @auth
-    @unpack("update_user")
-    @type_check(UserUpdate)
-    async def update(self, update_user: UserUpdate) -> User:
-        """Change `name`, `email` or both, and return the changed account."""
-        return await UserDB.update(self.user_id, update_user)
+    @unpack("update_user", password=None)
+    @type_check(UserUpdate, str)
+    async def update(self, update_user: UserUpdate, password: str | None) -> User:
+        """Change `name`, `email` (this needs `password`) or both, and return the account."""
+        return await accounts.update(self.session, update_user, password)
 
     @auth
     @unpack("current_password", "new_password")

@@ -1,25 +1,23 @@
 """Accounts and their sessions: registering, logging in, changing the password, deleting.
 
 A function can end between two steps, because a client disconnects or a server crashes. Other
-calls run at the same time. The order of the steps ensures that no session outlives the password
-it was made with: see docs/decisions/order-of-steps.md.
+calls run at the same time. No session outlives the password it was made with, because one
+transaction changes both: see docs/decisions/order-of-steps.md.
 """
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
-from typing import TypedDict
+from typing import Any, TypedDict
 
-import indico.db.address_db as AddressDB
 import indico.db.session_db as SessionDB
 import indico.db.user_db as UserDB
+from indico.db import transaction
+from indico.db.owned import delete_owned
 from indico.db.session_db import Session
-from indico.error import AuthError, PermissionDenied
-from indico.service.fields import normal_email
+from indico.error import AuthError, MissingField, PermissionDenied
+from indico.service.fields import UserUpdate, normal_email
 from indico.service.passwords import hash_password, needs_renewal, verify_password
-
-_unfinished: set[asyncio.Future[int]] = set()
 
 
 class Login(TypedDict):
@@ -52,6 +50,20 @@ async def login(email: str, password: str, ttl_seconds: int) -> Login:
     return opened
 
 
+async def update(session: Session, update_user: UserUpdate, password: str | None) -> UserDB.User:
+    """Change the fields that were sent, and return the account.
+
+    A change of the email needs the password, because a stolen token must not take over the account,
+    and nobody may ask for many emails which of them are taken. Raise `MissingField` without it,
+    `PermissionDenied` for a wrong one, and the errors of `UserDB.update`.
+    """
+    if "email" in update_user.model_fields_set:
+        if password is None:
+            raise MissingField("password")
+        await _confirm(session, password)
+    return await UserDB.update(session.user_id, update_user)
+
+
 async def change_password(session: Session, current_password: str, new_password: str) -> int:
     """Change the password, end all other sessions, and return their number.
 
@@ -59,24 +71,32 @@ async def change_password(session: Session, current_password: str, new_password:
     """
     credentials = await _confirm(session, current_password)
     password_hash = await hash_password(new_password)
-    change = asyncio.ensure_future(_store_password(session, credentials, password_hash))
-    _unfinished.add(change)  # the loop holds a task by a weak reference only
-    change.add_done_callback(_unfinished.discard)
-    return await asyncio.shield(change)
+
+    async def change(part: Any) -> int:
+        if not await UserDB.change_password(session.user_id, credentials, password_hash, part):
+            raise PermissionDenied("The password was changed by another request.")
+        return await SessionDB.revoke_others(session.user_id, session, part)
+
+    return await transaction(change)
 
 
 async def delete(session: Session, password: str) -> None:
-    """Delete the account, its sessions and its addresses.
+    """Delete the account and all documents that belong to it.
 
     Raise `PermissionDenied` for a wrong password.
     """
     await _confirm(session, password)
-    await UserDB.invalidate_logins(session.user_id)
     await SessionDB.revoke_all(session.user_id)
-    await AddressDB.delete_book(session.user_id)
-    await UserDB.delete(session.user_id)
-    # Once more, because requests in flight may have added addresses since then.
-    await AddressDB.delete_book(session.user_id)
+    await delete_owned(session.user_id)
+
+    async def end(part: Any) -> None:
+        await UserDB.delete(session.user_id, part)
+        # Again, because logins may have succeeded while the documents were deleted.
+        await SessionDB.revoke_others(session.user_id, None, part)
+
+    await transaction(end)
+    # Once more, because requests in flight may have stored documents and sessions since then.
+    await delete_owned(session.user_id)
 
 
 async def _open_session(
@@ -84,21 +104,12 @@ async def _open_session(
 ) -> Login:
     """Open a session. Raise `AuthError` if the password has changed, or the account is deleted."""
     token, session = await SessionDB.create(user["id"], ttl_seconds)
-    # The session is stored first. A change or deletion before this read shows here; a later one
+    # The session is stored first. A change or deletion before this write shows here; a later one
     # revokes this session with the others.
-    current = await UserDB.get_credentials(user["id"])
-    if current is None or current["password_changed_at"] != credentials["password_changed_at"]:
+    if not await UserDB.record_login(user["id"], credentials, session.id):
         await SessionDB.revoke(session)
         raise _wrong_login()
     return Login(user=user, token=token, expires_at=session.expires_at)
-
-
-async def _store_password(session: Session, old: UserDB.Credentials, password_hash: str) -> int:
-    revoked = await SessionDB.revoke_others(session)
-    if not await UserDB.change_password(session.user_id, old, password_hash):
-        raise PermissionDenied("The password was changed by another request.")
-    # Once more, because logins with the old password may have succeeded since then.
-    return revoked + await SessionDB.revoke_others(session)
 
 
 async def _confirm(session: Session, password: str) -> UserDB.Credentials:

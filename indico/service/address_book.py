@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from collections.abc import Collection as Several
+from functools import partial
 from typing import Any
 
 import indico.db.address_db as AddressDB
+import indico.db.public_book_db as PublicBookDB
 import indico.db.user_db as UserDB
-from indico.db import ObjectId
-from indico.db.address_db import PUBLIC, Address, Book, Position
-from indico.error import AuthError, NotFound, PreconditionFailed
-from indico.service.address_entry import check_entry
+from indico.db import ObjectId, turn
+from indico.db.address_db import POSITION, PUBLIC, Address, Book, Position
+from indico.error import AuthError, Conflict, NotFound, PreconditionFailed
+from indico.service.address_entry import check_off_loop
 
 __all__ = [
+    "POSITION",
     "PUBLIC",
     "Address",
     "Book",
     "Position",
-    "book_state",
     "create_address",
     "delete_address",
     "get_address",
@@ -30,15 +32,19 @@ __all__ = [
     "list_addresses",
     "merge_patch",
     "patch_address",
+    "public_version",
     "update_address",
 ]
 
 _AT_ONCE = 200
+# A list of large addresses takes 16 MB and more while it is read.
+_reading = partial(turn, "lists of addresses", 4)
+_TRIES = 10
 
 
 async def create_address(book: Book, entry: dict[str, Any]) -> Address:
     """Add an entry. Raise `InvalidArgument`, and `AuthError` if the user has been deleted."""
-    check_entry(entry)
+    await check_off_loop(entry)
     address = await AddressDB.create(book, entry)
     if book != PUBLIC:
         await _keep_if_user_exists(book, address)
@@ -60,7 +66,7 @@ async def update_address(
 
     Raise `InvalidArgument`, `NotFound`, and `PreconditionFailed` for another version.
     """
-    check_entry(entry)
+    await check_off_loop(entry)
     address = await AddressDB.replace(book, address_id, entry, versions)
     if address is None:
         raise await _refusal(book, address_id, versions)
@@ -70,17 +76,22 @@ async def update_address(
 async def patch_address(
     book: Book, address_id: ObjectId, patch: dict[str, Any], versions: Several[str] | None = None
 ) -> Address:
-    """Apply `merge_patch` to the entry of an address, with the errors of `update_address`."""
-    while True:
-        address = await get_address(book, address_id)
-        if versions is not None and address.version not in versions:
-            raise PreconditionFailed
-        entry = merge_patch(address.entry, patch)
-        check_entry(entry)
-        patched = await AddressDB.replace(book, address_id, entry, [address.version])
-        if patched:
-            return patched
-        # Another request has changed the entry meanwhile: patch the new one.
+    """Apply `merge_patch` to the entry of an address, with the errors of `update_address`.
+
+    Raise `Conflict` if others change the entry all the time.
+    """
+    async with turn(address_id, busy=_contended):  # else each patch would undo most others
+        for _ in range(_TRIES):
+            address = await get_address(book, address_id)
+            if versions is not None and address.version not in versions:
+                raise PreconditionFailed
+            entry = merge_patch(address.entry, patch)
+            await check_off_loop(entry)
+            patched = await AddressDB.replace(book, address_id, entry, [address.version])
+            if patched:
+                return patched
+            # Another process, or a replacement, has changed the entry: patch the new one.
+    raise _contended()
 
 
 async def delete_address(
@@ -96,14 +107,16 @@ async def get_all_addresses(book: Book) -> AsyncIterator[Address]:
 
     An address that exists from the first read to the last comes exactly once.
     """
-    after: ObjectId | None = None
-    limit = _AT_ONCE
-    while addresses := await AddressDB.find(book, after, limit):
+    async with _reading():
+        addresses, more = await AddressDB.find(book, _AT_ONCE)
+    while True:
         for address in addresses:
             yield address
-        after = addresses[-1].id
-        # MongoDB would send the addresses beyond the size limit of one part for nothing.
-        limit = min(_AT_ONCE, 2 * len(addresses))
+        if not more:
+            break
+        after, first = addresses[-1].position, 2 * len(addresses)
+        async with _reading(busy=None):  # the answer has begun
+            addresses, more = await AddressDB.find(book, _AT_ONCE, after, first=first)
 
 
 async def list_addresses(
@@ -114,17 +127,14 @@ async def list_addresses(
     The position is None on the last page. With `prefix`, the list has the addresses whose name
     begins with it, in any letter case, by name. Large addresses make a page shorter.
     """
-    addresses = await _find(book, limit + 1, after, prefix)
-    if len(addresses) > limit:
-        return addresses[:limit], addresses[limit - 1].position
-    if addresses and await _find(book, 1, addresses[-1].position, prefix):
-        return addresses, addresses[-1].position
-    return addresses, None
+    async with _reading():
+        addresses, more = await AddressDB.find(book, limit, after, prefix)
+    return addresses, addresses[-1].position if more else None
 
 
-async def book_state(book: Book) -> str:
-    """Return a text that each change of the book changes."""
-    return await AddressDB.state(book)
+async def public_version() -> str:
+    """Return the version of the public book, a new one after each of its changes."""
+    return await PublicBookDB.version()
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -155,20 +165,17 @@ async def _keep_if_user_exists(user_id: ObjectId, address: Address) -> None:
         raise
 
 
-async def _find(
-    book: Book, limit: int, after: Position | None, prefix: str | None
-) -> list[Address]:
-    if prefix is None:
-        return await AddressDB.find(book, ObjectId(after[1]) if after else None, limit)
-    return await AddressDB.find_by_name(book, prefix, after, limit)
-
-
 async def _refusal(
     book: Book, address_id: ObjectId, versions: Several[str] | None
 ) -> NotFound | PreconditionFailed:
     """Return the reason why a change matched no address."""
     exists = versions is not None and await AddressDB.get(book, address_id)
     return PreconditionFailed() if exists else _not_found()
+
+
+def _contended() -> Conflict:
+    message = "Too many requests change this address at once: try again later."
+    return Conflict(message, headers={"Retry-After": "1"})
 
 
 def _not_found() -> NotFound:

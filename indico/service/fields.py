@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from contextlib import suppress
 from typing import Annotated, Self
@@ -10,8 +11,17 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+# Characters that can't be seen and that `email_validator` accepts: Unicode's
+# Default_Ignorable_Code_Point, and the braille pattern without dots.
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+
 
 def _email(value: str) -> str:
+    if _INVISIBLE.search(value):
+        raise PydanticCustomError("email", "it must be without invisible characters")
     try:
         # Only a sent mail can prove that a mailbox exists. `.test` is for trials (RFC 2606).
         return validate_email(value, check_deliverability=False, test_environment=True).normalized
@@ -21,8 +31,12 @@ def _email(value: str) -> str:
         ) from None
 
 
+def has_control_characters(text: str) -> bool:
+    return any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text)
+
+
 def _name(value: str) -> str:
-    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in value):
+    if has_control_characters(value):
         raise PydanticCustomError("name", "it must be without control characters")
     if not value.strip():
         raise PydanticCustomError("name", "it must not be blank")

@@ -1,5 +1,6 @@
-"""`offload`: CPU-bound work in other processes, so that the event loop is never blocked."""
+"""Work beside the event loop: `offload` in other processes, `in_thread` for a few milliseconds."""
 
 from indico.engine.offload import offload
+from indico.engine.offload.thread import LARGE_BYTES, in_thread
 
-__all__ = ["offload"]
+__all__ = ["LARGE_BYTES", "in_thread", "offload"]

@@ -5,19 +5,41 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from indico.error import Unavailable
+from indico.service.common_passwords import COMMON_PASSWORDS
+from indico.service.fields import has_control_characters
 
 T = TypeVar("T")
 
-Password = Annotated[str, StringConstraints(min_length=8, max_length=128)]
+MIN_LENGTH = 8
+MAX_LENGTH = 128
+
+
+def _password(value: str) -> str:
+    normal = _normal(value)
+    if len(normal) < MIN_LENGTH:
+        raise PydanticKnownError("string_too_short", {"min_length": MIN_LENGTH})
+    if has_control_characters(normal):
+        raise PydanticCustomError("password", "it must be without control characters")
+    if not normal.strip():
+        raise PydanticCustomError("password", "it must not be blank")
+    if normal.casefold() in COMMON_PASSWORDS:
+        raise PydanticCustomError("password", "it is one of the commonest: choose another one")
+    return value
+
+
+# A new password. Nobody can log in with one that was never accepted, so a login takes any text.
+Password = Annotated[str, StringConstraints(max_length=MAX_LENGTH), AfterValidator(_password)]
 
 # OWASP Password Storage Cheat Sheet: argon2id with 19 MiB, t=2, p=1.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -32,7 +54,7 @@ _no_ones_hash = HASHER.hash(secrets.token_hex(16))
 
 async def hash_password(password: str) -> str:
     """Return the hash of a password. Raise `Unavailable` when too many hashes are pending."""
-    return await _in_pool(lambda: HASHER.hash(password))
+    return await _in_pool(lambda: HASHER.hash(_normal(password)))
 
 
 async def verify_password(password_hash: str | None, password: str) -> bool:
@@ -49,12 +71,26 @@ def needs_renewal(password_hash: str) -> bool:
     return HASHER.check_needs_rehash(password_hash)
 
 
+def _normal(password: str) -> str:
+    """Return the password in NFC, because keyboards send different bytes for the same character.
+
+    A text too long to be a password stays as it is, because normalizing it takes quadratic time.
+    """
+    return unicodedata.normalize("NFC", password) if len(password) <= MAX_LENGTH else password
+
+
 def _verify(password_hash: str | None, password: str) -> bool:
+    # Up to version 1.0.0 a hash was made of the text as it was typed.
+    spellings = dict.fromkeys([_normal(password), password])
+    same = any(_matches(password_hash or _no_ones_hash, spelling) for spelling in spellings)
+    return same and password_hash is not None
+
+
+def _matches(password_hash: str, password: str) -> bool:
     try:
-        same = HASHER.verify(password_hash or _no_ones_hash, password)
+        return HASHER.verify(password_hash, password)
     except (VerificationError, InvalidHashError):
         return False
-    return same and password_hash is not None
 
 
 async def _in_pool(work: Callable[[], T]) -> T:

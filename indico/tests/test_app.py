@@ -7,11 +7,11 @@ import inspect
 import json
 import pkgutil
 import re
-from typing import cast
+from typing import Any, cast
 from unittest import TestCase
 
 import indico
-from indico.app import PUBLIC_ADDRESS_BOOK, ROUTES
+from indico.app import ROUTES
 from indico.config import Settings
 from indico.engine import error
 from indico.engine.http.action import record_of
@@ -79,18 +79,17 @@ class MapTest(ServerTest):
 
 
 class RestMapTest(ServerTest):
-    """Rules for every REST resource in the URL map."""
+    """Rules for every REST resource that the app serves in development."""
 
     # Paths that need no token, as a client sends them. Add one here only on purpose.
     public = ("/addresses", "/addresses/0123456789abcdef01234567")
 
     def paths(self) -> dict[str, type[RestHandler]]:
-        routes = cast("list[tuple[str, type]]", [*ROUTES, *PUBLIC_ADDRESS_BOOK])
-        rest = [(pattern, kind) for pattern, kind in routes if issubclass(kind, RestHandler)]
-        return {
-            pattern.replace("([^/]+)", "0123456789abcdef01234567").removesuffix("/?"): kind
-            for pattern, kind in rest
-        }
+        rules: list[Any] = self._app.wildcard_router.rules
+        rest = [rule for rule in rules if issubclass(rule.target, RestHandler)]
+        patterns = [rule.matcher.regex.pattern.removesuffix("/?$") for rule in rest]
+        paths = [pattern.replace("([^/]+)", "0123456789abcdef01234567") for pattern in patterns]
+        return {path: rule.target for path, rule in zip(paths, rest, strict=True)}
 
     def test_every_method_needs_a_token_or_is_public(self) -> None:
         for path, kind in self.paths().items():
@@ -161,7 +160,9 @@ class DocumentationTest(TestCase):
 
     def test_every_dependency_is_pinned_and_has_its_reason(self) -> None:
         reasons = (ROOT / "docs/decisions/dependencies.md").read_text()
-        for line in (ROOT / "req.txt").read_text().splitlines():
+        files = {file.name: file.read_text() for file in ROOT.glob("req*.txt")}
+        self.assertEqual(files.keys(), {"req.txt", "req-test.txt", "req-check.txt"})
+        for line in "".join(files.values()).splitlines():
             if line and not line.startswith("#"):
                 package, version = line.split(";")[0].split("==")
                 self.assertRegex(version.strip(), r"^[\d.]+$")

@@ -14,11 +14,6 @@ from pydantic import Field
 from indico.config import Settings
 from indico.engine.settings import env_name, load
 
-PRODUCTION = [
-    *("--environment", "production", "--mongodb-uri", "mongodb://db.example.com/"),
-    *("--secret-key", "a secret of our own"),
-]
-
 
 class SettingsTest(TestCase):
     def test_names(self) -> None:
@@ -43,10 +38,3 @@ class SettingsTest(TestCase):
             with patch.dict(os.environ, {"INDICO_GREETING": "hi"}):
                 self.assertEqual(load(Own, flags).greeting, "hi")
                 self.assertEqual(load(Own, [*flags, "--greeting", "hey"]).greeting, "hey")
-
-    def test_public_address_book(self) -> None:
-        self.assertTrue(load(Settings, []).serves_public_address_book)
-        self.assertFalse(load(Settings, ["--no-public-address-book"]).serves_public_address_book)
-        self.assertFalse(load(Settings, PRODUCTION).serves_public_address_book)
-        chosen = load(Settings, [*PRODUCTION, "--public-address-book"])
-        self.assertTrue(chosen.serves_public_address_book)

@@ -18,6 +18,7 @@ from unittest import TestCase
 
 import indico.routes.user
 from indico.engine.tests.environment import UNMEASURED
+from indico.tests.deploy.programs import needs, program
 from indico.tests.server_process import ROOT, ProcessTest, ServerProcess
 from indico.tests.server_test import mongodb_uri
 
@@ -90,7 +91,8 @@ class NewResourceTest(TestCase):
             )
         if (ROOT / ".mypy_cache").exists():  # so that mypy checks only what is new
             shutil.copytree(ROOT / ".mypy_cache", cls.root / ".mypy_cache")
-        for name in ("setup.cfg", "pyproject.toml", "README.md", "req.txt", "run.py"):
+        names = [file.name for file in ROOT.glob("req*.txt")]
+        for name in ("setup.cfg", "pyproject.toml", "README.md", "run.py", *names):
             shutil.copy(ROOT / name, cls.root / name)
         section = FIRST_RESOURCE.split("\n## ")[0]
         cls.new = cls.write_files(section)
@@ -145,6 +147,7 @@ class NewResourceTest(TestCase):
             ],
         )
 
+    @needs(program("ruff") and program("mypy"), "ruff and mypy, of pip install -r req-check.txt")
     def test_it_passes_the_checks(self) -> None:
         self.run_python("-m", "ruff", "check", ".")
         self.run_python("-m", "ruff", "format", "--check", *self.new)

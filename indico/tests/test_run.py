@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -31,14 +32,25 @@ def create(folder, with_pip, clear):
 """
 
 
+FILES = ("req.txt", "req-test.txt", "req-check.txt")
+# Stands in for the test runner, ruff and mypy.
+TOOL = "import sys\nprint(sys.argv)\n"
+
+
 def make_project(folder: Path) -> None:
-    """Write a project with nothing to install, whose server and doctor only print."""
+    """Write a project with nothing to install, whose programs only print."""
     shutil.copy(ROOT / "run.py", folder)
-    (folder / "req.txt").write_text("# nothing\n")
-    package = folder / "indico"
-    package.mkdir()
-    (package / "server.py").write_text(SERVER)
-    (package / "doctor.py").write_text(DOCTOR)
+    for file in FILES:
+        (folder / file).write_text("# nothing\n")
+    for program, text in (
+        ("indico/server.py", SERVER),
+        ("indico/doctor.py", DOCTOR),
+        ("indico/engine/tests/runner.py", TOOL),
+        ("ruff.py", TOOL),
+        ("mypy.py", TOOL),
+    ):
+        (folder / program).parent.mkdir(parents=True, exist_ok=True)
+        (folder / program).write_text(text)
 
 
 def run_task(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -54,7 +66,7 @@ def run_task(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 class RunTest(TestCase):
     integration = True
-    seconds = 10
+    seconds = 15
     template: Path
     examined: subprocess.CompletedProcess[str]
     first: subprocess.CompletedProcess[str]
@@ -84,14 +96,42 @@ class RunTest(TestCase):
         self.assertTrue(self.first.stdout.endswith(served), self.first)
         self.assertEqual(run_task(self.template, "serve", "--port", "1").stdout, served)
 
+    def serve(self, said: str) -> None:
+        """Serve; `said` is the first word of the output."""
+        done = run_task(self.folder, "serve")
+        self.assertTrue(done.stdout.startswith(said), done)
+        self.assertTrue(done.stdout.endswith(f"flags [] {self.folder / '.venv'}\n"), done)
+
+    def require(self, text: str, file: str = "req.txt") -> None:
+        (self.folder / file).write_text(text)
+
     def test_changed_requirements(self) -> None:
-        served = f"flags [] {self.folder / '.venv'}\n"
-        for text in ("# nothing\n", "# nothing, changed\n"):
-            (self.folder / "req.txt").write_text(text)
-            for said in ("Installing", "flags"):
-                done = run_task(self.folder, "serve")
-                self.assertTrue(done.stdout.startswith(said), done)
-                self.assertTrue(done.stdout.endswith(served), done)
+        """pip installs into the environment that is there."""
+        self.serve("Installing")
+        (self.folder / ".venv/kept").touch()
+        self.require("pip\n")
+        self.serve("Installing")
+        for text in ("# why\npip # here\n\n", "  pip\n", "# nothing\n"):
+            self.require(text)
+            self.serve("flags")
+        self.assertTrue((self.folder / ".venv/kept").exists())
+
+    def test_each_task_installs_what_it_needs(self) -> None:
+        for file in FILES:
+            self.require("pip\n", file)
+        for task, files in (
+            ("serve", FILES[:1]),
+            ("test", FILES[:2]),
+            ("typecheck", FILES),
+            ("lint", ()),
+            ("check", ()),
+            ("test", ()),
+            ("serve", ()),
+        ):
+            done = run_task(self.folder, task)
+            self.assertEqual(done.returncode, 0, done)
+            said = re.findall("Installing (.*) into .venv", done.stdout)
+            self.assertEqual(said, [" and ".join(files)] if files else [], done)
 
     def test_doctor_installs_nothing(self) -> None:
         self.check_doctor(self.examined, sys.prefix)
@@ -113,9 +153,39 @@ class RunTest(TestCase):
         self.assertEqual(process.wait(10), 7)
 
     def test_what_can_not_be_installed(self) -> None:
-        (self.folder / "req.txt").write_text("-r nowhere.txt\n")
+        """The environment stays as it was, and runs again once the requirements are right."""
+        self.serve("Installing")
+        (self.folder / ".venv/kept").touch()
+        self.require("-r nowhere.txt\n")
         for _ in range(2):
             done = run_task(self.folder, "serve")
             self.assertEqual(done.returncode, 1)
             self.assertIn("pip could not install req.txt", done.stderr)
             self.assertNotIn("flags", done.stdout)
+        self.require("# nothing\n")
+        self.serve("Installing")
+        self.serve("flags")
+        self.assertTrue((self.folder / ".venv/kept").exists())
+
+    def test_a_link_to_an_environment(self) -> None:
+        """The environment behind the link is used, and never made anew."""
+        self.serve("Installing")
+        shared = (self.folder / ".venv").rename(self.folder / "shared")
+        (self.folder / ".venv").symlink_to(shared)
+        self.require("pip\n")
+        self.serve("Installing")
+        (shared / "bin/python").unlink()
+        done = run_task(self.folder, "serve")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(".venv is a link to a folder without a usable Python", done.stderr)
+        self.assertTrue((shared / "pyvenv.cfg").exists())
+
+    def test_another_python(self) -> None:
+        """An upgrade of the system took the environment's Python away, or changed it."""
+        python = self.folder / ".venv/bin/python"
+        for other in ("/nowhere", "/bin/false"):
+            self.serve("Installing")
+            python.unlink()
+            python.symlink_to(other)
+        self.serve("Installing")
+        self.serve("flags")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import urllib.error
-import urllib.request
+import shutil
+import subprocess
+import sys
+from typing import Any
 
-from indico.tests.server_process import ProcessTest
+from pymongo import MongoClient
+
+from indico.engine.tests.server_test import test_database
+from indico.tests.server_process import ROOT, ProcessTest
 from indico.tests.server_test import PASSWORD, mongodb_uri
 
 REGISTER = {"email": "ada@example.com", "password": PASSWORD}
@@ -29,20 +33,33 @@ class LogTest(ProcessTest):
             self.assertNotIn(secret, text)
 
 
-class AddressBookTest(ProcessTest):
-    """The server of the tutorial."""
+class BrokenCodeTest(ProcessTest):
+    def test_a_command_to_a_running_server(self) -> None:
+        copy = self.folder / "indico"
+        shutil.copytree(ROOT / "indico", copy, ignore=shutil.ignore_patterns("tests"))
+        for name in ("app", "config"):
+            (copy / f"{name}.py").write_text("(")
+        command = [sys.executable, "-m", "indico.server", "--pid-file", "a.pid", "--status"]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        said = f"indico: not running: there is no {self.folder.resolve()}/a.pid\n"
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (3, said, ""))
 
-    def test_the_settings_file(self) -> None:
-        flags = ("--config", "configs/addressbook-local.yaml", "--debug")
-        server = self.serve(
-            *flags, "--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_local"
-        )
-        self.assertIn("Address Book listens on", server.printed())
-        request = urllib.request.Request(f"http://127.0.0.1:{server.port}/addresses", b"{")
-        with self.assertRaises(urllib.error.HTTPError) as raised:
-            urllib.request.urlopen(request)
-        with raised.exception as answer:
-            body = json.load(answer)
-        self.assertEqual((body["code"], body["message"]), (400, "Invalid JSON body"))
-        self.assertTrue(body["trace"][0].startswith("Traceback"))
-        self.assertEqual(server.stop(), 0)
+
+class IndexTest(ProcessTest):
+    """The indexes that a server makes at its start, of all collections that its app imports."""
+
+    def test_documents_contradict_one(self) -> None:
+        client: MongoClient[dict[str, Any]] = MongoClient(mongodb_uri())
+        self.addCleanup(client.close)
+        users = client[test_database(self)].users
+        self.addCleanup(client.drop_database, users.database)
+        flags = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", users.database.name)
+        users.insert_many([{"email_key": "ada@example.com"}, {"email_key": "ada@example.com"}])
+        refused = self.start(*flags)
+        self.assertEqual(refused.wait(), 1, refused.printed())
+        (line,) = refused.printed().splitlines()
+        self.assertIn("The unique index email_key_1 of users can't be made", line)
+        self.assertIn("the same email_key: 'ada@example.com'", line)
+        users.delete_one({})
+        self.serve(*flags)
+        self.assertIn("email_key_1", users.index_information())

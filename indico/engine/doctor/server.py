@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from ..program import Program
-from ..settings import ServerSettings, SettingsError, load
-from .finding import CHECK_SECONDS, Finding, examine, fault, ok
+from ..settings import ServerSettings, SettingsError, load, unknown_variables
+from .finding import CHECK_SECONDS, Finding, examine, fault, ok, warning
 from .machine import certificate, disk_space, file_limit, folders, port
 from .mongodb import ON_FACTS, Reached, mongodb
 from .trust import proxies, secrets
@@ -28,6 +28,8 @@ def findings(program: Program, flags: Sequence[str]) -> Iterator[Finding]:
             yield _named("settings", fault(f"{line}.", FIX))
         return
     yield _named("settings", ok(f"Settings for {settings.environment}."))
+    for problem in unknown_variables(settings):
+        yield _named("settings", warning(f"{problem}.", "Correct its name, or unset it."))
     program.app(settings)  # imports every collection, because their indexes are checked
     yield from examine(port, settings, program.server)
     for check in (file_limit, disk_space, folders, certificate, proxies):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
+from math import log2
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,8 +16,10 @@ from .finding import Finding, fault, ok, warning
 from .machine import for_others
 
 NEW_KEY = "Set it to the output of python -c 'import secrets; print(secrets.token_urlsafe(32))'."
-_KEY_CHARACTERS = 32
-_KEY_VARIETY = 10
+_LEAST_BITS = 64
+_CHARACTERS = (("[0-9]", 10), ("[a-z]", 26), ("[A-Z]", 26), ("[^0-9a-zA-Z]", 32))
+_WORD = "(?:[A-Z]?[a-z]+|[0-9]{1,4})"
+_WORDS = re.compile(f"{_WORD}(?:[ _.-]+{_WORD})+")
 
 
 def secrets(settings: ServerSettings, flags: Sequence[str]) -> Iterator[Finding]:
@@ -31,13 +35,31 @@ def secrets(settings: ServerSettings, flags: Sequence[str]) -> Iterator[Finding]
 def _secret_key(settings: ServerSettings) -> Finding:
     if settings.secret_key == type(settings).model_fields["secret_key"].default:
         return ok("secret_key is at its default, which production refuses.")
-    key = settings.secret_key.get_secret_value()
-    if len(key) >= _KEY_CHARACTERS and len(set(key)) >= _KEY_VARIETY:
+    bits = entropy(settings.secret_key.get_secret_value())
+    if bits >= _LEAST_BITS:
         return ok("secret_key is set.")
-    seen = f"secret_key can be guessed: it has {len(key)} characters, {len(set(key))} different."
+    seen = f"secret_key can be guessed: it has some {bits:.0f} bits of entropy, not {_LEAST_BITS}."
     if settings.environment == "production":
         return fault(seen, NEW_KEY)
     return ok(f"{seen} In production this is a fault.")
+
+
+def entropy(secret: str) -> float:
+    """Return an estimate in bits.
+
+    A character counts if it does not continue a sequence (abc, 321, 000) or repeat three that came
+    before. Words have two bits for each character, as English text does.
+    """
+    fresh = sum(
+        not (secret[i - 2 : i + 1] in secret[:i] and i > 1)
+        and not (i and abs(ord(character) - ord(secret[i - 1])) <= 1)
+        for i, character in enumerate(secret)
+    )
+    if _WORDS.fullmatch(secret):
+        return 2 * fresh
+    if re.fullmatch("[0-9a-f]*", secret, re.IGNORECASE):
+        return 4 * fresh
+    return fresh * log2(sum(size for kind, size in _CHARACTERS if re.search(kind, secret)))
 
 
 def _uri(settings: ServerSettings) -> str:

@@ -60,8 +60,11 @@ class ActionRecord:
         problems = self._validate(fields, values) if self.adapters else _missing(fields, values)
         if problems and not sent:
             raise InvalidJSON("The body is empty: this action needs a JSON object with its fields.")
-        if problems:
-            raise InvalidArgument.join(problems)
+        try:
+            if problems:
+                raise InvalidArgument.join(problems)
+        finally:  # no cycle, because the traceback of a single problem refers to this list
+            problems.clear()
         return values
 
     def _validate(self, fields: dict[str, Any], values: list[Any]) -> list[InvalidArgument]:

@@ -1,4 +1,4 @@
-"""Admission: how many requests a process takes at once, and when all of them are answered."""
+"""Admission: which requests a process takes, and when all of them are answered."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import time
 
 from tornado.httputil import HTTPServerRequest
+
+from .admission_window import AdmissionWindow
 
 # Load balancers and monitoring ask these paths, and need an answer most under overload.
 ALWAYS_ADMITTED = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -15,11 +17,15 @@ class Admission:
     """The requests in flight, of which `limit` at most are admitted to their handlers.
 
     A request is in flight from its head on. It is admitted when its body is complete, because a
-    body may be long on its way.
+    body may be long on its way. `window` says how many are admitted at a time. The bodies of all
+    requests in flight take `body_bytes` at most.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, body_bytes: int, window: AdmissionWindow) -> None:
         self._limit = limit
+        self._window = window
+        self._free_bytes = body_bytes
+        self._held: dict[HTTPServerRequest, int] = {}  # bytes of its body
         self._in_flight: set[HTTPServerRequest] = set()
         self._admitted: set[HTTPServerRequest] = set()
         self._idle = asyncio.Event()
@@ -30,22 +36,35 @@ class Admission:
 
     @property
     def full(self) -> bool:
-        return len(self._admitted) >= self._limit
+        return self._window.left <= 0 or len(self._admitted) >= self._limit
 
     def enter(self, request: HTTPServerRequest) -> None:
         self._in_flight.add(request)
 
     def admit(self, request: HTTPServerRequest) -> bool:
         """Admit `request` to its handler; return False if it is one too many."""
-        if len(self._admitted) >= self._limit and request.path not in ALWAYS_ADMITTED:
+        if request.path in ALWAYS_ADMITTED:  # takes nobody's place
+            return True
+        if self.full:
             return False
+        self._window.take()
         self._admitted.add(request)
+        return True
+
+    def hold(self, request: HTTPServerRequest, size: int) -> bool:
+        """Count `size` bytes for the body of `request`; count none and return False if too many."""
+        self._free_bytes += self._held.pop(request, 0)
+        if size > self._free_bytes:
+            return False
+        self._free_bytes -= size
+        self._held[request] = size
         return True
 
     def release(self, request: HTTPServerRequest) -> None:
         """Forget `request`, because its answer is written or its client is gone."""
         self._in_flight.discard(request)
         self._admitted.discard(request)
+        self._free_bytes += self._held.pop(request, 0)
         if not self._in_flight:
             self._idle.set()
 

@@ -7,22 +7,26 @@ from typing import Any, Protocol
 from tornado import web
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
 
+from ..files import most_requests
+from ..mongo.delay import delay
 from ..settings import ServerSettings
 from ..telemetry import metrics
 from .action import refuse_unread
 from .admission import Admission
+from .admission_window import AdmissionWindow
 from .body import LimitedBody
 from .forwarded import Forwarded
 from .health import HealthRoute, ReadyRoute
 from .json_handler import JSONHandler
-from .metrics_handler import MetricsRoute
+from .metrics_handler import metrics_route
+from .not_found_handler import NotFoundHandler
 from .overload import Overload
 from .request_log import log_answered
-from .rest_handler import NotFoundHandler
 from .route_names import RouteNames, action_name
 from .timeouts import TimeoutQueue
 
 MAX_TARGETS = 1000
+MAX_TARGET_LENGTH = 200  # a client chooses host and path, so a cache of long ones takes megabytes
 
 
 class HasDeadline(Protocol):
@@ -33,12 +37,13 @@ class HasDeadline(Protocol):
 
 def operating_routes(settings: ServerSettings) -> list[Any]:
     """Return /healthz, /readyz, and /metrics unless that has a port of its own."""
-    return [HealthRoute, ReadyRoute, *([MetricsRoute] if settings.metrics_port is None else [])]
+    metrics = [metrics_route(settings)] if settings.metrics_port is None else []
+    return [HealthRoute, ReadyRoute, *metrics]
 
 
 def metrics_app(settings: ServerSettings) -> Application:
     """Return the application of `metrics_port`."""
-    return Application([MetricsRoute, HealthRoute, ReadyRoute], settings)
+    return Application([metrics_route(settings), HealthRoute, ReadyRoute], settings)
 
 
 class Application(web.Application):
@@ -52,7 +57,10 @@ class Application(web.Application):
         settings.setdefault("default_handler_class", NotFoundHandler)
         super().__init__(routes, config=config, **settings)
         self.draining = self.stopping = False
-        self.admission = Admission(config.max_in_flight)
+        body_bytes = max(config.max_body_bytes_in_flight, config.max_body_bytes)
+        window = AdmissionWindow(config.max_delay_seconds, delay)
+        limit = config.max_in_flight or most_requests()
+        self.admission = Admission(limit, body_bytes, window)
         self.deadlines = TimeoutQueue[HasDeadline](
             config.request_timeout_seconds, lambda handler: handler.time_out()
         )
@@ -64,7 +72,7 @@ class Application(web.Application):
         self.refuse = self._overload.refuse
         self.max_body_bytes = config.max_body_bytes
         self._forwarded = Forwarded(config.trusted_proxies) if config.trusted_proxies else None
-        # The handler of each host and path, because matching takes a tenth of a small request.
+        # The handler of a host and path, because matching takes a tenth of a small request.
         self._targets: dict[tuple[str, str], tuple[Any, Any, Any, Any]] = {}
 
     def start_request(
@@ -84,10 +92,12 @@ class Application(web.Application):
         if target is not None:
             return self.get_handler_delegate(request, *target)
         handler = super().find_handler(request, **kwargs)
-        if len(self._targets) == MAX_TARGETS:
-            self._targets.clear()
-        found = (handler.handler_class, handler.handler_kwargs)
-        self._targets[where] = (*found, handler.path_args, handler.path_kwargs)
+        leads_somewhere = handler.handler_class is not self.settings["default_handler_class"]
+        if leads_somewhere and sum(map(len, where)) <= MAX_TARGET_LENGTH:
+            if len(self._targets) == MAX_TARGETS:
+                self._targets.clear()
+            found = (handler.handler_class, handler.handler_kwargs)
+            self._targets[where] = (*found, handler.path_args, handler.path_kwargs)
         return handler
 
     def log_request(self, handler: web.RequestHandler) -> None:

@@ -1,10 +1,10 @@
-"""A request's body: read up to a limit, and decompressed."""
+"""A request's body: read up to a limit, and unpacked once it is whole."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from tornado.httputil import (
     HTTPConnection,
@@ -15,7 +15,8 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
-from ..error import APIError, InvalidJSON, TooLarge, UnsupportedMediaType
+from ..error import APIError, InvalidJSON, Overloaded, TooLarge, UnsupportedMediaType
+from ..tasks import start
 from .overload import Overload
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 # An attribute of the request. A `__dict__` here would take half a kilobyte of each call in flight.
 _BODY_ERROR = "body_error"
 _NO_HANDLER = HTTPMessageDelegate()
+
+# A body up to this size is taken even while large bodies take all the memory that they may.
+SMALL_BYTES = 16 << 10
+# Compressors in blocks make a member of each 64 KB. A member may be empty, and takes time anyway.
+_MAX_GZIP_MEMBERS = 100
 
 
 class LimitedBody(HTTPMessageDelegate):
@@ -37,12 +43,14 @@ class LimitedBody(HTTPMessageDelegate):
     _request: HTTPServerRequest
     _handler = _NO_HANDLER
     _size = 0
-    _gzip: Any = None
+    _packed: bytearray | None = None
+    _refused = False
 
     def __init__(self, app: Application, connection: HTTPConnection, overload: Overload) -> None:
         self._app = app
         self._connection = connection
         self._overload = overload
+        self._usual_limit = _limit_of(connection)
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
@@ -58,61 +66,105 @@ class LimitedBody(HTTPMessageDelegate):
             encoding = headers.pop("Content-Encoding").lower() or encoding
         kind = headers.get("Content-Type", "").lower()
         if encoding in ("gzip", "x-gzip"):
-            self._gzip = _gunzip()
+            self._packed = bytearray()
         elif encoding != "identity":
-            self._refuse(UnsupportedMediaType())
+            self._fail(UnsupportedMediaType())
+        if _streams(self._handler):
+            return self._handler.headers_received(start_line, headers)
         if kind.startswith("multipart/"):
-            self._refuse(UnsupportedMediaType())
+            self._fail(UnsupportedMediaType())
         # A body is JSON whatever its type (curl -d sends the type of a form). Tornado would parse
         # a form, and refuse a compressed form.
         headers["Content-Type"] = "application/json"
         return self._handler.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        if body_error(self._request):
-            return None
-        try:
-            chunk = self._decompress(chunk) if self._gzip else chunk
-        except zlib.error:
-            self._refuse(InvalidJSON("The body is not valid gzip."))
+        if self._refused or body_error(self._request):
             return None
         self._size += len(chunk)
-        if self._size > self._app.max_body_bytes:
-            self._refuse(TooLarge(self._app.max_body_bytes))
-            return None
-        return self._handler.data_received(chunk)
+        if self._size > self._limit:
+            self._fail(TooLarge(self._limit))
+        elif not self._hold(self._size):
+            self._refuse()
+        elif self._packed is None:
+            return self._handler.data_received(chunk)
+        else:
+            self._packed += chunk
+        return None
 
     def finish(self) -> None:
         # The handler begins in the loop's next turn, after all requests that came in this turn.
-        if not self._overload.admit(self._request):
+        if not self._refused and not self._overload.admit(self._request):
             return
-        if self._gzip and not self._gzip.eof and body_error(self._request) is None:
-            self._refuse(InvalidJSON("The gzip body ends too early."))
-        try:
-            self._handler.finish()
-        except BaseException:
-            self._overload.admission.release(self._request)
-            raise
+        taken = None
+        if self._packed is not None and body_error(self._request) is None:
+            taken = self._unpack(self._packed)
+        if self._refused:
+            self._overload.refuse_parsed(self._request)
+        elif taken is None:
+            self._end()
+        else:
+            start(self._end_after(taken))
 
     def on_connection_close(self) -> None:
         if self._handler is not _NO_HANDLER:  # its head was malformed
             self._overload.admission.release(self._request)
             self._handler.on_connection_close()
 
-    def _refuse(self, error: APIError) -> None:
+    def _end(self) -> None:
+        error = body_error(self._request)
+        try:
+            if error and _streams(self._handler):  # it has begun, and waits for the body's end
+                self._request._body_future.set_exception(error)
+            else:
+                self._handler.finish()
+        except BaseException:
+            self._overload.admission.release(self._request)
+            raise
+
+    async def _end_after(self, taken: Awaitable[None]) -> None:
+        """End the body once a handler that streams it has taken it."""
+        try:
+            await taken
+        finally:
+            self._end()
+
+    @property
+    def _limit(self) -> int:
+        """The limit of the settings, unless a streaming handler has set its own.
+
+        A compressed body keeps the limit of the settings, because few bytes may become many.
+        """
+        limit = _limit_of(self._connection)
+        usual = limit == self._usual_limit or self._packed is not None
+        return self._app.max_body_bytes if usual else limit
+
+    def _fail(self, error: APIError) -> None:
         setattr(self._request, _BODY_ERROR, error)
 
-    def _decompress(self, chunk: bytes) -> bytes:
-        """Return at most one byte over the limit, however small the compressed chunk is."""
-        parts = []
-        room = self._app.max_body_bytes + 1 - self._size
-        while chunk and room > 0:
-            if self._gzip.eof:  # RFC 1952, section 2.2: a gzip file is a series of members
-                self._gzip = _gunzip()
-            parts.append(self._gzip.decompress(chunk, room))
-            room -= len(parts[-1])
-            chunk = self._gzip.unused_data or self._gzip.unconsumed_tail
-        return b"".join(parts)
+    def _hold(self, size: int) -> bool:
+        # A handler that reads its body as a stream decides what it keeps of a plain one.
+        streamed = self._packed is None and _streams(self._handler)
+        return size <= SMALL_BYTES or streamed or self._overload.admission.hold(self._request, size)
+
+    def _refuse(self) -> None:
+        """Forget the body. The request is answered at its end."""
+        if _streams(self._handler):  # it has begun, and answers by itself
+            self._fail(Overloaded())
+            return
+        self._refused, self._packed = True, None
+        self._handler.on_connection_close()
+
+    def _unpack(self, packed: bytearray) -> Awaitable[None] | None:
+        try:
+            body = gunzip(packed, self._limit)
+        except APIError as error:
+            self._fail(error)
+        else:
+            if self._hold(len(body)):
+                return self._handler.data_received(body)
+            self._refuse()
+        return None
 
 
 def body_error(request: HTTPServerRequest) -> APIError | None:
@@ -121,5 +173,33 @@ def body_error(request: HTTPServerRequest) -> APIError | None:
     return error
 
 
-def _gunzip() -> Any:
-    return zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+def _streams(handler: HTTPMessageDelegate) -> bool:
+    """Return whether a handler reads its body as it comes: `@stream_request_body`."""
+    return getattr(handler, "stream_request_body", False)
+
+
+def _limit_of(connection: HTTPConnection) -> int:
+    """Return what `set_max_body_size` has set; Tornado has no other name for it."""
+    limit: int = getattr(connection, "_max_body_size")  # noqa: B009
+    return limit
+
+
+def gunzip(packed: bytes | bytearray, limit: int) -> bytes:
+    """Return what `packed` holds. Raises `TooLarge` beyond `limit` bytes, and `InvalidJSON`."""
+    parts = []
+    size = 0
+    for _ in range(_MAX_GZIP_MEMBERS):  # RFC 1952, section 2.2: a gzip file is a series of members
+        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        try:
+            parts.append(member.decompress(packed, limit + 1 - size))
+        except zlib.error:
+            raise InvalidJSON("The body is not valid gzip.") from None
+        size += len(parts[-1])
+        if size > limit:
+            raise TooLarge(limit)
+        if not member.eof:
+            raise InvalidJSON("The gzip body ends too early.")
+        packed = member.unused_data
+        if not packed:
+            return b"".join(parts)
+    raise InvalidJSON(f"The gzip body has more than {_MAX_GZIP_MEMBERS} members.")

@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
         self.server = server
         self.loop = loop
         self._state = READY
-        self._reader = RequestReader()
+        self._reader = RequestReader(server.max_header_size, server.chunk_size)
         self._exchange: Exchange | None = None
         self._body_timeout = BodyTimeout(self._body_too_slow)
 
@@ -173,7 +173,7 @@ class Connection(asyncio.Protocol):
 
     def _answer_malformed(self) -> None:
         if self._exchange is None or not self._exchange.written:
-            self.writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            self.writer.write(b"HTTP/1.1 %b\r\n\r\n" % self._reader.status)
         self.close()
 
     # What the exchange calls.
@@ -183,7 +183,9 @@ class Connection(asyncio.Protocol):
         if not self.writer.free.done():
             self.writer.free.add_done_callback(lambda _: self.answered(keep_alive))
             return
-        self._exchange = None
+        # A handler that still waits for its body is told when the connection is closed.
+        if self._exchange and self._exchange.read_finished:
+            self._exchange = None
         if not keep_alive:
             self.close()
             return

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, cast
 
+from tornado.http1connection import _GzipMessageDelegate
 from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
@@ -46,24 +47,39 @@ class Exchange(HTTPConnection):
         self._keep_alive = head.keep_alive
         self._max_body_size = server.max_body_size
         self._delegate = server.app.start_request(connection, self)
+        if server.decompress_request:
+            self._delegate = _GzipMessageDelegate(
+                self._delegate, server.chunk_size, self._max_body_size
+            )
 
     # What the connection calls.
 
     def begin(self) -> Awaitable[None] | None:
+        taken = self._delegate.headers_received(self._head.start_line, self._head.headers)
+        if taken is not None:
+            return self._prepared(taken)
+        self._expect_body()
+        return None
+
+    async def _prepared(self, taken: Awaitable[None]) -> None:
+        """Expect the body once a handler that streams it is prepared, and has set its limit."""
+        await taken
+        self._expect_body()
+
+    def _expect_body(self) -> None:
+        if self._write_finished or self._connection.transport.is_closing():
+            return
         start_line, headers, _, length = self._head
         if length > self._max_body_size:
-            raise HTTPInputError("The body is too long")
-        taken = self._delegate.headers_received(start_line, headers)
+            raise HTTPInputError("Content-Length too long")
         # RFC 9110, section 10.1.1: an HTTP/1.0 client knows no interim answers.
-        expects = headers.get_list("Expect") == ["100-continue"]
-        if expects and start_line.version == "HTTP/1.1" and not self._write_finished:
+        if headers.get_list("Expect") == ["100-continue"] and start_line.version == "HTTP/1.1":
             self._connection.writer.write(b"HTTP/1.1 100 (Continue)\r\n\r\n")
-        return taken
 
     def take(self, piece: bytes) -> Awaitable[None] | None:
         self._body_size += len(piece)
         if self._body_size > self._max_body_size:
-            raise HTTPInputError("The body is too long")
+            raise HTTPInputError("chunked body too large")
         return self._delegate.data_received(piece)
 
     def end(self) -> None:

@@ -15,8 +15,7 @@ class Forwarded:
     """The rewriting of `remote_ip` and `protocol` to the client's, for trusted proxies only."""
 
     def __init__(self, trusted: Sequence[Network]) -> None:
-        self._trusted = trusted
-        self._trusts = functools.lru_cache(1000)(self._in_trusted)
+        self._trusts = functools.lru_cache(1000)(lambda text: is_in(text, trusted))
 
     def apply(self, request: HTTPServerRequest) -> None:
         """Set `remote_ip` and `protocol` of a request that a trusted proxy has sent.
@@ -37,9 +36,16 @@ class Forwarded:
         if protocol and protocol[0].lower() in ("http", "https"):
             request.protocol = protocol[0].lower()
 
-    def _in_trusted(self, text: str) -> bool:
-        address = _address(text)
-        return address is not None and any(address in network for network in self._trusted)
+
+def is_in(text: str, networks: Sequence[Network]) -> bool:
+    """Return whether `text` is an address in one of `networks`."""
+    address = _address(text)
+    return address is not None and any(address in network for network in networks)
+
+
+def is_loopback(text: str) -> bool:
+    address = _address(text)
+    return address is not None and address.is_loopback
 
 
 def _words(request: HTTPServerRequest, header: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tornado.http1connection import parse_int
 from tornado.httputil import HTTPHeaders, HTTPOutputError, RequestStartLine, ResponseStartLine
 
 
@@ -21,20 +22,21 @@ class Framing:
         if request.method == "HEAD" or code == 304:
             self.left = 0
         elif length is not None:
-            self.left = int(length)
+            self.left = parse_int(length)
 
     def frame(self, chunk: bytes) -> bytes:
         """Return a part of the body as it is sent; raise `HTTPOutputError` if that is too much."""
         if self.left is not None:
             self.left -= len(chunk)
             if self.left < 0:
-                raise HTTPOutputError("More than Content-Length was written")
+                raise HTTPOutputError("Tried to write more data than Content-Length")
         return b"%x\r\n%b\r\n" % (len(chunk), chunk) if self.chunked and chunk else chunk
 
     def end(self) -> bytes:
         """Return what ends the body; raise `HTTPOutputError` if bytes of it are missing."""
         if self.left:
-            raise HTTPOutputError(f"{self.left} bytes less than Content-Length were written")
+            missing = f"{self.left} bytes less than Content-Length"
+            raise HTTPOutputError(f"Tried to write {missing}")
         return b"0\r\n\r\n" if self.chunked else b""
 
 

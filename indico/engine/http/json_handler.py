@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-import orjson
-from pydantic import BaseModel
 from tornado.httputil import HTTPHeaders
 
 from ..error import APIError, AuthError
 from ..log import LOGGER
-from ..mongo.driver import ObjectId
-from .action import LookUp, refuse_unread
+from ..offload import CALLER
+from ..offload.thread import LARGE_BYTES, in_thread
+from .action import ActionRecord, LookUp, refuse_unread
 from .body import body_error
 from .errors import as_api_error, render_error
 from .headers import date
-from .json_body import parse_object
+from .json_answer import dumps
+from .json_body import parse_object, parsed_or_error
 from .lifecycle import LifecycleHandler
 from .route_names import UNKNOWN
 
@@ -31,7 +32,7 @@ class JSONHandler(LifecycleHandler):
 
     session: Any
     user_id: Any
-    _body: dict[str, Any] | None = None
+    _parsed: dict[str, Any] | APIError | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -50,14 +51,32 @@ class JSONHandler(LifecycleHandler):
 
     @property
     def body(self) -> dict[str, Any]:
-        """The JSON object that was sent. Raises `InvalidJSON`."""
-        if self._body is None:
-            self._body = parse_object(self.request.body)
-        return self._body
+        """The JSON object that was sent. Raises the errors of `parse_object`."""
+        if self._parsed is None:
+            self._parsed = parse_object(self.request.body, self.config.max_body_values)
+        if isinstance(self._parsed, APIError):
+            try:
+                raise self._parsed
+            finally:  # no cycle, because the traceback refers to this handler
+                self._parsed = None
+        return self._parsed
 
     @property
     def has_body(self) -> bool:
         return bool(self.request.body)
+
+    async def load_body(self) -> None:
+        """Parse a large body in a thread, before `body` is asked for."""
+        if len(self.request.body) >= LARGE_BYTES:
+            self._parsed = await in_thread(
+                parsed_or_error, self.request.body, self.config.max_body_values
+            )
+
+    async def arguments(self, record: ActionRecord, body: dict[str, Any]) -> Sequence[Any]:
+        """Return the arguments of a call; a large body is validated in a thread."""
+        if len(self.request.body) >= LARGE_BYTES:
+            return await in_thread(record.arguments, body, self.has_body)
+        return record.arguments(body, self.has_body)
 
     def clear(self) -> None:
         """Clear as Tornado does, with the date made once a second, and the headers at once."""
@@ -82,11 +101,15 @@ class JSONHandler(LifecycleHandler):
             raise error
 
     async def authenticate(self, look_up: LookUp) -> None:
-        """Set `session` and `user_id`. Raises `AuthError` if the request has no session."""
+        """Set `session` and `user_id`. Raises `AuthError` if the request has no session.
+
+        Offloaded calls of the request then count for the user.
+        """
         session = await look_up(self.request.headers)
         if session is None:
             raise AuthError
         self.session, self.user_id = session, session.user_id
+        CALLER.set(session.user_id)
 
     def respond(self, data: Any = None, code: int = 200) -> None:
         """End the request with `data` in the envelope; `code` is the HTTP status."""
@@ -129,16 +152,3 @@ class JSONHandler(LifecycleHandler):
 
     def compute_etag(self) -> str | None:
         return None
-
-
-def dumps(value: Any) -> bytes:
-    """Return JSON; ObjectIds, times and pydantic models are allowed in `value`."""
-    return orjson.dumps(value, default=_encodable, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
-
-
-def _encodable(value: Any) -> Any:
-    if isinstance(value, ObjectId):
-        return str(value)
-    if isinstance(value, BaseModel):
-        return value.model_dump()
-    raise TypeError(f"{type(value).__name__} is not JSON")

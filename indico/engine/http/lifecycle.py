@@ -64,7 +64,7 @@ class LifecycleHandler(RequestHandler):
             self.send_error(504, exc_info=(None, DeadlineExceeded(), None))
 
     def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None]:
-        self._stop_time()
+        self.stop_time()
         return super().finish(chunk)
 
     def cut_off(self) -> None:
@@ -76,7 +76,7 @@ class LifecycleHandler(RequestHandler):
         """End the action where it waits, because its client went away."""
         self.client_gone = True
         self.application.admission.release(self.request)
-        self._stop_time()
+        self.stop_time()
         if self._task is not None:
             self._task.cancel()
 
@@ -89,6 +89,7 @@ class LifecycleHandler(RequestHandler):
     def get_status(self) -> int:
         return _CLIENT_CLOSED_REQUEST if self.client_gone else super().get_status()
 
-    def _stop_time(self) -> None:
+    def stop_time(self) -> None:
+        """End the request's time, because its answer begins, or its client is gone."""
         self.application.deadlines.stop(self)
         self.scope.lift_deadline()

@@ -68,10 +68,11 @@ class Refused(NamedTuple):
 
 
 class Overload:
-    """The refusal of requests while `admission` is full.
+    """The refusal of requests while `admission` is full, and of bodies that it can't hold.
 
     A request is refused as early as its form allows, always with the same answer: `refuse` before
-    it is parsed, `discard` after its head, `admit` if admission was not full until its body ended.
+    it is parsed, `discard` after its head, `admit` if admission was not full until its body ended,
+    `refuse_parsed` if its body is one too many.
     """
 
     def __init__(self, admission: Admission) -> None:
@@ -98,11 +99,15 @@ class Overload:
         """Admit a request whose body is complete to its handler, or answer and release it."""
         if self.admission.admit(request):
             return True
+        self.refuse_parsed(request)
+        return False
+
+    def refuse_parsed(self, request: HTTPServerRequest) -> None:
+        """Answer and release a request whose body is complete."""
         sent_id = request_id(request.headers)
         refused = Refused(request.method or "", request.uri or "", sent_id)
         self.answer(cast(HTTPConnection, request.connection), refused)
         self.admission.release(request)
-        return False
 
     def answer(self, connection: HTTPConnection, request: Refused) -> None:
         """Write the same answer as `serialize`, through Tornado's interface."""

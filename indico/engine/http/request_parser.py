@@ -49,7 +49,8 @@ class RequestParser:
     requests together. Raises `HTTPInputError` for what is malformed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_piece_bytes: int) -> None:
+        self._max_piece_bytes = max_piece_bytes
         self.events: list[Event] = []  # a deque takes 700 bytes even while it is empty
         self.expected = HEAD
         self._renew()
@@ -126,6 +127,10 @@ class RequestParser:
         self.events.append(Head(self._start_line, headers, keep_alive, length))
 
     def on_body(self, piece: bytes) -> None:
+        size = self._max_piece_bytes
+        while len(piece) > size:
+            self.events.append(piece[:size])
+            piece = piece[size:]
         self.events.append(piece)
 
     def on_message_complete(self) -> None:

@@ -14,7 +14,7 @@ from tornado.httputil import HTTPInputError, RequestStartLine
 from .chunks import Chunks
 from .request_parser import BODY, CHUNKS, HEAD, MALFORMED, Event, Head, RequestParser
 
-MAX_HEAD_BYTES = 1 << 16
+MAX_FIELDS = 100  # each takes a microsecond, even an empty one
 _PIECE_BYTES = 1 << 14
 
 # RFC 9112, section 3: one space each. Empty lines before a request are allowed (section 2.2).
@@ -26,18 +26,24 @@ _NO_REQUEST = "Malformed HTTP request line"
 _TOO_LONG = "The header is too long"
 
 
+class TooManyFields(HTTPInputError):
+    """The head has more than `MAX_FIELDS`: RFC 6585, section 5."""
+
+
 class RequestReader:
     r"""Turns the bytes of a connection into events: a `Head`, pieces of its body, `END`, and so on.
 
-    `MALFORMED` is the last event; `error` then says why, for the log.
+    `MALFORMED` is the last event. `error` then says why, for the log, and `status` for the client.
 
         reader.receive(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi")
         while (event := reader.next()) is not None: ...
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_head_bytes: int = 1 << 16, max_piece_bytes: int = 1 << 16) -> None:
         self.error = ""
-        self._parser = RequestParser()
+        self.status = b"400 Bad Request"
+        self._max_head_bytes = max_head_bytes
+        self._parser = RequestParser(max_piece_bytes)
         self._events = self._parser.events
         self._data = b""  # received, and not yet given to the parser
         self._stopped = False
@@ -88,6 +94,8 @@ class RequestReader:
             return self._parse_chunks()
         except HTTPInputError as error:
             self.error = str(error)
+            if isinstance(error, TooManyFields):
+                self.status = b"431 Request Header Fields Too Large"
             self._data, self._stopped = b"", True
             self._events.append(MALFORMED)
             return True
@@ -98,13 +106,15 @@ class RequestReader:
         end = _BLANK_LINE.search(self._data, max(0, self._searched - 2))
         if end is None:
             self._searched = len(self._data)
-            _check_beginning(self._data)
+            _check_beginning(self._data, self._max_head_bytes)
             return False
         head, self._data = self._data[: end.end()], self._data[end.end() :]
         self._searched = 0
         line = _REQUEST_LINE.match(head)
-        if line is None or len(head) > MAX_HEAD_BYTES:
+        if line is None or len(head) > self._max_head_bytes:
             raise HTTPInputError(_NO_REQUEST if line is None else _TOO_LONG)
+        if head.count(b"\n") > MAX_FIELDS + 2:  # the first line, and the empty one
+            raise TooManyFields(f"The header has more than {MAX_FIELDS} fields")
         method, target, version = line[0].decode("ascii").split()
         self._parser.feed_head(head, RequestStartLine(method, target, version))
         if self._parser.expected is BODY:
@@ -118,7 +128,7 @@ class RequestReader:
         piece, self._data = self._data[:size], self._data[size:]
         self._left -= len(piece)
         self._parser.feed(piece)
-        return True
+        return bool(piece)  # or `next` would never end, if the parser expected more than `_left`
 
     def _parse_chunks(self) -> bool:
         data = self._data[:_PIECE_BYTES]
@@ -132,9 +142,9 @@ class RequestReader:
         return True
 
 
-def _check_beginning(head: bytes) -> None:
+def _check_beginning(head: bytes, max_bytes: int) -> None:
     """Raise `HTTPInputError` if no request begins like this."""
-    if len(head) > MAX_HEAD_BYTES:
+    if len(head) > max_bytes:
         raise HTTPInputError(_TOO_LONG)
     if head and not (_REQUEST_LINE if b"\n" in head else _LINE_BEGINS).match(head):
         raise HTTPInputError(_NO_REQUEST)

@@ -5,21 +5,22 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from tornado.iostream import StreamClosedError
 from tornado.web import GZipContentEncoding, RequestHandler
 
-from ..error import APIError, InvalidJSON, PreconditionFailed, RouteNotFound
+from ..error import APIError, InvalidJSON, PreconditionFailed
 from .action import record_of
-from .errors import render_for_both, render_rest_error
-from .json_handler import JSONHandler, dumps
-from .route_names import UNKNOWN
+from .errors import render_rest_error
+from .json_answer import dumps
+from .json_handler import JSONHandler
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 # A weak tag counts as a strong one, because a proxy that compresses weakens tags, and a tag here
 # names a version of the data, whatever its bytes.
-_TAG = re.compile(r'(?:W/)?"([^"]*)"')
+_TAG = re.compile(r'(?:W/)?("[^"]*")')
+_ANY = "*"
 _NO_GZIP = re.compile(r"gzip\s*;\s*q\s*=\s*0(\.0*)?\s*(,|$)", re.IGNORECASE)
 _STREAM_BYTES = 1 << 16
 
@@ -99,6 +100,7 @@ class RestHandler(JSONHandler):
                     self.write(piece)
                     size += len(piece)
                     if size >= _STREAM_BYTES:
+                        self.stop_time()  # a slow client may take longer than an action
                         await self.flush()
                         size = 0
             except StreamClosedError:
@@ -129,26 +131,29 @@ class RestHandler(JSONHandler):
 
     def check_etag_header(self) -> bool:
         tags = self.tags("If-None-Match")
-        own = self._headers.get("ETag", "").strip('"')
-        return bool(tags and not tags.isdisjoint({own, "*"}))
+        own = self._headers.get("ETag", "")
+        return bool(tags and not tags.isdisjoint({own, _ANY}))
 
     def tags(self, name: str) -> set[str] | None:
-        """Return the tags in `If-Match` or `If-None-Match`, {"*"} for any; None without header."""
+        """Return the tags in `If-Match` or `If-None-Match` with their quotes; None without header.
+
+        A star without quotes stands for any tag, and a star in quotes is a tag (RFC 9110, 8.8.3).
+        """
         values = self.request.headers.get_list(name)
         if not values:
             return None
-        return {"*"} if set(values) == {"*"} else set(_TAG.findall(",".join(values)))
+        return {_ANY} if set(values) == {_ANY} else set(_TAG.findall(",".join(values)))
 
     def refuse_match(self, tag: str) -> None:
         """Raise `PreconditionFailed` if `If-None-Match` excludes a change of this version."""
-        if not (self.tags("If-None-Match") or set()).isdisjoint({tag, "*"}):
+        if not (self.tags("If-None-Match") or set()).isdisjoint({f'"{tag}"', _ANY}):
             raise PreconditionFailed
 
     @property
     def versions(self) -> set[str] | None:
         """The versions that `If-Match` allows to be changed; None for any version."""
         tags = self.tags("If-Match")
-        return None if tags == {"*"} else tags
+        return None if tags is None or tags == {_ANY} else {tag.strip('"') for tag in tags}
 
     def compute_etag(self) -> str | None:
         """Return Tornado's digest of the body, for an answer without an ETag of its own."""
@@ -163,24 +168,6 @@ class RestHandler(JSONHandler):
         return body
 
 
-class NotFoundHandler(RestHandler):
-    """The answer to a path that no route has, for clients of actions and of REST alike."""
-
-    SUPPORTED_METHODS = RequestHandler.SUPPORTED_METHODS
-    action_name = UNKNOWN
-
-    def prepare(self) -> NoReturn:
-        raise RouteNotFound
-
-    def as_error(self, status: int, raised: BaseException | None) -> APIError:
-        return RouteNotFound()  # also for a method that Tornado does not know
-
-    def error_body(self, error: APIError, trace: list[str]) -> dict[str, Any]:
-        super().error_body(error, [])  # sets the reason phrase
-        request = self.request
-        return render_for_both(error, self.request_id, request.method or "", request.uri or "")
-
-
 def _answering(
     cls: type[RestHandler], name: str, method: Callable[..., Coroutine[Any, Any, Any]]
 ) -> Callable[..., Coroutine[Any, Any, None]]:
@@ -193,8 +180,8 @@ def _answering(
     async def answering(self: RestHandler, *path: str) -> None:
         if record.look_up:
             await self.authenticate(record.look_up)
-        takes_body = record.fields is not None
-        fields = record.arguments(self.body, self.has_body) if takes_body else ()
+        await self.load_body()
+        fields = () if record.fields is None else await self.arguments(record, self.body)
         data = await method(self, *path, *fields)
         if not self._finished:
             self.respond(data)

@@ -9,6 +9,7 @@ from tornado.httputil import HTTPServerRequest
 
 from .. import log
 from ..mongo.operation import DEADLINE, Deadline
+from ..offload import CALLER
 from ..telemetry import tracing
 
 _NO_DEADLINE = Deadline()
@@ -39,8 +40,12 @@ class RequestScope:
         self.span.set_attribute(f"{project}.request_id", request_id)
 
     def enter(self, request: HTTPServerRequest, request_id: str) -> None:
-        """Put the ids of the request, and of its trace, into all that the current task logs."""
+        """Put the ids of the request, and of its trace, into all that the current task logs.
+
+        Offloaded calls of the task count for the client's address.
+        """
         self.entered = True
+        CALLER.set(request.remote_ip)
         context = {"request_id": request_id}
         if self.span is not None:
             context["trace_id"] = tracing.trace_id(self.span)

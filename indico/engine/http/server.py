@@ -12,8 +12,10 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 from tornado.httputil import HTTPServerConnectionDelegate
+from tornado.netutil import ssl_options_to_context
 
 from ..tasks import start
 from .accepting import Acceptor
@@ -26,7 +28,10 @@ HANDSHAKE_SECONDS = 10
 
 
 class FastHTTPServer:
-    """Server of `app`, with the parameters of Tornado's `HTTPServer`."""
+    """Server of `app`, with the parameters of Tornado's `HTTPServer`.
+
+    A piece of a body has `chunk_size` bytes at most, and never more than 16 KiB.
+    """
 
     def __init__(
         self,
@@ -38,12 +43,18 @@ class FastHTTPServer:
         min_write_rate: int = 1000,
         max_unsent: int = 1 << 30,
         max_body_size: int = 100 << 20,
-        ssl_options: ssl.SSLContext | None = None,
+        max_header_size: int = 1 << 16,
+        chunk_size: int = 1 << 16,
+        decompress_request: bool = False,
+        ssl_options: dict[str, Any] | ssl.SSLContext | None = None,
     ) -> None:
         self.app = app
         self.body_timeout = body_timeout
         self.max_body_size = max_body_size
-        self.ssl_options = ssl_options
+        self.max_header_size = max_header_size
+        self.chunk_size = chunk_size
+        self.decompress_request = decompress_request
+        self.ssl_options = ssl_options_to_context(ssl_options, True) if ssl_options else None
         # An application may answer bytes that are a whole request; None leaves them to the parser.
         self.refuse: Callable[[bytes], bytes | None] = getattr(app, "refuse", lambda _: None)
         self.connections: set[Connection] = set()

@@ -64,6 +64,11 @@ class Batched:
         updated: Document | None = await self._updates.call((id, changes), len(changes), until)
         return await self.find("_id", id, until) if updated is _MATCHED else updated
 
+    def delay(self, now: float) -> float:
+        """Return the longest delay of all kinds of batches."""
+        kinds: list[Batches[Any]] = [self._inserts, self._updates, *self._finds.values()]
+        return max(batches.delay(now) for batches in kinds)
+
     async def _find(self, field: str, keys: list[Key]) -> Sequence[Document | None]:
         if len(keys) == 1:
             return [await self._collection.find_one({field: keys[0]})]

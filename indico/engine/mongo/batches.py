@@ -35,6 +35,7 @@ class Batches(Generic[Request]):
     def __init__(self, send: Callable[[list[Request]], Coroutine[Any, Any, Sequence[Any]]]) -> None:
         self._send = send
         self._waiting: deque[_Call[Request]] = deque()
+        self._waiting_bytes = 0
         self._in_flight: set[asyncio.Task[Sequence[Any]]] = set()
         self._scheduled = False
 
@@ -44,14 +45,24 @@ class Batches(Generic[Request]):
         Raises `Unavailable` at `deadline`, a time of the loop's clock.
         """
         loop = asyncio.get_running_loop()
-        call = _Call(request, size, loop.create_future())
+        call = _Call(request, size, loop.create_future(), loop.time())
         self._waiting.append(call)
+        self._waiting_bytes += size
         self._schedule(loop)
         timer = loop.call_at(deadline, call.fail, TimeoutError())
         try:
             return await call.future
         finally:
             timer.cancel()
+
+    def delay(self, now: float) -> float:
+        """Return how long the oldest call has waited; 0 if the next batch has room for all calls.
+
+        Calls for which a batch has room only wait for the answer to another batch.
+        """
+        if len(self._waiting) <= MAX_COUNT and self._waiting_bytes <= MAX_BYTES:
+            return 0.0
+        return now - self._waiting[0].since
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         room = len(self._in_flight) < mongodb.max_batches_in_flight
@@ -78,6 +89,7 @@ class Batches(Generic[Request]):
             if batch and size + call.size > MAX_BYTES:
                 break
             self._waiting.popleft()
+            self._waiting_bytes -= call.size
             if not call.future.done():
                 batch.append(call)
                 size += call.size
@@ -114,12 +126,15 @@ class Batches(Generic[Request]):
 class _Call(Generic[Request]):
     """One caller that waits; it may be cancelled before its answer comes."""
 
-    __slots__ = ("future", "request", "size")
+    __slots__ = ("future", "request", "since", "size")
 
-    def __init__(self, request: Request, size: int, future: asyncio.Future[Any]) -> None:
+    def __init__(
+        self, request: Request, size: int, future: asyncio.Future[Any], since: float
+    ) -> None:
         self.request = request
         self.size = size
         self.future = future
+        self.since = since
 
     def answer(self, answer: Any) -> None:
         if isinstance(answer, Exception):

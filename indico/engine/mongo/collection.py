@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from bson.raw_bson import RawBSONDocument
 from pymongo import IndexModel, ReturnDocument
 
 from .batched import UNBATCHED, Batched
-from .documents import decode, documents_of, encode, is_key
-from .driver import Database, Document, Key, ObjectId, mongodb
+from .batches import MAX_BYTES
+from .documents import Part, decode, encode, is_key, part_of
+from .driver import Document, Key, ObjectId, mongodb
 from .operation import guard, observed
 
 DocumentId = Key
 
-_PART_BYTES = 2_000_000
-
-__all__ = ["Collection", "Document", "DocumentId", "IndexModel"]
+__all__ = ["Collection", "Document", "DocumentId", "IndexModel", "Part"]
 
 
 class Collection:
@@ -27,7 +27,9 @@ class Collection:
     Concurrent inserts share round trips. So do updates by `_id`, and finds by `_id` or another
     unique field: see docs/performance.md.
 
-        NOTES = Collection("notes", IndexModel("user_id"))
+    `owner` is the field with the id of the person to whom a document belongs, if there is one.
+
+        NOTES = Collection("notes", IndexModel("user_id"), owner="user_id")
 
         async def create(user_id, text):
             return await NOTES.insert({"user_id": user_id, "text": text})
@@ -35,17 +37,12 @@ class Collection:
 
     declared: ClassVar[list[Collection]] = []
 
-    def __init__(self, name: str, *indexes: IndexModel) -> None:
+    def __init__(self, name: str, *indexes: IndexModel, owner: str | None = None) -> None:
         self.name = name
         self.indexes = indexes
+        self.owner = owner
         self._unique = {"_id"}.union(*map(_unique_field, indexes))
         Collection.declared.append(self)
-
-    async def make_indexes(self, database: Database = mongodb) -> None:
-        """Make the indexes that don't exist yet."""
-        if self.indexes:
-            make = database[self.name].create_indexes
-            await guard(lambda: make(list(self.indexes)), database.timeout_seconds)
 
     @observed
     async def find_by_id(self, id: DocumentId) -> Document | None:
@@ -62,30 +59,35 @@ class Collection:
         """Return all documents that match, or the first `limit` of them."""
         options = {"sort": list(sort) or None, "limit": limit}
         found: list[Document] = await guard(
-            lambda: mongodb[self.name].find(query, **options).to_list(None)
+            lambda: mongodb[self.name].find(_raw(query), **options).to_list(None)
         )
         return found
 
     @observed
     async def find_part(
-        self, query: Mapping[str, Any], *, sort: Sequence[tuple[str, int]], limit: int
-    ) -> list[Document]:
-        """Return the first documents that match: at most `limit`, and about 2 MB in all.
+        self,
+        query: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]],
+        limit: int,
+        max_bytes: int,
+    ) -> Part:
+        """Return the first documents that match: at most `limit`, and `max_bytes` in all.
 
-        A larger document is a part by itself. For lists that are read part by part.
+        A larger document is a part by itself. MongoDB sends up to 16 MB of `limit` documents.
         """
         # A negative limit returns what fits into one reply, and leaves no cursor open.
         options = {"sort": list(sort), "limit": -limit, "batch_size": limit}
         replies: list[bytes] = await guard(
-            lambda: mongodb[self.name].find_raw_batches(query, **options).to_list(None)
+            lambda: mongodb[self.name].find_raw_batches(_raw(query), **options).to_list(None)
         )
-        return _part(replies)
+        return part_of(replies, max_bytes)
 
     @observed
     async def find_ids(self, query: Mapping[str, Any], limit: int) -> list[DocumentId]:
         """Return the `_id` of each of the first `limit` documents that match."""
         found: list[Document] = await guard(
-            lambda: mongodb[self.name].find(query, {"_id": 1}, limit=limit).to_list(None)
+            lambda: mongodb[self.name].find(_raw(query), {"_id": 1}, limit=limit).to_list(None)
         )
         return [document["_id"] for document in found]
 
@@ -96,13 +98,17 @@ class Collection:
 
     @observed
     async def insert(self, document: Document) -> DocumentId:
-        """Return the id of `document`, which gets an ObjectId as its `_id` if it has none."""
+        """Store `document`, and return its id: an ObjectId if it has no `_id`.
+
+        `document` then holds what a read returns: its `_id`, and times in UTC with milliseconds.
+        """
         document.setdefault("_id", ObjectId())
-        batched = self._batched()
-        if batched and (encoded := encode(document)):
+        encoded = encode(document)
+        if batched := self._batched(len(encoded)):
             await batched.insert(encoded)
         else:
-            await guard(lambda: mongodb[self.name].insert_one(document))
+            await guard(lambda: mongodb[self.name].insert_one(RawBSONDocument(encoded)))
+        document.update(decode(encoded))
         inserted_id: DocumentId = document["_id"]
         return inserted_id
 
@@ -112,11 +118,11 @@ class Collection:
 
         The document may already hold a later change of another caller.
         """
-        batched = self._batched()
-        if batched and is_key(id) and (encoded := encode(changes)):
+        encoded = encode(changes)
+        if is_key(id) and (batched := self._batched(len(encoded))):
             document = await batched.update(id, encoded)
             return await self._find_one({"_id": id}) if document is UNBATCHED else document
-        return await self._update_one({"_id": id}, changes)
+        return await self._update_one({"_id": id}, encoded)
 
     @observed
     async def update_one(
@@ -126,18 +132,18 @@ class Collection:
 
         The query, the change and the answer are one step: no other change comes between them.
         """
-        return await self._update_one(query, changes)
+        return await self._update_one(query, encode(changes))
 
     @observed
     async def delete_by_id(self, id: DocumentId) -> bool:
         """Return whether there was such a document; of several callers, one gets True."""
-        result = await guard(lambda: mongodb[self.name].delete_one({"_id": id}))
+        result = await guard(lambda: mongodb[self.name].delete_one(_raw({"_id": id})))
         return bool(result.deleted_count)
 
     @observed
     async def delete(self, query: Mapping[str, Any]) -> int:
         """Delete all documents that match, and return their number."""
-        result = await guard(lambda: mongodb[self.name].delete_many(query))
+        result = await guard(lambda: mongodb[self.name].delete_many(_raw(query)))
         count: int = result.deleted_count
         return count
 
@@ -148,37 +154,29 @@ class Collection:
                 found = await batched.find(field, value)
                 if found is not UNBATCHED:
                     return found
-        document: Document | None = await guard(lambda: mongodb[self.name].find_one(query))
+        document: Document | None = await guard(lambda: mongodb[self.name].find_one(_raw(query)))
         return document
 
-    async def _update_one(
-        self, query: Mapping[str, Any], changes: Mapping[str, Any]
-    ) -> Document | None:
+    async def _update_one(self, query: Mapping[str, Any], changes: bytes) -> Document | None:
+        update = {"$set": RawBSONDocument(changes)}
         updated: Document | None = await guard(
             lambda: mongodb[self.name].find_one_and_update(
-                query, {"$set": changes}, return_document=ReturnDocument.AFTER
+                _raw(query), update, return_document=ReturnDocument.AFTER
             )
         )
         return updated
 
-    def _batched(self) -> Batched | None:
-        """Return the batches of the open database; None where `max_batches_in_flight` is 0."""
+    def _batched(self, size: int = 0) -> Batched | None:
+        """Return the batches of the open database; None where `size` bytes go out alone."""
         batched = mongodb.batched.get(self.name)
         if batched is None and mongodb.max_batches_in_flight:
             batched = mongodb.batched[self.name] = Batched(self.name)
-        return batched
+        return batched if size <= MAX_BYTES else None
 
 
-def _part(replies: list[bytes]) -> list[Document]:
-    """Return the first documents of `replies`, up to `_PART_BYTES`, but at least one."""
-    documents: list[Document] = []
-    size = 0
-    for document in documents_of(replies):
-        size += len(document)
-        if documents and size > _PART_BYTES:
-            break
-        documents.append(decode(document))
-    return documents
+def _raw(query: Mapping[str, Any]) -> RawBSONDocument:
+    """Return `query` as `encode` writes it, so that a wrong value is named."""
+    return RawBSONDocument(encode(query))
 
 
 def _unique_field(index: IndexModel) -> set[str]:

@@ -7,12 +7,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pymongo.errors import ConfigurationError, InvalidURI
+from pymongo.errors import ConfigurationError, InvalidURI, NotPrimaryError
 
 from ..error import ServerError, StartError, Unavailable
 from .collection import Collection
 from .driver import Database, Driver, mongodb
+from .indexes import make_indexes
 from .operation import guard
+
+
+class NoAnswer(StartError):
+    """A MongoDB that can't be reached, or has no primary."""
 
 
 async def connect(
@@ -24,12 +29,13 @@ async def connect(
 ) -> None:
     """Open `mongodb` and make the declared indexes.
 
-    Raises `StartError`, and opens nothing, if MongoDB does not answer or refuses.
+    Raises `StartError`, and opens nothing, if MongoDB refuses or does not answer (`NoAnswer`), or
+    if documents contradict an index.
     """
     opening = opened(uri, database, driver, timeout_seconds, max_batches_in_flight)
     async with closed_on_error(opening):
         await guard(lambda: opening.command("ping"), timeout_seconds)
-        await asyncio.gather(*(made.make_indexes(opening) for made in Collection.declared))
+        await asyncio.gather(*(make_indexes(made, opening) for made in Collection.declared))
     # Nothing may be written before the indexes are there, so `mongodb` switches last.
     await mongodb.switch_to(opening)
 
@@ -59,13 +65,13 @@ async def closed_on_error(opening: Database) -> AsyncIterator[None]:
         yield
     except Unavailable as error:
         await opening.close()
-        raise StartError(
-            f"MongoDB does not answer ({_reason(error)}). Check that it runs and that "
-            "mongodb_uri is right, or unset mongodb_uri to use an embedded one."
-        ) from error
+        raise NoAnswer(_no_answer(error)) from error
     except ServerError as error:
         await opening.close()
         raise StartError(_refusal(error)) from error
+    except StartError:
+        await opening.close()
+        raise
 
 
 async def disconnect() -> None:
@@ -82,9 +88,16 @@ async def ping(timeout_seconds: float = 2) -> bool:
     return True
 
 
-def _reason(error: Exception) -> str:
-    text = str(error.__cause__).split(", Timeout:")[0].split(" (configured timeouts")[0]
-    return text or "it took too long"
+def _no_answer(error: Unavailable) -> str:
+    why = str(error.__cause__)
+    # PyMongo's name for a member of a replica set that has no configuration.
+    if "RSGhost" in why or isinstance(error.__cause__, NotPrimaryError):
+        return (
+            "MongoDB has no primary. If its replica set is new, run rs.initiate() in mongosh, once "
+            "and on one member; else name all members in mongodb_uri."
+        )
+    reason = why.split(", Timeout:")[0].split(" (configured timeouts")[0] or "it took too long"
+    return f"MongoDB does not answer ({reason}). Check that it runs and that mongodb_uri is right."
 
 
 def _refusal(error: ServerError) -> str:

@@ -1,19 +1,27 @@
-"""Keys and documents as BSON, for operations that go out in batches."""
+"""Keys and documents as BSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import bson
 from bson.int64 import Int64
 
-from .batches import MAX_BYTES
+from ..error import ServerError, short
 from .driver import Document, ObjectId, mongodb
 
-__all__ = ["decode", "documents_of", "encode", "is_key"]
+__all__ = ["Part", "decode", "documents_of", "encode", "is_key", "part_of"]
 
 _KEY_TYPES = {ObjectId, bytes, str, int, Int64}
+
+
+class Part(NamedTuple):
+    """The first documents of a list; `cut` says that the next one did not fit."""
+
+    documents: list[Document]
+    size: int  # bytes
+    cut: bool
 
 
 def is_key(value: Any) -> bool:
@@ -21,17 +29,20 @@ def is_key(value: Any) -> bool:
     if type(value) not in _KEY_TYPES:
         return False
     if isinstance(value, str):
-        return value.isascii() or encode({"": value}) is not None
+        return value.isascii() or _fits(value)
     return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
-def encode(document: Mapping[str, Any]) -> bytes | None:
-    """Return `document` as BSON; None if an operation outside a batch has to say what is wrong."""
+def encode(document: Mapping[str, Any]) -> bytes:
+    """Return `document` as BSON.
+
+    Raises `ServerError` with the path and type of a value that BSON can't hold.
+    """
+    options = mongodb.codec_options
     try:
-        encoded = bson.encode(document, codec_options=mongodb.codec_options)
-    except Exception:
-        return None
-    return encoded if len(encoded) <= MAX_BYTES else None
+        return bson.encode(document, codec_options=options)
+    except Exception:  # its message may hold the document, which the log must not show
+        raise ServerError(f"MongoDB can't hold {_misfit(document)}.") from None
 
 
 def decode(document: bytes) -> Document:
@@ -46,3 +57,36 @@ def documents_of(replies: list[bytes]) -> Iterator[bytes]:
             end = start + int.from_bytes(reply[start : start + 4], "little")
             yield reply[start:end]
             start = end
+
+
+def part_of(replies: list[bytes], max_bytes: int) -> Part:
+    """Return the first documents of a cursor's replies, up to `max_bytes`, but at least one."""
+    documents: list[Document] = []
+    size = 0
+    for document in documents_of(replies):
+        if documents and size + len(document) > max_bytes:
+            return Part(documents, size, cut=True)
+        size += len(document)
+        documents.append(decode(document))
+    return Part(documents, size, cut=False)
+
+
+def _fits(value: Any) -> bool:
+    try:
+        bson.encode({"": value}, codec_options=mongodb.codec_options)
+    except Exception:
+        return False
+    return True
+
+
+def _misfit(value: Any, path: str = "") -> str:
+    """Return type and path of the value inside `value` that BSON can't hold."""
+    if isinstance(value, Mapping):
+        items, what = list(value.items()), "a key"
+    else:
+        items = list(enumerate(value)) if isinstance(value, list | tuple) else []
+        what = f"the {type(value).__name__}"
+    for key, inner in items:
+        if not _fits(inner):
+            return _misfit(inner, f"{path}.{key}" if path else str(key))
+    return f"{what} in {short(path) or 'the document'}"

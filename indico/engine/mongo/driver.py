@@ -19,6 +19,7 @@ from pymongo import AsyncMongoClient
 from ..error import Unavailable
 from ..log import LOGGER
 from . import pymongo_patch  # noqa: F401 - the import fixes PyMongo
+from .codecs import TYPES
 from .pool_metrics import PoolListener
 
 Driver = Literal["motor", "pymongo"]
@@ -73,6 +74,7 @@ class Database:
             uri,
             appname=f"{application} {os.getpid()}",
             tz_aware=True,
+            type_registry=TYPES,
             w="majority",
             journal=True,
             timeoutMS=int(timeout_seconds * 1000),
@@ -97,9 +99,9 @@ class Database:
         await _close(client)
 
     async def aggregate(
-        self, collection: str, pipeline: Sequence[Mapping[str, Any]]
+        self, collection: str, pipeline: Sequence[Mapping[str, Any]], **options: Any
     ) -> list[Document]:
-        cursor = self[collection].aggregate(pipeline)
+        cursor = self[collection].aggregate(pipeline, **options)
         opened = await cursor if inspect.isawaitable(cursor) else cursor
         documents: list[Document] = await opened.to_list(None)
         return documents

@@ -90,7 +90,8 @@ class Embedded:
 
     def _make_folder(self) -> None:
         try:
-            self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self.folder, self._data):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except (OSError, ValueError) as error:
             raise StartError(
                 f"data_dir: {self.folder} can't be used ({error}). "

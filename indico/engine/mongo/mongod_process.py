@@ -14,9 +14,11 @@ import psutil
 from pymongo.errors import PyMongoError
 
 from ..error import StartError
+from .mongod_binary import environment
 
 STOP_SECONDS = 30
 MAX_LOG_BYTES = 10 << 20
+_BAD_CPU_TYPE = 86  # errno of macOS: EBADARCH
 _ADDRESS_IN_USE = 48  # exit codes of mongod
 _FOLDER_IN_USE = 100
 _OPTIONS = (
@@ -42,15 +44,16 @@ class Launcher:
         An error in the block ends the child. Raises `StartError` if the child does not listen
         by `deadline`, a time of the monotonic clock.
         """
-        child = self._start(binary, port, options)
-        try:
-            yield child if self._wait_until_it_listens(child, port, deadline) else None
-        except BaseException as error:
-            child.kill()
-            child.wait()
-            if isinstance(error, PyMongoError | OSError):
-                raise self.failure(f"failed ({error})") from error
-            raise
+        with environment() as variables:
+            child = self._start(binary, port, options, variables)
+            try:
+                yield child if self._wait_until_it_listens(child, port, deadline) else None
+            except BaseException as error:
+                child.kill()
+                child.wait()
+                if isinstance(error, PyMongoError | OSError):
+                    raise self.failure(f"failed ({error})") from error
+                raise
 
     def failure(self, what: str) -> StartError:
         return StartError(
@@ -58,12 +61,14 @@ class Launcher:
             "MongoDB of your own."
         )
 
-    def _start(self, binary: Path, port: int, options: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    def _start(
+        self, binary: Path, port: int, options: tuple[str, ...], variables: dict[str, str]
+    ) -> subprocess.Popen[bytes]:
         arguments = [str(binary), "--dbpath", str(self._data), "--port", str(port)]
         known = psutil.Process().children()
         try:
             full = self._log.exists() and self._log.stat().st_size > MAX_LOG_BYTES
-            with self._log.open("wb" if full else "ab") as log:
+            with open(self._log, "wb" if full else "ab", opener=_open_privately) as log:
                 # A Ctrl-C in the terminal must reach the server alone, which drains its requests
                 # first and needs the database for that. So `mongod` has a session of its own.
                 return subprocess.Popen(
@@ -71,11 +76,14 @@ class Launcher:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
+                    env=variables,
                     start_new_session=os.name == "posix",
                     creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 )
         except OSError as error:
-            raise self.failure(f"can't be run ({error.strerror})") from None
+            rosetta = "; the mongod of the wheel needs softwareupdate --install-rosetta"
+            why = f"{error.strerror}{rosetta if error.errno == _BAD_CPU_TYPE else ''}"
+            raise self.failure(f"can't be run ({why})") from None
         except BaseException:  # a signal, which may have interrupted `Popen` after its fork
             for child in psutil.Process().children():
                 if child not in known:
@@ -93,6 +101,14 @@ class Launcher:
         if child.returncode in (None, _ADDRESS_IN_USE, _FOLDER_IN_USE):
             return child.returncode is None
         raise self.failure(f"ended with code {child.returncode}")
+
+
+def _open_privately(path: str, flags: int) -> int:
+    """Open a file that no other user may read: the log of `mongod` has names of users."""
+    descriptor = os.open(path, flags, 0o600)
+    if os.name == "posix":  # pragma: no branch - Windows
+        os.fchmod(descriptor, 0o600)  # an older version has made it for all
+    return descriptor
 
 
 def end(process: psutil.Process) -> None:

@@ -24,6 +24,7 @@ from pymongo.errors import (
 
 from ..error import APIError, Conflict, ServerError, Unavailable
 from ..telemetry import metrics, tracing
+from . import unsent
 from .driver import mongodb
 
 
@@ -34,6 +35,9 @@ class _Named(Protocol):
 T = TypeVar("T")
 P = ParamSpec("P")
 N = TypeVar("N", bound=_Named)
+
+# The label of an error after which a transaction may begin anew.
+CONFLICT = "TransientTransactionError"
 
 # Time for the driver to say what went wrong, after its own timeout.
 GRACE_SECONDS = 0.5
@@ -92,11 +96,14 @@ async def guard(operation: Callable[[], Awaitable[T]], timeout_seconds: float | 
     Raises `Conflict` for a duplicate key, `Unavailable` while MongoDB can't answer, and
     `ServerError` for everything else that MongoDB refuses.
     """
+    waiting = unsent.remember()
     try:
         return await _run(operation, timeout_seconds)
     except (PyMongoError, BSONError, TimeoutError) as error:
         api_error = to_api_error(error)
         raise api_error from api_error.__cause__
+    finally:
+        unsent.forget(waiting)
 
 
 async def _run(operation: Callable[[], Awaitable[T]], timeout_seconds: float | None) -> T:
@@ -120,9 +127,17 @@ async def _run(operation: Callable[[], Awaitable[T]], timeout_seconds: float | N
             raise TimeoutError
         return task.result()
     finally:
-        if not task.done():
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        # A cancelled caller leaves the task's error alone, and asyncio would log the error.
+        if task.done():
+            _retrieve(task)
+        else:
+            task.add_done_callback(_retrieve)
             task.cancel()
+
+
+def _retrieve(task: asyncio.Future[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 def to_api_error(error: Exception) -> Exception:
@@ -160,6 +175,8 @@ def _is_transient(error: Exception) -> bool:
     """Return whether the same operation may succeed later."""
     if isinstance(error, TimeoutError | ConnectionFailure | ExecutionTimeout | WTimeoutError):
         return True
-    return (isinstance(error, PyMongoError) and error.timeout) or (
-        isinstance(error, OperationFailure) and error.has_error_label("RetryableWriteError")
+    return isinstance(error, PyMongoError) and (
+        error.timeout
+        or error.has_error_label("RetryableWriteError")
+        or error.has_error_label(CONFLICT)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -9,10 +10,13 @@ from typing import Any, TypeVar
 
 from pymongo.errors import PyMongoError
 
+from ..tasks import start
 from .driver import mongodb
-from .operation import to_api_error
+from .operation import CONFLICT, to_api_error
 
 T = TypeVar("T")
+
+_TRIES = 10
 
 
 async def transaction(work: Callable[[Any], Awaitable[T]]) -> T:
@@ -20,7 +24,8 @@ async def transaction(work: Callable[[Any], Awaitable[T]]) -> T:
 
     `work` gets the driver's session, and passes it to each operation of `mongodb`. MongoDB asks
     for another run of `work` when two transactions change the same document. Raises the errors
-    of a `Collection`: `Conflict`, `Unavailable` and `ServerError`.
+    of a `Collection`: `Conflict`, `Unavailable` and `ServerError`. A transaction that has begun
+    goes on when its caller is cancelled, so that no document stays locked.
 
         async def move(session: Any) -> None:
             await mongodb.notes.delete_one({"_id": note_id}, session=session)
@@ -28,15 +33,33 @@ async def transaction(work: Callable[[Any], Awaitable[T]]) -> T:
 
         await transaction(move)
     """
+    return await asyncio.shield(start(_run(work)))
+
+
+async def _run(work: Callable[[Any], Awaitable[T]]) -> T:
     started = mongodb.client.start_session()
     async with await started if inspect.isawaitable(started) else started as session:
         try:
-            done: T = await session.with_transaction(work)
+            return await _committed(session, work)
         except PyMongoError as error:
             if error.has_error_label("UnknownTransactionCommitResult"):
                 await _end(session)
             api_error = to_api_error(error)
             raise api_error from api_error.__cause__
+
+
+async def _committed(session: Any, work: Callable[[Any], Awaitable[T]], tries: int = _TRIES) -> T:
+    """Run `work` until it is committed.
+
+    Both drivers run the work again after a conflict in one of its operations. Motor does not after
+    a conflict in the commit, as when several transactions make the same collection.
+    """
+    try:
+        done: T = await session.with_transaction(work)
+    except PyMongoError as error:
+        if tries == 1 or not error.has_error_label(CONFLICT):
+            raise
+        return await _committed(session, work, tries - 1)
     return done
 
 

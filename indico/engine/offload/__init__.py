@@ -5,17 +5,21 @@ from __future__ import annotations
 import functools
 import inspect
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from contextvars import ContextVar
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from .pool import Pool, cores
+from .pool import DEFAULT_SHARE, Pool, cores
 
-__all__ = ["configure", "cores", "functions", "offload", "stop"]
+__all__ = ["CALLER", "DEFAULT_SHARE", "configure", "cores", "functions", "offload", "stop"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 DEFAULT_QUEUE = 64
+
+# The user or address for whom the current task works. None is for no one: there is no share.
+CALLER: ContextVar[Hashable] = ContextVar("caller", default=None)
 
 # Each function by its module and name. The pool's process looks functions up here, because its
 # module has the `Offloaded` under that name.
@@ -40,7 +44,7 @@ class Offloaded(Generic[P, T]):
         except Exception as error:
             name = self._name[1]
             raise TypeError(f"{name}: an argument can't go to another process: {error}") from error
-        result: T = await _pool.run(request, self._deadline_seconds)
+        result: T = await _pool.run(request, self._deadline_seconds, CALLER.get())
         return result
 
 
@@ -48,9 +52,10 @@ def offload(*, deadline_seconds: float) -> Callable[[Callable[P, T]], Offloaded[
     """Run a function without `async` in another process; its caller awaits the result.
 
     The deadline includes the time in the queue. Arguments and result are pickled. A call ends when
-    its caller is cancelled. A call raises the function's own exception, or one of three:
+    its caller is cancelled. A call raises the function's own exception, or one of four:
     `DeadlineExceeded`; `Unavailable` at once, if the queue is full or no process can be started;
-    `ServerError`, if the process ended.
+    `RateLimited` at once, if the user of the request has a whole share of calls; `ServerError`, if
+    the process ended.
 
         @offload(deadline_seconds=10)
         def keywords(text: str, limit: int) -> list[Keyword]: ...
@@ -71,11 +76,14 @@ def offload(*, deadline_seconds: float) -> Callable[[Callable[P, T]], Offloaded[
     return decorate
 
 
-def configure(processes: int, queue: int) -> None:
-    """Replace the pool by one of `processes` (0: one for each core), and `queue` waiting calls."""
+def configure(processes: int, queue: int, share: int = DEFAULT_SHARE) -> None:
+    """Replace the pool by one of `processes` (0: one for each core), and `queue` waiting calls.
+
+    One caller has at most `share` calls that run or wait.
+    """
     global _pool
     stop()
-    _pool = Pool(processes, queue)
+    _pool = Pool(processes, queue, share)
 
 
 def stop() -> None:

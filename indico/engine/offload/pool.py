@@ -1,4 +1,4 @@
-"""The pool: processes, the threads that talk to them, and the calls in the queue.
+"""The pool: processes, the threads that talk to them, and the calls that wait in turns.
 
 Each call has a thread and a process to itself. So a process that ends fails no other call, and the
 pool belongs to no event loop. The first call starts the first process.
@@ -13,31 +13,44 @@ import pickle
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, BinaryIO, cast
 
-from ..error import DeadlineExceeded, ServerError, Unavailable
+from ..error import DeadlineExceeded, RateLimited, ServerError, Unavailable
+from .turns import Turns
 
 Answer = tuple[bytes, str]
 
+DEFAULT_SHARE = 16
+
 
 class Pool:
-    """Pool of at most `processes` (0: one for each core), for which at most `queue` calls wait."""
+    """Pool of at most `processes` (0: one for each core), for which at most `queue` calls wait.
 
-    def __init__(self, processes: int, queue: int) -> None:
+    At most `share` calls of one caller wait or run. A caller of None has no such limit.
+    """
+
+    def __init__(self, processes: int, queue: int, share: int = DEFAULT_SHARE) -> None:
         self._processes = processes or cores()
         self._places = self._processes + queue
+        self._share = share
         self._calls: set[_Call] = set()
+        self._turns = Turns[_Call]()
         self._idle: list[_Process] = []
         self._threads = self._new_threads()
 
-    async def run(self, request: bytes, deadline_seconds: float) -> Any:
+    async def run(self, request: bytes, deadline_seconds: float, caller: Hashable = None) -> Any:
         """Return the result of the function, or raise its exception."""
         if len(self._calls) >= self._places:
             raise Unavailable("Too much is being worked on right now: try again later.")
-        call = _Call(request)
-        outcome = asyncio.wrap_future(self._threads.submit(self._run, call))
+        if caller is not None and self._count(caller) >= self._share:
+            raise RateLimited("Too many of your calls are being worked on: wait for their answers.")
+        call = _Call(request, caller)
+        outcome = asyncio.wrap_future(call.outcome)
         self._calls.add(call)
+        self._turns.put(caller, call)
+        self._threads.submit(self._run_next)
         try:
             await asyncio.wait([outcome], timeout=deadline_seconds)
             if not outcome.done():
@@ -45,6 +58,7 @@ class Pool:
             result, error = outcome.result()
         finally:
             self._calls.discard(call)
+            self._turns.remove(caller, call)
             outcome.cancel()
             call.abandon()
         if error is not None:
@@ -53,6 +67,7 @@ class Pool:
 
     def stop(self) -> None:
         for call in list(self._calls):
+            call.outcome.cancel()
             call.abandon()
         self._threads.shutdown(cancel_futures=True)
         for process in self._idle:
@@ -65,8 +80,23 @@ class Pool:
     def _new_threads(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._processes, "offload")
 
+    def _count(self, caller: Hashable) -> int:
+        return sum(call.caller == caller for call in self._calls)
+
+    def _run_next(self) -> None:
+        """Run in a thread: once for each call, but not for the call that it was submitted with."""
+        call = self._turns.next()
+        if call is None or not call.outcome.set_running_or_notify_cancel():
+            return  # its caller is gone
+        try:
+            outcome = self._run(call)
+        except BaseException as error:
+            call.outcome.set_exception(error)
+        else:
+            call.outcome.set_result(outcome)
+
     def _run(self, call: _Call) -> tuple[Any, Exception | None]:
-        """Run in a thread. Return the exception, because a future can't raise StopIteration."""
+        """Return the exception, because a future can't raise StopIteration."""
         process = self._idle_process() or _Process()
         try:
             answer, trace = call.run(process)
@@ -93,7 +123,9 @@ class Pool:
 class _Call:
     """A request, and the process that works on it, if any."""
 
-    def __init__(self, request: bytes) -> None:
+    def __init__(self, request: bytes, caller: Hashable = None) -> None:
+        self.caller = caller
+        self.outcome: Future[tuple[Any, Exception | None]] = Future()
         self._request: bytes | None = request
         self._process: _Process | None = None
         self._lock = threading.Lock()

@@ -19,10 +19,12 @@ def main(program: Program, argv: Sequence[str]) -> int:
     commands = _commands()
     command, flags = commands.parse_known_args(argv)
     try:
+        if command.action:
+            return _act(command.action, program, flags, commands)
         settings = config.load(program.settings_class(), flags, commands, program=program.command)
         log.configure(settings.log_format, settings.log_level, settings.service_name)
-        if command.action:
-            return _act(command.action, settings)
+        for problem in config.unknown_variables(settings):
+            log.LOGGER.warning("%s", problem)
         signals.exit_on_stop()
         from .launch import launch  # --stop and the like need half of the time without it
 
@@ -53,8 +55,16 @@ def _commands() -> argparse.ArgumentParser:
     return parser
 
 
-def _act(action: str, settings: ServerSettings) -> int:
-    """Do what `--stop`, `--reload` or `--status` asks for, and return the exit code."""
+def _act(
+    action: str, program: Program, flags: Sequence[str], commands: argparse.ArgumentParser
+) -> int:
+    """Do what `--stop`, `--reload` or `--status` asks for, and return the exit code.
+
+    These commands work while the project's code is broken, because they import none of it.
+    """
     from . import control  # Windows has no such locks
 
-    return control.act(action, settings)
+    class Settings(ServerSettings, env_prefix=program.env_prefix, extra="ignore"):
+        """The engine's settings, without the project's own."""
+
+    return control.act(action, config.load(Settings, flags, commands, program=program.command))

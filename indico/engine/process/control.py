@@ -42,10 +42,11 @@ def act(action: str, settings: ServerSettings) -> int:
 def status(path: Path, tell: Callable[[str], None]) -> int:
     """Return 0 if the server runs, 1 if a crash left the file, else 3: the codes of the LSB."""
     if process := running(path):
-        tell(f"process {process.pid} runs")
+        tell(f"process {process.pid} runs and holds {path}")
         return 0
-    tell(f"not running{', but it left ' + str(path) if path.exists() else ''}")
-    return 1 if path.exists() else 3
+    left = path.exists()
+    tell(f"not running, but it left {path}" if left else f"not running: there is no {path}")
+    return 1 if left else 3
 
 
 def stop(path: Path, seconds: float, tell: Callable[[str], None]) -> int:

@@ -20,14 +20,18 @@ def greet(
     workers: int = 0,
 ) -> None:
     """Print where the server listens, and on which MongoDB it works."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    url = f"{'https' if settings.certificate else 'http'}://{host}:{sockets.port}"
+    url = url_of(settings, sockets)
     database = f"embedded, data in {embedded_folder}" if embedded_folder else _hosts(settings)
     with_workers = f", {workers} worker{'s' if workers > 1 else ''}" if workers else ""
     say(f"{settings.service_name} listens on {url} (process {os.getpid()}{with_workers})")
     say(f"  MongoDB      {database}, database {settings.mongodb_database}")
     say(f"  environment  {settings.environment}")
     say(f"  settings     docs/settings.md, or {program.command} --help")
+
+
+def url_of(settings: ServerSettings, sockets: Sockets) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{'https' if settings.certificate else 'http'}://{host}:{sockets.port}"
 
 
 def say(line: str) -> None:

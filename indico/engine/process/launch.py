@@ -14,7 +14,7 @@ from ..error import StartError
 from ..program import Program
 from ..settings import ServerSettings
 from . import listening, signals, systemd
-from .greeting import greet, say
+from .greeting import greet, say, url_of
 from .listening import Sockets
 
 if TYPE_CHECKING:
@@ -31,19 +31,21 @@ def launch(program: Program, settings: ServerSettings, flags: Sequence[str], rep
     if settings.has_parent:
         _launch_parent(program, settings, flags, replace)
     else:
-        _launch_one(program, settings)
+        _launch_one(program, settings, flags)
 
 
-def _launch_one(program: Program, settings: ServerSettings) -> None:
-    from . import serving  # a parent needs less time and memory without it
+def _launch_one(program: Program, settings: ServerSettings, flags: Sequence[str]) -> None:
+    from . import autoreload, serving  # a parent needs less time and memory without them
 
     sockets = listening.open_sockets(settings)
-    offload.configure(settings.offload_processes, settings.offload_queue)
+    offload.configure(settings.offload_processes, settings.offload_queue, settings.offload_share)
     with _embedded_mongodb(settings) as embedded:
 
         def ready() -> None:
+            if settings.debug:  # workers are replaced at SIGHUP instead
+                autoreload.start(program, flags)
             greet(program, settings, sockets, embedded_folder=embedded and embedded.folder)
-            _serves(settings)
+            _serves(program, settings, sockets)
 
         serving.run(program, settings, sockets, embedded or settings.uri, ready)
 
@@ -86,7 +88,7 @@ def _run_parent(
         def ready() -> None:
             folder = embedded and embedded.folder
             greet(program, settings, sockets, embedded_folder=folder, workers=count(settings))
-            _serves(settings, report)
+            _serves(program, settings, sockets, report)
 
         try:
             asyncio.run(Parent(starter, settings, pid_file).run(ready))
@@ -94,9 +96,17 @@ def _run_parent(
             signals.ignore()
 
 
-def _serves(settings: ServerSettings, report: Callable[[int], None] | None = None) -> None:
+def _serves(
+    program: Program,
+    settings: ServerSettings,
+    sockets: Sockets,
+    report: Callable[[int], None] | None = None,
+) -> None:
     """Tell everybody that waits for the server."""
     log.redirect(settings.log_target)
+    if settings.log_target:  # the greeting went to the terminal
+        url = url_of(settings, sockets)
+        log.LOGGER.info("version %s listens on %s", program.version, url)
     systemd.notify("READY=1")
     if report:
         report(0)

@@ -7,6 +7,7 @@ modification time moves on when the server has new workers, and back when a relo
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -79,9 +80,13 @@ class PIDFile:
         if self.path.exists() and not self.path.is_file():
             raise self._unusable("it is no file")
         try:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            # Another user may have made a link here, to have the server overwrite a file. And a
+            # file that others can open, they can lock, so that no server starts.
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            os.fchmod(self._file, 0o600)
         except OSError as error:
-            raise self._unusable(error) from None
+            why = "it is a symbolic link" if error.errno == errno.ELOOP else error
+            raise self._unusable(why) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The holder of the lock may have removed the file after it was opened here.

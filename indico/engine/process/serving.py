@@ -9,15 +9,15 @@ import signal
 from collections.abc import Callable
 from functools import partial
 
-from .. import offload
+from .. import files, offload
 from ..error import StartError
-from ..mongo.connection import connect, disconnect
+from ..mongo.connection import NoAnswer, connect, disconnect
 from ..mongo.embedded import Embedded
 from ..mongo.supervision import supervise
 from ..program import Program
 from ..settings import ServerSettings
 from ..telemetry import metrics, sampling, tracing
-from . import OBJECTS_PER_COLLECTION, autoreload, listening, signals
+from . import OBJECTS_PER_COLLECTION, listening, signals
 from .http_servers import HTTPServers
 from .listening import Sockets
 from .signals import Stop
@@ -36,6 +36,7 @@ def run(
     `origin` is MongoDB, or the URI of one. `parent` is a descriptor that ends with the parent, and
     its end stops the process too. Raises `StartError`, and `SecondStop` at a second signal.
     """
+    files.raise_limit()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(program, settings, sockets, origin, ready, parent))
@@ -56,14 +57,13 @@ async def _serve(
     certificate = listening.tls(settings)
     metrics.identify(program.version)
     _start_tracing(program, settings)
-    background = await _open_mongodb(settings, origin)
+    # The app is made first: its import declares the collections whose indexes are made next.
     servers = HTTPServers(program, settings, certificate)
+    background = await _open_mongodb(settings, origin)
     servers.listen(sockets)
     background.append(asyncio.create_task(sampling.watch(servers.in_flight)))
     ready()
     _settle()
-    if settings.debug and parent is None:  # a worker is replaced at SIGHUP
-        autoreload.start(program.package)
     await stop.asked.wait()
     await servers.stop(stop)
     for task in background:
@@ -105,13 +105,18 @@ async def _open_mongodb(
 
 
 async def _connect(settings: ServerSettings, origin: Embedded | str) -> None:
-    await connect(
-        origin.uri if isinstance(origin, Embedded) else origin,
-        settings.mongodb_database,
-        settings.mongodb_driver,
-        settings.mongodb_timeout_seconds,
-        settings.max_batches_in_flight,
-    )
+    try:
+        await connect(
+            origin.uri if isinstance(origin, Embedded) else origin,
+            settings.mongodb_database,
+            settings.mongodb_driver,
+            settings.mongodb_timeout_seconds,
+            settings.max_batches_in_flight,
+        )
+    except NoAnswer as error:
+        if settings.mongodb_uri is None or settings.environment == "production":
+            raise
+        raise StartError(f"{error} Or unset mongodb_uri to use an embedded MongoDB.") from None
 
 
 def _settle() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from .. import log, offload
+from .. import log, offload, tasks
 from .. import settings as config
 from ..error import StartError
 from ..program import Program
@@ -47,15 +48,22 @@ def _serve(
     settings = config.load(program.settings_class(), flags)
     log.configure(settings.log_format, settings.log_level, settings.service_name)
     processes = settings.offload_processes or max(1, offload.cores() // given["workers"])
-    offload.configure(processes, settings.offload_queue)
+    offload.configure(processes, settings.offload_queue, settings.offload_share)
 
     def ready() -> None:
         log.redirect(settings.log_target)
-        with suppress(BrokenPipeError):  # the parent has ended meanwhile
-            channel.send(b"1")
+        tasks.start(_speak(channel, given["speak_seconds"]))
 
     origin = given["mongodb"] or settings.uri
     serving.run(program, settings, sockets, origin, ready, channel.fileno())
+
+
+async def _speak(channel: socket.socket, seconds: float) -> None:
+    """Say at once, and then every few seconds, that the event loop runs and serves."""
+    while True:
+        with suppress(OSError):  # the parent has ended, or is stopped and does not read
+            channel.send(b"1", socket.MSG_DONTWAIT)
+        await asyncio.sleep(seconds)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ class WorkerPool:
         """Start another worker when this one has died, after a delay if it died early."""
         delay: float = 0
         while True:
-            how = await worker.ended()
+            how = await _end(worker)
             delay = _longer(delay) if worker.died_early() else 0
             LOGGER.error(
                 "worker %s ended %s; another one starts in %g s", worker.process.pid, how, delay
@@ -133,6 +133,15 @@ class WorkerPool:
             except TimeoutError:
                 LOGGER.error("worker %s does not end and is killed", worker.process.pid)
                 worker.end(signal.SIGKILL)
+
+
+async def _end(worker: WorkerProcess) -> str:
+    """Wait until the worker has ended, or is killed because it is silent; return how."""
+    watching = tasks.start(worker.kill_if_silent())
+    try:
+        return await worker.ended()
+    finally:
+        watching.cancel()
 
 
 def _longer(delay: float) -> float:

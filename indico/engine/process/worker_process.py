@@ -2,8 +2,8 @@
 
 A worker is a new Python process rather than a bare fork. So it has the code and the settings of
 the day on which it starts, and no thread, loop or connection of its parent. Over the channel the
-worker gets its sockets and says that it serves. Either side learns by the channel that the other
-has ended.
+worker gets its sockets, and says again and again that it serves. Either side learns by the channel
+that the other has ended.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .. import offload
 from .. import settings as config
 from ..error import StartError
+from ..log import LOGGER
 from ..program import Program
 from ..settings import ServerSettings
 from ..telemetry.processes import VARIABLE
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60
 EARLY_SECONDS = 5  # a worker that ends sooner has not been of use
+SILENT_SECONDS: float = 30
 
 
 class WorkerProcess:
@@ -60,6 +62,26 @@ class WorkerProcess:
         code = await self.process.wait()
         self._channel.close()
         return f"by signal {-code}" if code < 0 else f"with code {code}"
+
+    async def kill_if_silent(self) -> None:
+        """Kill the worker once it has said nothing for `SILENT_SECONDS`.
+
+        Then it is stopped, or its event loop is blocked. The silence must last for two looks. After
+        a pause of the whole machine the parent may look before the workers can speak.
+        """
+        silent = 0
+        while silent < 2:
+            await asyncio.sleep(SILENT_SECONDS / 2)
+            silent = 0 if self._has_spoken() else silent + 1
+        LOGGER.error(
+            "worker %s has said nothing for %g s and is killed", self.process.pid, SILENT_SECONDS
+        )
+        self.signal(signal.SIGKILL)
+
+    def _has_spoken(self) -> bool:
+        with suppress(OSError):  # there is nothing to read, or the worker has ended
+            return bool(self._channel.recv(1 << 12))
+        return False
 
     def died_early(self) -> bool:
         return not self.served or time.monotonic() - self._started < EARLY_SECONDS
@@ -131,6 +153,7 @@ class Starter(NamedTuple):
             "program": self.program,
             "api": len(self.sockets.api),
             "workers": workers,
+            "speak_seconds": SILENT_SECONDS / 4,
             "mongodb": self.embedded.uri if self.embedded else None,
         }
         descriptors = [listening.fileno() for listening in self.sockets.all()]

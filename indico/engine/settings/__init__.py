@@ -1,7 +1,9 @@
 """The settings of every server, and `load`, which reads all settings."""
 
+from .kinds import Network
 from .load import SettingsError, env_name, given_flags, load, shown_default
-from .server_settings import Network, ServerSettings
+from .server_settings import ServerSettings
+from .variables import unknown_variables
 
 __all__ = [
     "Network",
@@ -11,4 +13,5 @@ __all__ = [
     "given_flags",
     "load",
     "shown_default",
+    "unknown_variables",
 ]

@@ -1,9 +1,9 @@
-"""`load` reads settings: flags first, then the environment, then a file."""
+"""`load` reads settings: from flags, the environment, the file of variables and a YAML file."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from .server_settings import ServerSettings
+from .variables import read_env_file
 
 S = TypeVar("S", bound=ServerSettings)
 Kind = type[ServerSettings]
@@ -25,14 +26,16 @@ class SettingsError(Exception):
 def load(
     kind: type[S], argv: Sequence[str], *others: argparse.ArgumentParser, program: str = ""
 ) -> S:
-    """Return settings of `kind` from the flags in `argv`, the environment and a file.
+    """Return settings of `kind` from the flags in `argv`, the environment and files.
 
     `--help` names `program`, and shows the flags of `others` too. Raises `SettingsError` for wrong
-    values. Raises `SystemExit`, as argparse does, for `--help` and for an unknown flag.
+    values. Raises `SystemExit`, as argparse does, for `--help` and for an unknown flag. A `kind`
+    with `extra="ignore"` ignores unknown flags and unknown lines of the file.
     """
     parser = _parser(kind, others, program)
     known, unknown = parser.parse_known_args(argv)
-    if unknown:  # argparse itself would show them whole, and they may hold passwords
+    if unknown and kind.model_config["extra"] == "forbid":
+        # argparse itself would show them whole, and they may hold passwords.
         names = " ".join(word.split("=")[0] for word in unknown if word.startswith("-"))
         parser.error(f"there is no such flag: {names or 'a word that belongs to no flag'}")
     flags = {name: value for name, value in vars(known).items() if name in kind.model_fields}
@@ -40,14 +43,14 @@ def load(
     values = {} if file is None else _read(file)
 
     try:
-        return _with_file(kind, values)(**flags)
+        return _with_files(kind, values)(**flags)
     except ValidationError as error:
         lines = [_line(kind, dict(problem)) for problem in error.errors(include_url=False)]
         raise SettingsError("\n".join(lines)) from None
 
 
-def _with_file(kind: type[S], values: dict[str, Any]) -> type[S]:
-    """Return `kind` with a source of its own for the values of the file."""
+def _with_files(kind: type[S], values: dict[str, Any]) -> type[S]:
+    """Return `kind` with sources for the file of variables, and for the YAML file's `values`."""
 
     class Loaded(kind):  # type: ignore[valid-type, misc]
         @classmethod
@@ -59,9 +62,31 @@ def _with_file(kind: type[S], values: dict[str, Any]) -> type[S]:
             dotenv_settings: PydanticBaseSettingsSource,
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, InitSettingsSource(settings_cls, values)
+            given = {**values, **env_settings(), **init_settings()}
+            file = InitSettingsSource(settings_cls, values)
+            return init_settings, env_settings, _env_file(kind, given), file
 
     return Loaded
+
+
+def _env_file(kind: Kind, given: Mapping[str, Any]) -> PydanticBaseSettingsSource:
+    """Return the source of the file of variables, which production does not read.
+
+    `given` are the settings of all other sources.
+    """
+    defaults = {name: kind.model_fields[name].default for name in ("environment", "env_file")}
+    environment, file = (str(given.get(name, default)) for name, default in defaults.items())
+    try:
+        source = read_env_file(kind, None if environment == "production" else file)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(f"env_file: {file} can't be read: {why}") from None
+    if source().get("environment") == "production":
+        raise SettingsError(
+            f"environment: {file} can't say production, which does not read this file: "
+            "set it by its flag or in the environment"
+        )
+    return source
 
 
 def given_flags(kind: Kind, argv: Sequence[str]) -> dict[str, Any]:
@@ -74,7 +99,7 @@ def _parser(
 ) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program,
-        description="Runs the API server. A flag beats the environment, which beats the file.",
+        description="Runs the API server. A flag beats the environment, which beats the files.",
         allow_abbrev=False,
         parents=others,
     )
@@ -139,4 +164,6 @@ def _line(kind: Kind, problem: dict[str, Any]) -> str:
     secret = "SecretStr" in str(field.annotation)
     value = "the value" if secret else repr(problem["input"])
     why = problem["msg"].removeprefix("Value error, ")
+    if secret and problem["type"] == "too_short":  # pydantic speaks of items
+        why = f"it has fewer than {problem['ctx']['min_length']} characters"
     return f"{name}: {value} is not allowed: {why} ({field.description})"

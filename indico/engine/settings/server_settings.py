@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import SettingsConfigDict
 
+from .kinds import Networks, Seconds
 from .project import ProjectName, ProjectSettings
-
-Network = IPv4Network | IPv6Network
-
-
-def _networks(value: object) -> object:
-    """Return networks from a list, or from text with commas, as in a flag or the environment."""
-    words = value.replace(",", " ").split() if isinstance(value, str) else value
-    return tuple(map(ip_network, words)) if isinstance(words, list | tuple) else value
-
-
-Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 
 
 class ServerSettings(ProjectSettings):
-    """Settings of every server. A flag beats the environment, which beats the file.
+    """Settings of every server. A flag beats the environment, which beats the files.
 
     A project's own class names the prefix of its environment variables:
 
@@ -38,6 +27,9 @@ class ServerSettings(ProjectSettings):
 
     environment: Literal["development", "production"] = Field(
         "development", description="production refuses what is only fit for development"
+    )
+    env_file: Path = Field(
+        Path(".env"), description="file of environment variables, which production does not read"
     )
     service_name: str = Field(
         ProjectName("server"),
@@ -52,7 +44,7 @@ class ServerSettings(ProjectSettings):
         None, description="PEM file with the certificate and its chain; with it, HTTPS is served"
     )
     private_key: Path | None = Field(None, description="PEM file with the certificate's key")
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = Field(
+    trusted_proxies: Networks = Field(
         (), description="proxies whose X-Forwarded-For and -Proto are trusted: addresses, networks"
     )
     processes: int | None = Field(
@@ -83,17 +75,32 @@ class ServerSettings(ProjectSettings):
     metrics_port: int | None = Field(
         None, ge=0, le=65535, description="separate port for /metrics; unset, it is on `port`"
     )
+    metrics_clients: Networks = Field(
+        (), description="who reads /metrics on `port`, beside loopback and trusted_proxies"
+    )
+    metrics_interval_seconds: Seconds = Field(
+        1, description="shortest time between two renderings of /metrics"
+    )
     tracing: bool = Field(
         False, description="send OpenTelemetry traces, as its OTEL_ variables say"
     )
-    max_in_flight: int = Field(
-        1000, ge=1, description="requests that a process handles at once; beyond it 503"
+    max_delay_seconds: Seconds = Field(
+        0.05, description="delay in the event loop or before MongoDB; if it stays longer, 503"
+    )
+    max_in_flight: int | None = Field(
+        None, ge=1, description="requests in a process at once, beyond it 503; unset, by ulimit -n"
     )
     request_timeout_seconds: Seconds = Field(
         30, description="time for a request until its answer begins; beyond it 504"
     )
     max_body_bytes: int = Field(
         1 << 20, ge=1, description="largest body that is accepted, after decompression"
+    )
+    max_body_bytes_in_flight: int = Field(
+        128 << 20, ge=1, description="bytes that all bodies at once may take; beyond it 503"
+    )
+    max_body_values: int = Field(
+        100_000, ge=1, description="values that the JSON of a body may have; beyond it 413"
     )
     idle_timeout_seconds: Seconds = Field(
         75, description="time for a connection to send a whole header; then it is closed"
@@ -149,6 +156,10 @@ class ServerSettings(ProjectSettings):
     )
     offload_queue: int = Field(
         64, ge=0, description="offloaded calls that may wait for a process; beyond it 503"
+    )
+
+    offload_share: int = Field(
+        16, ge=1, description="offloaded calls of one user or address at once; beyond it 429"
     )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from prometheus_client.exposition import choose_encoder, gzip_accepted
 from prometheus_client.metrics_core import Metric
@@ -13,23 +14,39 @@ from .metrics import REGISTRY
 from .processes import shared_registry
 from .sampling import sample_process
 
+_OPENMETRICS = "application/openmetrics-text"
+_ACCEPTED = {False: "", True: f"{_OPENMETRICS}; version=1.0.0"}
 
-def page(prefix: str, accept: str, accept_encoding: str) -> tuple[bytes, dict[str, str]]:
-    """Return all metrics in the format that `accept` asks for, and the headers of the answer.
 
-    Each metric's name begins with `prefix`.
-    """
-    sample_process()
+class Format(NamedTuple):
+    """A format of the page; a client can't choose its details, so that there are few pages."""
+
+    openmetrics: bool
+    gzip: bool
+
+    @property
+    def headers(self) -> dict[str, str]:
+        _, kind = choose_encoder(_ACCEPTED[self.openmetrics])
+        encoding = {"Content-Encoding": "gzip"} if self.gzip else {}
+        return {"Content-Type": kind, "Vary": "Accept, Accept-Encoding", **encoding}
+
+
+def choose(accept: str, accept_encoding: str) -> Format:
+    """Return the format for a client that sends these headers."""
     try:
-        encode, kind = choose_encoder(accept)
+        _, kind = choose_encoder(accept)
     except (TypeError, ValueError):  # the version in `accept` is malformed
-        encode, kind = choose_encoder("")
+        kind = ""
+    return Format(kind.startswith(_OPENMETRICS), gzip_accepted(accept_encoding))
+
+
+def page(prefix: str, wanted: Format) -> bytes:
+    """Return all metrics. Each metric's name begins with `prefix`."""
+    sample_process()
+    encode, _ = choose_encoder(_ACCEPTED[wanted.openmetrics])
     with shared_registry(REGISTRY) as registry:
         text = encode(_Prefixed(registry, prefix))
-    headers = {"Content-Type": kind, "Vary": "Accept, Accept-Encoding"}
-    if gzip_accepted(accept_encoding):
-        return gzip.compress(text, 1), headers | {"Content-Encoding": "gzip"}
-    return text, headers
+    return gzip.compress(text, 1) if wanted.gzip else text
 
 
 class _Prefixed(Collector):

@@ -21,7 +21,7 @@ REQUESTS = Counter(
 )
 REFUSED = Counter(
     "requests_refused",
-    "Requests beyond `max_in_flight`, answered 503 at once.",
+    "Requests that were answered 503 at once, because of too much load.",
     registry=REGISTRY,
 )
 REQUEST_SECONDS = Histogram(

@@ -6,11 +6,14 @@ import os
 
 from .sample.app import Settings
 
-# What `run.py test --matrix` varies.
+# What `run.py test --matrix` varies, and a delay that other tests on the machine don't cause.
 CHOSEN = {
     "mongodb_driver": os.environ.get("TEST_MONGODB_DRIVER", "motor"),
     "http_server": os.environ.get("TEST_HTTP_SERVER", "fast"),
+    "max_delay_seconds": "3600",
 }
+# Tests compare what `/metrics` answers before a request with what it answers right after.
+FRESH_METRICS = {"metrics_interval_seconds": 0.000_001}
 NO_MONGODB = "TEST_NO_MONGODB"  # set while the suite runs that must need none
 PREFIX = str(Settings.model_config["env_prefix"])
 for _name in [name for name in os.environ if name.startswith(PREFIX)]:
@@ -18,6 +21,8 @@ for _name in [name for name in os.environ if name.startswith(PREFIX)]:
 
 # The environment for programs that no coverage is measured of: they start in half the time.
 UNMEASURED = {name: os.environ[name] for name in os.environ if name != "COVERAGE_PROCESS_CONFIG"}
+
+os.environ[f"{PREFIX}ENV_FILE"] = os.devnull  # also of the servers that a test starts
 
 # A server that a test starts as a process opens no database but a test's.
 os.environ[f"{PREFIX}MONGODB_DATABASE"] = "test_process"

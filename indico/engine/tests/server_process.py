@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 
 import psutil
 
-from .environment import CHOSEN
+from .environment import CHOSEN, FRESH_METRICS
 from .sample.server import PROGRAM
 
 DOCTOR = PROGRAM.server.replace(".server", ".doctor")
@@ -118,6 +118,9 @@ class ProcessTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         self.addCleanup(self.end_all)
+        # Under nohup the servers would inherit that SIGHUP is ignored. They inherit no handler.
+        hang_up = signal.signal(signal.SIGHUP, lambda *_: None)
+        self.addCleanup(signal.signal, signal.SIGHUP, hang_up)
 
     def mongods(self) -> list[psutil.Process]:
         """Return the `mongod` processes whose data is in the folder."""
@@ -140,7 +143,8 @@ class ProcessTest(unittest.TestCase):
 
     def all_flags(self, *flags: str) -> list[str]:
         """Return the flags of every server of this test, and `flags`, which beat them."""
-        chosen = [f"--{name.replace('_', '-')}={value}" for name, value in CHOSEN.items()]
+        settings = {**CHOSEN, **FRESH_METRICS}
+        chosen = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
         return ["--port", "0", *chosen, "--data-dir", str(self.folder), *self.flags, *flags]
 
     def start(self, *flags: str) -> ServerProcess:

@@ -27,7 +27,7 @@ from ..mongo.embedded import Embedded
 from ..process.http_servers import make_server
 from ..settings import ServerSettings
 from ..telemetry import metrics
-from .environment import CHOSEN, NO_MONGODB
+from .environment import CHOSEN, FRESH_METRICS, NO_MONGODB
 from .sample import app
 from .sample.server import PROGRAM
 
@@ -81,7 +81,7 @@ class ServerTest(AsyncHTTPTestCase):
         super().tearDown()
 
     def get_app(self) -> Application:
-        self.config = self.make_settings(**{**CHOSEN, **self.settings})
+        self.config = self.make_settings(**{**CHOSEN, **FRESH_METRICS, **self.settings})
         driver, timeout = self.config.mongodb_driver, self.config.mongodb_timeout_seconds
         metrics.identify(PROGRAM.version)
         self.run_async(connect(self.uri(), self.database, driver, timeout))

@@ -12,9 +12,10 @@ from unittest.mock import patch
 
 from pydantic import SecretStr, ValidationError
 
-from ..settings import ServerSettings, SettingsError, env_name, shown_default
+from ..settings import ServerSettings, SettingsError, env_name, shown_default, unknown_variables
 from ..settings import load as load_settings
 from .sample.app import Settings
+from .sample.server import PROGRAM
 
 URI = "mongodb://ada:hunter2@db.example.com/"
 SECRET = "a secret of our own"
@@ -35,6 +36,8 @@ class ConfigTest(TestCase):
         environment.start()
         self.addCleanup(environment.stop)
         os.environ.pop(env_name(Settings, "mongodb_database"), None)
+        os.environ.pop(env_name(Settings, "env_file"), None)
+        self.enterContext(contextlib.chdir(folder.name))
 
     def refusal(self, *argv: str) -> str:
         with self.assertRaises(SettingsError) as raised:
@@ -140,6 +143,11 @@ class LoadTest(ConfigTest):
         self.assertTrue(line.startswith("mongodb_uri: the value is not allowed"), line)
         self.assertNotIn("hunter2", line)
 
+    def test_a_short_secret(self) -> None:
+        line = self.refusal("--secret-key", "hunter2")
+        start = "secret_key: the value is not allowed: it has fewer than 16 characters ("
+        self.assertTrue(line.startswith(start), line)
+
     def test_help(self) -> None:
         out = io.StringIO()
         with contextlib.redirect_stdout(out), self.assertRaises(SystemExit) as left:
@@ -160,6 +168,68 @@ class LoadTest(ConfigTest):
             self.assertEqual(left.exception.code, 2)
         self.assertIn("there is no such flag: --mongodb_uri\n", err.getvalue())
         self.assertNotIn("hunter2", err.getvalue())
+
+
+class EnvFileTest(ConfigTest):
+    """The file `.env` in the working directory."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.env = Path(".env")
+        self.env.write_text("SAMPLE_PORT=1\nsample_greeting='good day'\nSAMPLE_HOST=\nOTHER=2\n")
+
+    def test_order(self) -> None:
+        self.file.write_text("port: 3\nhost: file\ngreeting: file")
+        flags = ["--config", str(self.file)]
+        settings = load(flags)
+        self.assertEqual((settings.port, settings.host, settings.greeting), (1, "file", "good day"))
+        os.environ["SAMPLE_PORT"] = "4"
+        self.assertEqual(load(flags).port, 4)
+        self.assertEqual(load([*flags, "--port", "5"]).port, 5)
+
+    def test_another_file(self) -> None:
+        Path("other").write_text("SAMPLE_PORT=6\nSAMPLE_TRUSTED_PROXIES=10.0.0.0/8,::1")
+        settings = load(["--env-file", "other"])
+        self.assertEqual((settings.port, len(settings.trusted_proxies)), (6, 2))
+        os.environ["SAMPLE_ENV_FILE"] = "other"
+        self.assertEqual(load([]).port, 6)
+        self.assertEqual(load(["--env-file", ""]).port, 8888)
+
+    def test_production_does_not_read_it(self) -> None:
+        self.file.write_text(f"environment: production\nmongodb_uri: {URI}\nsecret_key: {SECRET}")
+        self.assertEqual(load(["--config", str(self.file)]).port, 8888)
+        os.environ["SAMPLE_ENVIRONMENT"] = "development"
+        self.assertEqual(load(["--config", str(self.file)]).port, 1)
+        del os.environ["SAMPLE_ENVIRONMENT"]
+        self.env.write_text("SAMPLE_ENVIRONMENT=production")
+        self.assertRegex(self.refusal(), "^environment: .env can't say production, which does not")
+
+    def test_refused(self) -> None:
+        self.env.write_text("SAMPLE_PORT=x")
+        self.assertTrue(self.refusal().startswith("port: 'x' is not allowed"))
+        self.env.write_bytes(b"\xff")
+        self.assertEqual(self.refusal(), "env_file: .env can't be read: it is not UTF-8")
+        with patch("builtins.open", side_effect=PermissionError(13, "Permission denied")):
+            self.assertEqual(self.refusal(), "env_file: .env can't be read: Permission denied")
+
+
+class UnknownVariablesTest(ConfigTest):
+    def unknown(self, *flags: str) -> list[str]:
+        return list(unknown_variables(load(flags)))
+
+    def test_the_nearest_name(self) -> None:
+        self.assertEqual(self.unknown(), [])
+        os.environ |= {"SAMPLE_PROT": "1", "sample_gretting": "2", "SAMPLE_PORT": "3", "PROT": "4"}
+        Path(".env").write_text("SAMPLE_QQQQ=5\nQQQQ=6")
+        prot = "SAMPLE_PROT is no setting; did you mean SAMPLE_PORT?"
+        qqqq = "SAMPLE_QQQQ is no setting; --help shows all"
+        gretting = "SAMPLE_GRETTING is no setting; did you mean SAMPLE_GREETING?"
+        self.assertEqual(self.unknown(), [gretting, prot, qqqq])
+        production = ("--environment", "production", "--mongodb-uri", URI, "--secret-key", SECRET)
+        self.assertEqual(self.unknown(*production), [gretting, prot])
+
+    def test_without_a_prefix_all_may_be_others(self) -> None:
+        self.assertEqual(list(unknown_variables(ServerSettings())), [])
 
 
 class ProductionTest(ConfigTest):
@@ -227,6 +297,11 @@ class NameTest(TestCase):
 
         self.assertEqual(self.names(Acme), ("acme", "The Acme", "acme"))
         self.assertEqual(self.names(Stall), ("stall", "The Acme", "stall"))
+
+    def test_another_prefix_than_the_program_says(self) -> None:
+        self.assertIs(PROGRAM.settings_class(), Settings)
+        with self.assertRaisesRegex(ValueError, "SAMPLE_.*'ACME_': write the same in both"):
+            PROGRAM._replace(env_prefix="ACME_").settings_class()
 
     def test_no_prefix(self) -> None:
         class Bare(ServerSettings):

@@ -24,6 +24,11 @@ class IndexTest(ServerTest):
         users = self.run_async(db.mongodb.users.index_information())
         self.assertTrue(users["email_key_1"]["unique"])
 
+    def test_documents_of_a_user_are_found_by_an_index(self) -> None:
+        for collection in db.Collection.declared:
+            first = {next(iter(index.document["key"])) for index in collection.indexes}
+            self.assertIn(collection.owner, {None, *first}, f"{collection.name} needs an index")
+
 
 class FaceTest(ServerTest):
     @gen_test

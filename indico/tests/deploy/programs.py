@@ -1,4 +1,4 @@
-"""Programs that read the files in `deploy/`; .ci/run and req.txt bring them."""
+"""Programs that tests run; .ci/run and req-check.txt bring them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import sys
 import unittest
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from indico.tests.server_process import ROOT
 
 DEPLOY = ROOT / "deploy"
-T = TypeVar("T", bound=type)
+T = TypeVar("T", bound=Callable[..., Any])
 
 
 def program(name: str) -> str | None:
@@ -24,7 +24,7 @@ def program(name: str) -> str | None:
 
 
 def needs(found: str | None, what: str) -> Callable[[T], T]:
-    """Skip a test class without the program, except in .ci/run."""
+    """Skip a test or a class without the program, except in .ci/run."""
     return unittest.skipUnless(found or "NO_SKIPS" in os.environ, f"this needs {what}")
 
 

@@ -27,7 +27,7 @@ HADOLINT = program("hadolint")
 CHECK_JSONSCHEMA = program("check-jsonschema")
 
 
-@needs(HADOLINT, "hadolint, of pip install -r req.txt")
+@needs(HADOLINT, "hadolint, of pip install -r req-check.txt")
 class HadolintTest(unittest.TestCase):
     integration = True
 
@@ -56,7 +56,7 @@ class DockerfileTest(unittest.TestCase):
         installed = said.stdout.decode()
         for package in ("tornado", "pymongo", "uvloop", "opentelemetry-sdk"):
             self.assertIn(f"\n{package}==", installed)
-        for package in ("fiftyone", "pynose", "ruff", "mypy"):
+        for package in ("fiftyone", "pycurl", "pynose", "ruff", "mypy"):
             self.assertNotIn(package, installed)
 
     def test_settings(self) -> None:
@@ -95,7 +95,7 @@ class HealthTest(ProcessTest):
         self.assertEqual(self.check(server.port), 1)
 
 
-@needs(CHECK_JSONSCHEMA, "check-jsonschema, of pip install -r req.txt")
+@needs(CHECK_JSONSCHEMA, "check-jsonschema, of pip install -r req-check.txt")
 class ComposeSchemaTest(unittest.TestCase):
     integration = True
 

@@ -22,7 +22,7 @@ VALIDATE = program("kubernetes-validate")
 LABELS = {"app.kubernetes.io/name": "indico"}
 
 
-@needs(VALIDATE, "kubernetes-validate, of pip install -r req.txt")
+@needs(VALIDATE, "kubernetes-validate, of pip install -r req-check.txt")
 class SchemaTest(unittest.TestCase):
     integration = True
 

@@ -10,6 +10,7 @@ from typing import Any
 MAX_DEPTH = 64
 MAX_BYTES = 1 << 20
 MAX_BODY_BYTES = 2 << 20
+MAX_BODY_VALUES = 100_000
 
 KNOWN_FIELDS = ["name", "full_name", "addresses", "phone_numbers", "fax_numbers", "emails"]
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import indico.db.address_db as AddressDB
 from indico.db import ObjectId
+from indico.routes.handler import write_cursor
 from indico.tests.server_test import PASSWORD, ServerTest
 
 GRACE = {"name": "Grace Hopper", "emails": [{"kind": "work", "email": "grace@example.com"}]}
@@ -185,6 +186,20 @@ class ListTest(AddressTest):
         for cursor, query in ((mine, None), (mine, "gr"), (plain, "g"), (hers, None), ("x", None)):
             response = self.call("list", cursor=cursor, query=query)
             self.error(response, 400, "invalid_argument", "cursor")
+
+    def test_cursor_of_another_shape(self) -> None:
+        """A person who knows the secret can sign anything."""
+        user_id = self.data(self.post("/auth/check", token=self.token))["user_id"]
+        right = ["", self.address["id"]]
+        for query in (None, "g"):
+            purpose = f"addresses of {user_id}: {query!r}"
+            for position in (right, ["a", "b"], ["a"], [1, right[1]], [*right, 1]):
+                cursor = write_cursor(position, purpose, self.config.secret_key)
+                response = self.call("list", cursor=cursor, query=query)
+                if position is right:
+                    self.data(response)
+                else:
+                    self.error(response, 400, "invalid_argument", "cursor")
 
     def test_anonymous(self) -> None:
         self.error(self.post("/address/list"), 401, "unauthenticated")

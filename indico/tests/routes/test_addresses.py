@@ -167,6 +167,16 @@ class LifeTest(AddressesTest):
         self.assertEqual(self.send("HEAD", UNKNOWN).code, 404)
 
 
+class ContendedTest(AddressesTest):
+    def test_too_many_patches_of_one_entry(self) -> None:
+        path = self.create()
+        with patch.object(AddressDB, "replace", return_value=None):
+            response = self.send("PATCH", path, {"a": 1})
+        self.refused(response, 409, "conflict")
+        self.assertEqual(response.headers["Retry-After"], "1")
+        self.assertEqual(self.get(path), BILL)
+
+
 class PageTest(AddressesTest):
     def test_pages(self) -> None:
         paths = [self.create({"n": n}) for n in range(5)]

@@ -16,10 +16,8 @@ from indico.engine.error import Unavailable
 from indico.tests.routes.test_addresses import AddressesTest
 
 
-class WholeBookTest(AddressesTest):
+class LargeBookTest(AddressesTest):
     """A large book, which `GET /addresses` sends while it reads."""
-
-    seconds = 10
 
     async def fill(self, count: int) -> None:
         """Fill the book inside MongoDB, so that the memory of this process stays as it is."""
@@ -34,6 +32,10 @@ class WholeBookTest(AddressesTest):
         reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
         writer.write(b"GET /addresses HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n")
         return reader, writer
+
+
+class WholeBookTest(LargeBookTest):
+    seconds = 10
 
     @gen_test(timeout=120)
     async def test_memory_does_not_grow_with_it(self) -> None:
@@ -56,12 +58,12 @@ class WholeBookTest(AddressesTest):
         await self.fill(5000)
         find, calls = AddressDB.find, 0
 
-        async def find_once(*arguments: Any) -> Any:
+        async def find_once(*arguments: Any, **options: Any) -> Any:
             nonlocal calls
             calls += 1
             if calls == 8:
                 raise Unavailable
-            return await find(*arguments)
+            return await find(*arguments, **options)
 
         with patch.object(AddressDB, "find", find_once):
             reader, writer = await self.ask()
@@ -85,3 +87,18 @@ class WholeBookTest(AddressesTest):
     def test_database_away_from_the_start(self) -> None:
         with patch.object(AddressDB, "find", side_effect=Unavailable):
             self.refused(self.send("GET", "/addresses"), 503, "unavailable")
+
+
+class SlowClientTest(LargeBookTest):
+    settings = {"request_timeout_seconds": 1}  # noqa: RUF012
+
+    @gen_test(timeout=60)
+    async def test_client_that_reads_longer_than_a_request_may_take(self) -> None:
+        """The timeout of a request ends when its answer begins."""
+        await self.fill(25_000)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
+        writer.write(b"GET /addresses HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(self.config.request_timeout_seconds)
+        self.assertTrue((await reader.read()).endswith(b"0\r\n\r\n"))
+        writer.close()

@@ -15,6 +15,7 @@ from indico import db
 from indico.tests.server_test import PASSWORD, ServerTest
 
 UNKNOWN_TOKEN = "A" * 43
+INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u200b\u2800\u3164\ufe0f\uffa0\U000e0100"
 
 
 class RegisterTest(ServerTest):
@@ -47,8 +48,18 @@ class RegisterTest(ServerTest):
             ("email", "no address"),
             ("email", "a" * 250 + "@example.com"),
             ("email", "a\x00b@example.com"),
+            *(("email", f"ada{invisible}@example.com") for invisible in INVISIBLE),
+            ("email", "ada@exam\ufe0fple.com"),
             ("password", "1234567"),
             ("password", "p" * 129),
+            ("password", "e\u0301" * 4),
+            ("password", " " * 8),
+            ("password", "\u3000" * 8),
+            ("password", "\0" * 8),
+            ("password", "correct\nhorse"),
+            ("password", "password"),
+            ("password", "PassWord123"),
+            ("password", "12345678"),
             ("password", ["p"] * 8),
             ("name", 1),
             ("name", True),
@@ -98,9 +109,17 @@ class RegisterTest(ServerTest):
         self.assertEqual([d["reason"] for d in error["details"]][1], "missing")
 
     def test_longest_and_shortest_password(self) -> None:
-        self.register("short@example.com", password="12345678")
+        self.register("short@example.com", password="8 chars!")
         self.register("long@example.com", password="\U0001f511" * 128)
         self.login("long@example.com", "\U0001f511" * 128)
+
+    def test_a_password_that_another_keyboard_sends(self) -> None:
+        """The same characters, composed and decomposed."""
+        for number, typed in enumerate(("r\u00e9sum\u00e9s!", "re\u0301sume\u0301s!")):
+            email = f"{number}@example.com"
+            self.register(email, password=typed)
+            self.login(email, "r\u00e9sum\u00e9s!")
+            self.login(email, "re\u0301sume\u0301s!")
 
     def test_conflict(self) -> None:
         self.register("ada@example.com")

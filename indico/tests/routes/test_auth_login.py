@@ -95,7 +95,21 @@ class LoginTest(ServerTest):
         self.assertNotEqual(user["password_hash"], weak)
         self.assertFalse(passwords.needs_renewal(user["password_hash"]))
         self.login()
-        self.assertEqual(self.stored("users"), [user])
+        self.assertEqual(self.stored("users")[0]["password_hash"], user["password_hash"])
+
+    def test_a_hash_of_a_password_as_it_was_typed(self) -> None:
+        """A hash from before passwords were normalized."""
+        self.register()
+        typed = "re\u0301sume\u0301s!"
+        stored = {"password_hash": self.hasher.hash(typed)}
+        self.run_async(db.mongodb.users.update_one({}, {"$set": stored}))
+        self.login(password=typed)
+
+    def test_a_long_password_does_not_hold_up_the_others(self) -> None:
+        """Only a text that may be a password is normalized, which takes quadratic time."""
+        password = "a" + "\u0301" * 150_000 + "\u0323" * 150_000
+        body = json.dumps({"email": "ada@example.com", "password": password}, ensure_ascii=False)
+        self.error(self.post("/auth/login", body.encode()), 401, "unauthenticated")
 
     def test_a_stored_hash_that_is_none_lets_nobody_in(self) -> None:
         self.register()

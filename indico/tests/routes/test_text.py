@@ -100,11 +100,11 @@ class BusyTest(TextTest):
         self.marker.path.unlink()
         self.assertEqual(await call, "held")
 
-    async def fetch_keywords(self) -> Any:
+    async def fetch_keywords(self, token: str | None = None) -> Any:
         return await self.http_client.fetch(
             self.get_url("/text/keywords"),
             method="POST",
-            headers={"Authorization": f"Bearer {self.token}"},
+            headers={"Authorization": f"Bearer {token or self.token}"},
             body='{"text": "hello"}',
             raise_error=False,
         )
@@ -133,6 +133,21 @@ class BusyTest(TextTest):
         await self.release(call)
         self.assertEqual(await waiting, "a")
         self.assertEqual((await self.fetch_keywords()).code, 200)
+
+    def test_a_share_for_each_user(self) -> None:
+        offload.configure(1, 5, share=1)
+        self.run_async(self.share(self.register("bob@example.com")["token"]))
+
+    async def share(self, other: str) -> None:
+        call = await self.hold()
+        waiting = [asyncio.ensure_future(self.fetch_keywords(each)) for each in (None, other)]
+        await eventually(lambda: len(offload._pool._calls) == 3)
+        for token in (self.token, other):
+            refused = await self.fetch_keywords(token)
+            self.error(refused, 429, "rate_limited")
+            self.assertEqual(refused.headers["Retry-After"], "1")
+        await self.release(call)
+        self.assertEqual([answer.code for answer in await asyncio.gather(*waiting)], [200] * 2)
 
     @gen_test(timeout=60)
     async def test_deadline(self) -> None:

@@ -10,7 +10,7 @@ from tornado.testing import gen_test
 import indico.db.session_db as SessionDB
 import indico.db.user_db as UserDB
 from indico import db
-from indico.engine.error import Unavailable
+from indico.engine.error import AuthError, Unavailable
 from indico.service import accounts
 from indico.tests.server_test import PASSWORD, ServerTest
 from indico.utils import LOGGER
@@ -55,8 +55,9 @@ class GetTest(UserTest):
 
 
 class UpdateTest(UserTest):
-    def update(self, changes: Any) -> Any:
-        return self.post("/user/update", {"update_user": changes}, self.token)
+    def update(self, changes: Any, password: str | None = PASSWORD) -> Any:
+        body = {"update_user": changes, "password": password}
+        return self.post("/user/update", body, self.token)
 
     def test_valid(self) -> None:
         updated = self.data(self.update({"name": "Ada Lovelace", "email": "Lady@example.com"}))
@@ -72,6 +73,16 @@ class UpdateTest(UserTest):
         self.assertEqual(self.data(self.update({"name": "A"}))["email"], self.user["email"])
         self.assertEqual(self.data(self.update({"email": "b@example.com"}))["name"], "A")
         self.assertIsNone(self.data(self.update({"name": None}))["name"])
+
+    def test_a_new_email_needs_the_password(self) -> None:
+        """Nobody learns at the speed of a query which emails are taken."""
+        self.data(self.update({"name": "A"}, password=None))
+        for email in ("eve@example.com", "b@example.com"):
+            refused = self.update({"email": email}, password=None)
+            self.error(refused, 400, "invalid_argument", "password")
+            refused = self.update({"email": email, "name": "B"}, password="wrong password")
+            self.error(refused, 403, "permission_denied")
+        self.assertEqual((self.get()["email"], self.get()["name"]), (self.user["email"], "A"))
 
     def test_own_email_in_another_case(self) -> None:
         answer = self.data(self.update({"email": "ADA@example.com"}))
@@ -162,10 +173,13 @@ class ChangePasswordTest(UserTest):
         session = await SessionDB.find(self.token)
         assert session
         change = UserDB.change_password
+        logins = []
 
         async def leave(*arguments: Any) -> bool:
             changed = await change(*arguments)
-            await SessionDB.create(session.user_id, 60)
+            logins.append(asyncio.ensure_future(accounts.login("ada@example.com", PASSWORD, 60)))
+            while await db.mongodb.sessions.count_documents({"user_id": session.user_id}) < 3:
+                await asyncio.sleep(0.001)
             caller.cancel()
             await asyncio.sleep(0)
             return changed
@@ -176,10 +190,32 @@ class ChangePasswordTest(UserTest):
             )
             with self.assertRaises(asyncio.CancelledError):
                 await caller
-            while accounts._unfinished:
-                await asyncio.sleep(0.01)
+            with self.assertRaises(AuthError):
+                await logins[0]
         left = await db.mongodb.sessions.find({"user_id": session.user_id}).to_list(None)
         self.assertEqual([document["_id"] for document in left], [session.id])
+        self.assertTrue(await accounts.login("ada@example.com", NEW_PASSWORD, 60))
+
+    @gen_test
+    async def test_the_answer_of_the_database_is_lost(self) -> None:
+        """Either both are changed, the password and the sessions, or none."""
+        session = await SessionDB.find(self.token)
+        assert session
+        change = UserDB.change_password
+        logins = []
+
+        async def lose_the_answer(*arguments: Any) -> bool:
+            logins.append(await accounts.login("ada@example.com", PASSWORD, 60))
+            await change(*arguments)
+            raise Unavailable
+
+        lost = patch.object(UserDB, "change_password", lose_the_answer)
+        with lost, self.assertRaises(Unavailable):
+            await accounts.change_password(session, PASSWORD, NEW_PASSWORD)
+        self.assertTrue(await SessionDB.find(logins[0]["token"]))
+        self.assertTrue(await accounts.login("ada@example.com", PASSWORD, 60))
+        self.assertEqual(await accounts.change_password(session, PASSWORD, NEW_PASSWORD), 2)
+        self.assertIsNone(await SessionDB.find(logins[0]["token"]))
 
     def test_no_hash_is_logged_or_answered(self) -> None:
         rule = {"validator": {"password_hash": {"$in": ["nope"]}}}
@@ -242,6 +278,41 @@ class DeleteTest(UserTest):
         self.error(self.post("/auth/check", token=self.token), 401, "unauthenticated")
         token = self.login()["token"]
         self.data(self.post("/user/delete", {"password": PASSWORD}, token))
+
+    def test_sessions_and_documents_that_come_meanwhile(self) -> None:
+        delete = UserDB.delete
+
+        async def late(user_id: db.ObjectId, transaction: Any) -> None:
+            await SessionDB.create(user_id, 60)
+            await things.insert({"user_id": user_id})
+            await delete(user_id, transaction)
+
+        things = db.Collection("things", owner="user_id")
+        self.addCleanup(db.Collection.declared.remove, things)
+        with patch.object(UserDB, "delete", late):
+            self.data(self.post("/user/delete", {"password": PASSWORD}, self.token))
+        self.assertEqual(
+            [str(each["user_id"]) for each in self.stored("sessions")], [self.other["user"]["id"]]
+        )
+        self.assertEqual(self.stored("things"), [])
+
+    @gen_test
+    async def test_logins_meanwhile(self) -> None:
+        """A login while the account is being deleted gets a token that ends with the account."""
+        session = await SessionDB.find(self.token)
+        assert session
+        revoke_all = SessionDB.revoke_all
+        logins = []
+
+        async def revoke_early(*arguments: Any) -> int:
+            revoked = await revoke_all(*arguments)
+            logins.append(await accounts.login("ada@example.com", PASSWORD, 60))
+            return revoked
+
+        with patch.object(SessionDB, "revoke_all", revoke_early):
+            await accounts.delete(session, PASSWORD)
+        self.assertIsNone(await SessionDB.find(logins[0]["token"]))
+        self.assertEqual(await db.mongodb.sessions.count_documents({}), 1)
 
     def test_wrong_password(self) -> None:
         response = self.post("/user/delete", {"password": "wrong password"}, self.token)

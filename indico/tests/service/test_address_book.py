@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any, ClassVar
 from unittest import IsolatedAsyncioTestCase, TestCase
+from unittest.mock import patch
 
-from indico.db import ObjectId
-from indico.engine.error import AuthError, InvalidArgument, NotFound, PreconditionFailed
+import indico.db.address_db as AddressDB
+from indico.db import ObjectId, turn
+from indico.engine.error import (
+    AuthError,
+    Conflict,
+    InvalidArgument,
+    NotFound,
+    PreconditionFailed,
+    Unavailable,
+)
 from indico.engine.mongo import connection as db
 from indico.engine.mongo.clock import now
 from indico.engine.mongo.driver import Driver, mongodb
@@ -15,7 +25,6 @@ from indico.engine.tests.server_test import drop_collections, mongodb_uri, test_
 from indico.service.address_book import (
     PUBLIC,
     Address,
-    book_state,
     create_address,
     delete_address,
     get_address,
@@ -23,6 +32,7 @@ from indico.service.address_book import (
     list_addresses,
     merge_patch,
     patch_address,
+    public_version,
     update_address,
 )
 
@@ -32,7 +42,7 @@ ADA, EVE = ObjectId(), ObjectId()
 class MergePatchTest(TestCase):
     def test_examples_of_the_rfc(self) -> None:
         """RFC 7396, appendix A."""
-        for target, patch, result in (
+        for target, change, result in (
             ({"a": "b"}, {"a": "c"}, {"a": "c"}),
             ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
             ({"a": "b"}, {"a": None}, {}),
@@ -49,7 +59,7 @@ class MergePatchTest(TestCase):
             ([1, 2], {"a": "b", "c": None}, {"a": "b"}),
             ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
         ):
-            self.assertEqual(merge_patch(target, patch), result)
+            self.assertEqual(merge_patch(target, change), result)
 
     def test_the_target_is_left_alone(self) -> None:
         target: dict[str, Any] = {"a": {"b": 1}}
@@ -76,19 +86,17 @@ class BookTest(IsolatedAsyncioTestCase):
 
 class AddressBookTest(BookTest):
     async def test_from_empty_book_to_empty_book(self) -> None:
-        empty = await book_state(ADA)
-        created = await create_address(ADA, {"name": "Grace"})
-        self.assertEqual(await get_address(ADA, created.id), created)
-        updated = await update_address(ADA, created.id, {"name": "Hopper"})
-        self.assertEqual((updated.id, updated.entry), (created.id, {"name": "Hopper"}))
-        patched = await patch_address(ADA, created.id, {"a": 1})
-        self.assertEqual(patched.entry, {"name": "Hopper", "a": 1})
-        self.assertEqual(len({created.version, updated.version, patched.version}), 3)
-        self.assertEqual([a async for a in get_all_addresses(ADA)], [patched])
-        self.assertNotEqual(await book_state(ADA), empty)
-        await delete_address(ADA, created.id)
-        self.assertEqual(await book_state(ADA), empty)
-        self.assertEqual([a async for a in get_all_addresses(ADA)], [])
+        for book in (ADA, PUBLIC):
+            created = await create_address(book, {"name": "Grace"})
+            self.assertEqual(await get_address(book, created.id), created)
+            updated = await update_address(book, created.id, {"name": "Hopper"})
+            self.assertEqual((updated.id, updated.entry), (created.id, {"name": "Hopper"}))
+            patched = await patch_address(book, created.id, {"a": 1})
+            self.assertEqual(patched.entry, {"name": "Hopper", "a": 1})
+            self.assertEqual(len({created.version, updated.version, patched.version}), 3)
+            self.assertEqual([a async for a in get_all_addresses(book)], [patched])
+            await delete_address(book, created.id)
+            self.assertEqual([a async for a in get_all_addresses(book)], [])
 
     async def test_not_found(self) -> None:
         hers = (await create_address(EVE, {"name": "Eve"})).id
@@ -130,10 +138,33 @@ class AddressBookTest(BookTest):
         self.assertEqual([a async for a in get_all_addresses(ADA)], [created])
 
     async def test_patches_at_the_same_time_are_all_made(self) -> None:
-        created = await create_address(ADA, {})
         names = [f"n{number}" for number in range(20)]
-        await asyncio.gather(*(patch_address(ADA, created.id, {name: 1}) for name in names))
-        self.assertEqual((await get_address(ADA, created.id)).entry, dict.fromkeys(names, 1))
+        for book in (ADA, PUBLIC):
+            created = await create_address(book, {})
+            await asyncio.gather(*(patch_address(book, created.id, {name: 1}) for name in names))
+            self.assertEqual((await get_address(book, created.id)).entry, dict.fromkeys(names, 1))
+
+    async def test_patches_of_one_address_take_turns(self) -> None:
+        """Each is tried once, so the work does not grow with the square of their number."""
+        created = await create_address(ADA, {})
+        with patch.object(AddressDB, "replace", wraps=AddressDB.replace) as replace:
+            await asyncio.gather(*(patch_address(ADA, created.id, {"n": n}) for n in range(20)))
+        self.assertEqual(replace.call_count, 20)
+
+    async def test_a_patch_that_others_undo_all_the_time(self) -> None:
+        created = await create_address(ADA, {})
+        with patch.object(AddressDB, "replace", return_value=None) as replace:
+            with self.assertRaises(Conflict) as raised:
+                await patch_address(ADA, created.id, {"n": 1})
+            self.assertLess(replace.call_count, 50)
+        self.assertEqual(raised.exception.headers, {"Retry-After": "1"})
+
+    async def test_a_patch_that_waits_too_long(self) -> None:
+        created = await create_address(ADA, {})
+        async with turn(created.id):
+            with patch.object(mongodb, "timeout_seconds", 0.001), self.assertRaises(Conflict):
+                await patch_address(ADA, created.id, {"n": 1})
+        await patch_address(ADA, created.id, {"n": 1})
 
     async def test_of_two_editors_one_wins(self) -> None:
         created = await create_address(ADA, {})
@@ -147,6 +178,71 @@ class AddressBookTest(BookTest):
         with self.assertRaises(AuthError):
             await create_address(ObjectId(), {})
         self.assertEqual(await mongodb.addresses.count_documents({}), 0)
+
+
+class PublicVersionTest(BookTest):
+    """The version of the public book, which its ETag shows."""
+
+    async def changed(self, change: Awaitable[Any]) -> Any:
+        """Await `change`, which must give the book a version that it never had."""
+        answer = await change
+        version = await public_version()
+        self.assertNotIn(version, self.versions)
+        self.versions.append(version)
+        return answer
+
+    async def test_each_change(self) -> None:
+        self.versions = [await public_version()]
+        for _ in range(2):
+            address = await self.changed(create_address(PUBLIC, {"name": "Grace"}))
+            await self.changed(update_address(PUBLIC, address.id, {"name": "Hopper"}))
+            await self.changed(patch_address(PUBLIC, address.id, {}))
+            await self.changed(delete_address(PUBLIC, address.id))
+
+    async def test_no_change(self) -> None:
+        address = await create_address(PUBLIC, {"name": "Grace"})
+        version = await public_version()
+        mine = await create_address(ADA, {"name": "Ada"})
+        await update_address(ADA, mine.id, {})
+        await delete_address(ADA, mine.id)
+        for change in (
+            update_address(PUBLIC, ObjectId(), {}),
+            delete_address(PUBLIC, ObjectId()),
+            update_address(PUBLIC, address.id, {}, ["0" * 16]),
+            delete_address(PUBLIC, address.id, ["0" * 16]),
+        ):
+            with self.assertRaises((NotFound, PreconditionFailed)):
+                await change
+        self.assertEqual(await public_version(), version)
+
+    async def test_both_or_none(self) -> None:
+        created = await create_address(PUBLIC, {"name": "Grace"})
+        for change in (
+            create_address(PUBLIC, {}),
+            update_address(PUBLIC, created.id, {}),
+            delete_address(PUBLIC, created.id),
+        ):
+            failing = patch("secrets.token_hex", side_effect=Unavailable)
+            with failing, self.assertRaises(Unavailable):
+                await change
+        self.assertEqual([a async for a in get_all_addresses(PUBLIC)], [created])
+
+    async def test_changes_at_the_same_time(self) -> None:
+        changes = (create_address(PUBLIC, {"n": n}) for n in range(20))
+        made = await asyncio.gather(*changes)
+        self.assertEqual(
+            [a.id async for a in get_all_addresses(PUBLIC)], sorted(a.id for a in made)
+        )
+
+    async def test_it_is_read_without_the_addresses(self) -> None:
+        await create_address(PUBLIC, {})
+        await mongodb.command("profile", 2)
+        await public_version()
+        await mongodb.command("profile", 0)
+        profile = mongodb["system.profile"].find({"op": {"$in": ["query", "command"]}})
+        queries = [query for query in await profile.to_list(None) if "keysExamined" in query]
+        self.assertEqual([query["command"]["find"] for query in queries], ["public_book"])
+        self.assertEqual(queries[0]["docsExamined"], 1)
 
 
 class ListTest(BookTest):
@@ -187,16 +283,6 @@ class ListTest(BookTest):
         self.assertEqual([len(page) for page in await self.pages(240)], [240, 10])
         self.assertEqual(len([a async for a in get_all_addresses(ADA)]), 250)
 
-    async def test_the_state_is_in_an_index(self) -> None:
-        await mongodb.command("profile", 2)
-        for book in (ADA, PUBLIC):
-            await create_address(book, {})
-            await book_state(book)
-        await mongodb.command("profile", 0)
-        profile = mongodb["system.profile"].find({"command.aggregate": "addresses"})
-        queries = await profile.to_list(None)
-        self.assertEqual([query["docsExamined"] for query in queries], [0, 0])
-
     async def test_large_entries_make_short_pages(self) -> None:
         await self.fill(*(f"{number:02}" + "x" * 1_000_000 for number in range(20)))
         pages = await self.pages(20)
@@ -205,6 +291,35 @@ class ListTest(BookTest):
         )
         self.assertGreater(len(pages), 1)
         self.assertEqual(len([a async for a in get_all_addresses(ADA)]), 20)
+
+    async def test_large_entries_that_do_not_fit_are_not_fetched(self) -> None:
+        await self.fill(*(f"{number:02}" + "x" * 300_000 for number in range(20)))
+        await mongodb.command("profile", 2)
+        for prefix in (None, ""):
+            await list_addresses(ADA, 20, None, prefix)
+        await mongodb.command("profile", 0)
+        profile = mongodb["system.profile"].find({"command.find": "addresses"})
+        sizes = [query["responseLength"] for query in await profile.to_list(None)]
+        self.assertLess(max(sizes), 2_000_000)
+        self.assertLess(sum(sizes), 2 * 2_500_000)
+
+    async def test_lists_at_the_same_time_take_turns(self) -> None:
+        """Each holds several megabytes while it is read."""
+        await self.fill(*"abcdefg")
+        find_part, reading, most = AddressDB.ADDRESSES.find_part, 0, 0
+
+        async def count(*arguments: Any, **options: Any) -> Any:
+            nonlocal reading, most
+            reading += 1
+            most = max(most, reading)
+            part = await find_part(*arguments, **options)
+            reading -= 1
+            return part
+
+        with patch.object(AddressDB.ADDRESSES, "find_part", count):
+            lists = await asyncio.gather(*(list_addresses(ADA, 10) for _ in range(20)))
+        self.assertEqual({len(addresses) for addresses, _ in lists}, {7})
+        self.assertLessEqual(most, 4)
 
     async def test_prefix(self) -> None:
         await self.fill("Ada", "ADAM", "ad.", "adb", "a*", "Ädam", "bob", "ad\U0010ffffz", "")
@@ -249,7 +364,7 @@ class ListTest(BookTest):
         await mongodb.command("profile", 0)
         profile = mongodb["system.profile"].find({"command.find": "addresses"})
         queries = await profile.to_list(None)
-        self.assertEqual(len(queries), 5)
+        self.assertEqual(len(queries), 7)
         for query in queries:
             self.assertIn("name_key: 1", query["planSummary"])
             self.assertLessEqual(query["keysExamined"], 9)

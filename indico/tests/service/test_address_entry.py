@@ -4,12 +4,18 @@ import json
 import math
 from datetime import UTC, datetime
 from typing import Any
-from unittest import TestCase
+from unittest import IsolatedAsyncioTestCase, TestCase
 
 from pydantic import TypeAdapter, ValidationError
 
 from indico.error import MAX_DEPTH, InvalidArgument
-from indico.service.address_entry import MAX_BYTES, MAX_PROBLEMS, Entry, check_entry
+from indico.service.address_entry import (
+    MAX_BYTES,
+    MAX_PROBLEMS,
+    Entry,
+    check_entry,
+    check_off_loop,
+)
 
 BILL = {
     "full_name": "Bill Gates",
@@ -161,3 +167,18 @@ class TypeTest(TestCase):
         with self.assertRaises(ValidationError) as raised:
             TypeAdapter(dict[str, Entry]).validate_python({"x": {"a": {"$b": 1}}})
         self.assertEqual(raised.exception.errors()[0]["loc"][:2], ("x", "a"))
+
+
+class OffLoopTest(IsolatedAsyncioTestCase, EntryTest):
+    """`check_off_loop`, by small and by large entries."""
+
+    async def test_valid(self) -> None:
+        for count in (1, 10_000):
+            await check_off_loop({**BILL, "notes": ["x"] * count})
+
+    async def test_wrong(self) -> None:
+        for count in (1, 10_000):
+            for wrong, path in (({"$a": 1}, "$a"), ({"a": 2**70}, "a")):
+                with self.assertRaises(InvalidArgument) as raised:
+                    await check_off_loop({**wrong, "notes": ["x"] * count})
+                self.assertEqual([d["path"] for d in raised.exception.details], [path])

@@ -51,6 +51,12 @@ REASONS: dict[str, list[str]] = {
         "rubbish-half-close-mebibyte",
         "rubbish-half-close-mebibyte-of-lines",
     ],
+    "A head has at most 100 fields; Tornado reads as many as fit in 64 KiB.": [
+        "legal-field-thousand",
+        "legal-field-same-thousand-times",
+        "head-of-101-fields",
+        "head-of-5000-fields",
+    ],
     "It is the preface of HTTP/2, and no method.": [
         "method-PRI-system/echo",
         "method-PRI-healthz",

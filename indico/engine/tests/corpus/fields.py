@@ -84,6 +84,11 @@ def _sized(head: int) -> bytes:
     return with_length(b"X-A: " + b"b" * (head - bare), body=b"")
 
 
+def _with_fields(number: int) -> bytes:
+    own = with_length().count(b"\r\n") - 2  # the first line, and the empty one
+    return with_length(*[b"X-A: b"] * (number - own))
+
+
 FIELDS: dict[str, Exchange] = {
     **prefixed(
         "bad-field", {name: keep(with_length(line) + SMUGGLED) for name, line in _LINES.items()}
@@ -132,5 +137,7 @@ FIELDS: dict[str, Exchange] = {
     "bad-head-of-1-mib": keep(_sized(1 << 20), SMUGGLED),
     "bad-head-without-end": keep(request()[:-2] + b"X-A: " + b"b" * 100_000),
     "bad-head-of-10000-fields": keep(with_length(*[b"X-A: b"] * 10_000), SMUGGLED),
+    "head-of-100-fields": keep(_with_fields(100) + NEXT),
+    "head-of-101-fields": keep(_with_fields(101) + NEXT),
     "head-of-5000-fields": keep(with_length(*[b"X-A: b"] * 5000), NEXT),
 }

@@ -74,6 +74,10 @@ class CommandTest(DoctorTest):
         self.assertEqual(states["settings"], "fault")
         self.assertEqual(self.states(1, "--private-key", "key.pem")["settings"], "fault")
 
+    def test_a_variable_that_is_no_setting(self) -> None:
+        states = self.states(0, **{env_name(Settings, "prot"): "1"})
+        self.assertEqual(states["settings"], "warning")
+
     def test_wrong_flags(self) -> None:
         code, printed, wrong = self.refused("--prot", "1")
         self.assertEqual((code, printed), (2, ""))

@@ -4,10 +4,12 @@ import asyncio
 import dataclasses
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest import skipUnless
 from unittest.mock import patch
 
 import psutil
@@ -17,7 +19,7 @@ from ...doctor import mongodb as doctor
 from ...doctor.mongodb import Reached, mongodb
 from ...mongo.embedded import Embedded
 from ...mongo.inspection import Facts, inspect
-from ...mongo.mongod_binary import find_binary
+from ...mongo.mongod_binary import environment, find_binary
 from ..sample.app import Settings
 from ..server_process import ENGINE, until
 from ..server_test import mongodb_uri, test_database
@@ -50,19 +52,26 @@ class BinaryTest(DoctorTest):
         line = self.of(mongod_binary=self.folder / "nowhere")
         self.assertIn("nowhere is not a program that can be run.", line)
         with (
-            patch(f"{ENGINE}.mongo.mongod_binary._in_wheel", return_value=None),
+            patch(f"{ENGINE}.mongo.mongod_binary._folders", return_value=[]),
             patch("shutil.which", return_value=None),
         ):
             self.assertIn("or set mongodb_uri to a MongoDB that runs elsewhere", self.of())
 
     def test_a_library_is_missing(self) -> None:
-        for library, package in (
-            ("libcurl.so.4", "libcurl4"),
-            ("libssl.so.3", "the package with lib"),
+        for library, fix in (
+            ("libcurl.so.4", "python3 run.py serve, .* pycurl brings it; or apt install libcurl4"),
+            ("libssl.so.3", "apt install the package with libssl.so.3"),
         ):
             says = f"error while loading shared libraries: {library}: cannot open shared object"
             line = self.program(f"#!/bin/sh\necho '{says}' >&2\nexit 127\n")
-            self.assertIn(f"lacks {library}. apt install {package}", line)
+            self.assertRegex(line, f"lacks {library}. {fix}")
+
+    @skipUnless(sys.platform == "linux", "pycurl is a requirement only here")
+    def test_a_slim_system_has_no_libcurl(self) -> None:
+        """`mongod` starts all the same, with the libcurl in the wheel of pycurl."""
+        with patch(f"{ENGINE}.mongo.mongod_binary.find_library", return_value=None):
+            line = self.program('#!/bin/sh\n[ -n "$LD_LIBRARY_PATH" ] && echo "db version v$0"\n')
+        self.assertIn("ok: The server starts an embedded MongoDB", line)
 
     def test_no_program(self) -> None:
         self.assertIn("ends with code 3.", self.program("#!/bin/sh\nexit 3\n"))
@@ -239,6 +248,7 @@ class StandaloneTest(MongoDBTest):
                 *cls.options,
             ],
             stdout=subprocess.DEVNULL,
+            env=cls.enterClassContext(environment()),
         )
         cls.addClassCleanup(process.wait)
         cls.addClassCleanup(process.kill)

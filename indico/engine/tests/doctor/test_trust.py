@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import random
+import string
 from typing import Any
 
-from ...doctor.trust import proxies, secrets
+from ...doctor.trust import entropy, proxies, secrets
 from ...settings import load
 from ..sample.app import Settings
 from .doctor_test import DoctorTest
 
-KEY = "0123456789abcdef0123456789abcdef"
+KEY = "c8b1f0a2793e46d5e0975b3fd182a64c"
 OWN: dict[str, Any] = {"environment": "production", "secret_key": KEY}
 URI = "mongodb://ada:hunter2@db.example.com,db2.example.com/"
 
@@ -28,11 +30,26 @@ class SecretsTest(DoctorTest):
     def test_secret_key(self) -> None:
         production: dict[str, Any] = {"environment": "production", "mongodb_uri": URI}
         self.assertEqual(self.of(), [])
-        self.assertEqual(self.of(secret_key="short enough, is it"), [])
+        self.assertEqual(self.of(secret_key=2 * "0123456789abcdef"), [])
         self.assertEqual(self.of(**production, secret_key=KEY), [])
-        for weak in ("0123456789abcdef", "ab" * 20):
+        for weak in (2 * "0123456789abcdef", "ab" * 20, "correct horse battery staple"):
             (line,) = self.of(**production, secret_key=weak)
             self.assertTrue(line.startswith("fault: secret_key can be guessed"), line)
+        for strong in ("kq7w2mzx5fj9bt4hv8ns3rdp6c", "s3T_x-Qe0bLk9uYw2Vn7"):
+            self.assertEqual(self.of(**production, secret_key=strong), [])
+
+    def test_entropy(self) -> None:
+        """Keys of generators pass, and what people type does not."""
+        rng = random.Random(1)
+        for characters, length in (
+            ("0123456789abcdef", 32),
+            (string.ascii_lowercase, 26),
+            (string.ascii_letters + string.digits, 22),
+        ):
+            keys = ["".join(rng.choices(characters, k=length)) for _ in range(200)]
+            self.assertGreater(min(map(entropy, keys)), 64, characters)
+        for typed in ("", "a", "changemechangemechangeme", "my-secret-key-for-production-1"):
+            self.assertLess(entropy(typed), 64, typed)
 
     def test_user_of_mongodb(self) -> None:
         x509 = "mongodb://db.example.com/?tls=true&authMechanism=MONGODB-X509"

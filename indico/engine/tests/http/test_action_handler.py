@@ -6,7 +6,8 @@ import asyncio
 import io
 import json
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
@@ -16,7 +17,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from ...error import Conflict, ServerError
 from ...http.action_handler import ActionHandler
-from ...http.application import Application
+from ...http.application import MAX_TARGET_LENGTH, Application
 from ...http.decorators import type_check, unpack
 from ...http.json_handler import JSONHandler
 from ...log import LOGGER, JSONFormatter
@@ -49,7 +50,15 @@ class ThingHandler(ActionHandler):
         return list(body)
 
     async def types(self) -> Any:
-        return {"time": datetime(2026, 1, 2, 3, 4, 5, 678000, UTC), "naive": datetime(2026, 1, 2)}
+        clock = time(3, 4, 5)
+        return {
+            "time": datetime.combine(date(2026, 1, 2), clock.replace(microsecond=678999), UTC),
+            "naive": datetime(2026, 1, 2),
+            "elsewhere": datetime(2026, 1, 2, tzinfo=timezone(timedelta(hours=2))),
+            "day": date(2026, 1, 2),
+            "clock": clock,
+            "price": Decimal("12.50"),
+        }
 
     async def model(self) -> Any:
         return {"field": Sent(name="a")}
@@ -161,7 +170,15 @@ class DispatchTest(ThingTest):
     def test_times(self) -> None:
         answer = self.data(self.post("/thing/types"))
         self.assertEqual(
-            answer, {"time": "2026-01-02T03:04:05.678000Z", "naive": "2026-01-02T00:00:00Z"}
+            answer,
+            {
+                "time": "2026-01-02T03:04:05.678Z",
+                "naive": "2026-01-02T00:00:00.000Z",
+                "elsewhere": "2026-01-01T22:00:00.000Z",
+                "day": "2026-01-02",
+                "clock": "03:04:05",
+                "price": "12.50",
+            },
         )
 
     def test_inherited(self) -> None:
@@ -192,6 +209,15 @@ class DispatchTest(ThingTest):
                 status, headers, body = self.raw(request.encode() + b"{}")
                 self.assertEqual((status, headers["allow"]), (405, "POST"))
                 self.assertEqual(json.loads(body)["error"]["code"], "method_not_allowed")
+
+    def test_paths_that_are_remembered(self) -> None:
+        long = "x" * MAX_TARGET_LENGTH
+        for path in ("/nosuch", f"/thing/{long}", "/nosuch/returns"):
+            self.error(self.post(path), 404, "not_found")
+        self.post("/thing/returns", Host=long)
+        self.assertEqual(self._app._targets, {})
+        self.post("/thing/returns")
+        self.assertEqual([path for _, path in self._app._targets], ["/thing/returns"])
 
     def test_more_paths_than_are_remembered(self) -> None:
         with patch(f"{ENGINE}.http.application.MAX_TARGETS", 3):

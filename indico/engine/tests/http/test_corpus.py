@@ -46,6 +46,7 @@ STATUSES = {
     "expect-body-never": ([100], "waiting"),
     "get-with-request-for-body": ([200, 200], "open"),
     "head-slowly": ([200], "open"),
+    "head-of-100-fields": ([200, 200], "open"),
     "head-with-request-for-body": ([200, 200], "open"),
     "upgrade-websocket": ([200, 200], "open"),
     "pipeline-close-in-the-middle": ([200, 200], "closed"),
@@ -150,3 +151,10 @@ class TornadoTest(TestCase):
 
 class OurTest(TornadoTest):
     server = staticmethod(our_server)
+
+    def test_too_many_fields(self) -> None:
+        for loop in LOOPS:
+            for fields in (101, 5000, 10_000):
+                name = f"{'bad-' * (fields > 5000)}head-of-{fields}-fields"
+                status = 431 if fields <= 5000 else 400  # its head has over 64 KiB
+                self.assertEqual(outcomes(self.server, loop)[name].statuses, [status], name)

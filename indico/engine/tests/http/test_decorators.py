@@ -178,7 +178,7 @@ class TypeCheckTest(FieldsTest):
     def test_model(self) -> None:
         point = {"x": 1, "at": "2026-01-02T03:04:05Z", "next": {"x": 2}}
         answer = self.data(self.call("a_model", {"value": point}))
-        self.assertEqual(answer, [1, 0, "2026-01-02T03:04:05Z", 2])
+        self.assertEqual(answer, [1, 0, "2026-01-02T03:04:05.000Z", 2])
 
     def test_wrong_model(self) -> None:
         wrong: list[tuple[Any, list[str]]] = [

@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from unittest import TestCase
-from unittest.mock import Mock
+from unittest import IsolatedAsyncioTestCase, TestCase
+from unittest.mock import Mock, patch
 
+from tornado.httpclient import HTTPResponse
 from tornado.httputil import HTTPServerRequest
 
 from ...error import Conflict
+from ...http.admission import Admission
+from ...http.admission_window import AdmissionWindow
 from ...http.application import Application
 from ...http.application import metrics_app as make_metrics_app
 from ...http.json_handler import JSONHandler
 from ...http.route_names import RouteNames
+from ...log import LOGGER
 from ...mongo import connection as db
 from ...mongo.collection import Collection
 from ...mongo.driver import mongodb
+from ...telemetry import exposition
 from ..sample.app import Settings
 from ..server_test import ServerTest
 from ..telemetry.scrape import Scraped
@@ -161,7 +166,7 @@ class CollectionTest(ServerTest):
         await self.notes.find_by_id(key)
         await self.notes.find_one({"a": 1})
         await self.notes.find({})
-        await self.notes.find_part({}, sort=[("_id", 1)], limit=5)
+        await self.notes.find_part({}, sort=[("_id", 1)], limit=5, max_bytes=1000)
         await self.notes.find_ids({}, 5)
         await self.notes.aggregate([])
         await self.notes.update_by_id(key, {"a": 2})
@@ -258,6 +263,81 @@ class MetricsAppTest(ServerTest):
 
     def test_nothing_else(self) -> None:
         self.error(self.post("/system/ping"), 404, "not_found")
+
+
+class ClientTest(ServerTest):
+    """Clients that may read `/metrics`, each behind a trusted proxy."""
+
+    settings = {"trusted_proxies": "127.0.0.1, 10.0.0.0/8"}  # noqa: RUF012
+    allowed: tuple[str, ...] = ("10.1.2.3", "127.0.0.5", "::1", "::ffff:10.0.0.1")
+    refused: tuple[str, ...] = ("203.0.113.5", "2001:db8::7", "203.0.113.5, 192.0.2.1")
+
+    def ask(self, client: str, method: str = "GET") -> HTTPResponse:
+        return self.fetch("/metrics", method=method, headers={"X-Forwarded-For": client})
+
+    def test_allowed(self) -> None:
+        self.assertEqual(self.fetch("/metrics").code, 200)
+        for client in self.allowed:
+            self.assertEqual(self.ask(client).code, 200, client)
+
+    def test_refused(self) -> None:
+        for client in self.refused:
+            self.assertEqual(self.ask(client, "HEAD").code, 403, client)
+            self.error(self.ask(client), 403, "permission_denied")
+
+
+class MetricsClientsTest(ClientTest):
+    settings = {"trusted_proxies": "127.0.0.1", "metrics_clients": "192.0.2.0/24"}  # noqa: RUF012
+    allowed = ("192.0.2.1", "127.0.0.1", "203.0.113.5, 192.0.2.7")
+    refused = ("203.0.113.5", "10.1.2.3", "192.0.2.1, 203.0.113.5")
+
+
+class PortOfItsOwnForAllTest(ClientTest):
+    settings = {"trusted_proxies": "127.0.0.1", "metrics_port": 0}  # noqa: RUF012
+    allowed = ("203.0.113.5", "127.0.0.1")
+    refused = ()
+
+    def get_app(self) -> Application:
+        super().get_app()
+        return make_metrics_app(self.config)
+
+
+class IntervalTest(ServerTest):
+    settings = {"metrics_interval_seconds": 3600}  # noqa: RUF012
+
+    def pings(self, compressed: bool = False) -> float:
+        page = self.fetch("/metrics", decompress_response=compressed).body.decode()
+        return Scraped(page).sum(REQUESTS, resource="system")
+
+    def test_a_page_is_rendered_once(self) -> None:
+        before = self.pings()
+        self.post("/system/ping")
+        self.assertEqual(self.pings(), before)
+        self.assertEqual(self.pings(compressed=True), before + 1)
+
+    def test_clients_at_once_share_it(self) -> None:
+        async def ask() -> list[bytes]:
+            asked = [self.http_client.fetch(self.get_url("/metrics")) for _ in range(10)]
+            return [response.body for response in await asyncio.gather(*asked)]
+
+        with patch.object(exposition, "page", wraps=exposition.page) as page:
+            self.assertEqual(len(set(self.run_async(ask()))), 1)
+        self.assertEqual(page.call_count, 1)
+
+    def test_one_that_fails_is_not_kept(self) -> None:
+        with patch.object(exposition, "page", side_effect=OSError), self.assertLogs(LOGGER):
+            self.error(self.fetch("/metrics"), 500, "internal")
+        self.assertEqual(self.fetch("/metrics").code, 200)
+
+
+class PlaceTest(IsolatedAsyncioTestCase):
+    async def test_it_takes_nobody_s_place(self) -> None:
+        admission = Admission(1, 1, AdmissionWindow(1, lambda now: 0))
+        for path in ("/metrics", "/healthz", "/readyz"):
+            self.assertTrue(admission.admit(HTTPServerRequest("GET", path, connection=Mock())))
+        self.assertFalse(admission.full)
+        self.assertTrue(admission.admit(HTTPServerRequest("GET", "/a", connection=Mock())))
+        self.assertTrue(admission.full)
 
 
 class NoDebugTest(ServerTest):

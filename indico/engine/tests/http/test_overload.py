@@ -1,23 +1,27 @@
-"""Too much work: `max_in_flight` and `request_timeout_seconds`."""
+"""Too much work: `max_delay_seconds`, `max_in_flight` and `request_timeout_seconds`."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any, ClassVar
 from unittest.mock import patch
 
 from tornado.testing import gen_test
 
+from ... import files
 from ...error import Conflict
 from ...http.action_handler import ActionHandler
 from ...http.rest_handler import RestHandler
 from ...log import LOGGER
 from ...mongo.collection import Collection
 from ...mongo.driver import mongodb
-from ..server_test import ServerTest, exchange, read_answer
+from ...mongo.unsent import FEW
+from ..mongo.proxy import Proxy
+from ..server_process import ENGINE
+from ..server_test import ServerTest, exchange, mongodb_uri, read_answer
 from ..telemetry.scrape import Scraped
 
 THINGS = Collection("things")
@@ -33,6 +37,12 @@ class WorkHandler(ActionHandler):
         await self.go_on.wait()
         return "done"
 
+    async def begins(self) -> None:
+        self.write(b"[")
+        await self.flush()
+        await asyncio.sleep(0.4)
+        self.finish(b"]")
+
     async def asks_the_database(self) -> None:
         """Insert one document after the other, without an end."""
         try:
@@ -44,6 +54,11 @@ class WorkHandler(ActionHandler):
     async def asks_once(self) -> None:
         slow = "function() { sleep(500); return true; }"
         await THINGS.aggregate([{"$match": {"$expr": {"$function": _function(slow)}}}])
+
+    async def blocks(self) -> str:
+        """Keep the event loop busy."""
+        time.sleep(0.02)
+        return "done"
 
     async def does_not_end(self) -> None:
         try:
@@ -89,11 +104,31 @@ class WorkTest(ServerTest):
     def setUp(self) -> None:
         super().setUp()
         WorkHandler.at_work = 0
+        WorkHandler.go_on = asyncio.Event()
         WorkHandler.ended.clear()
         work = (r"/job/(?P<action>[a-zA-Z_]+)?", WorkHandler)
         self._app.add_handlers(
             ".*", [work, (r"/stream", StreamHandler), ("/faulty", FaultyHandler)]
         )
+
+    async def begin(self, count: int) -> list[asyncio.Task[Any]]:
+        """Begin calls that wait, and return them once all are at work."""
+        wanted = WorkHandler.at_work + count
+        calls = [asyncio.create_task(self.ask("/job/waits")) for _ in range(count)]
+        while WorkHandler.at_work < wanted:
+            await asyncio.sleep(0.01)
+        return calls
+
+    async def end(self, calls: list[asyncio.Task[Any]]) -> None:
+        WorkHandler.go_on.set()
+        for status, _, body in await asyncio.gather(*calls):
+            self.assertEqual((status, json.loads(body)["data"]), (200, "done"))
+        WorkHandler.at_work = 0
+        WorkHandler.go_on = asyncio.Event()
+
+    async def refused(self) -> float:
+        _, _, page = await self.ask("/metrics", "GET")
+        return Scraped(page.decode()).sum("sample_requests_refused_total")
 
     async def ask(self, path: str, method: str = "POST", body: bytes = b"") -> Any:
         head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nX-Request-Id: the-id\r\n"
@@ -104,26 +139,9 @@ class WorkTest(ServerTest):
 class InFlightTest(WorkTest):
     settings = {"max_in_flight": 2}  # noqa: RUF012
 
-    async def begin(self) -> list[asyncio.Task[Any]]:
-        """Fill the server with as many requests as it admits."""
-        WorkHandler.go_on = asyncio.Event()
-        calls = [asyncio.create_task(self.ask("/job/waits")) for _ in range(2)]
-        while WorkHandler.at_work < 2:
-            await asyncio.sleep(0.01)
-        return calls
-
-    async def end(self, calls: list[asyncio.Task[Any]]) -> None:
-        WorkHandler.go_on.set()
-        for status, _, body in await asyncio.gather(*calls):
-            self.assertEqual((status, json.loads(body)["data"]), (200, "done"))
-
-    async def refused(self) -> float:
-        _, _, page = await self.ask("/metrics", "GET")
-        return Scraped(page.decode()).sum("sample_requests_refused_total")
-
     @gen_test
     async def test_one_too_many(self) -> None:
-        calls = await self.begin()
+        calls = await self.begin(2)
         before = await self.refused()
         with self.assertLogs(LOGGER) as logs:
             for path in ("/job/waits", "/user/get?secret=5", "/nosuch"):
@@ -144,7 +162,7 @@ class InFlightTest(WorkTest):
     @gen_test
     async def test_what_is_parsed_is_answered_as_what_need_not_be(self) -> None:
         """Compare the refusal of a request in pieces with that of a whole request."""
-        calls = await self.begin()
+        calls = await self.begin(2)
         lines = b"POST /a?b=c HTTP/1.1\r\nHost: a\r\nX-Request-Id: one\r\nContent-Length: 2\r\n\r\n"
         port = self.get_http_port()
         whole = await exchange(port, lines + b"{}")
@@ -162,7 +180,6 @@ class InFlightTest(WorkTest):
     @gen_test
     async def test_a_burst(self) -> None:
         """Send more requests in one turn of the loop than are admitted."""
-        WorkHandler.go_on = asyncio.Event()
         port, before = self.get_http_port(), await self.refused()
         burst = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
         for _, writer in burst:
@@ -185,7 +202,7 @@ class InFlightTest(WorkTest):
 
     @gen_test
     async def test_rest_clients_know_it_too(self) -> None:
-        calls = await self.begin()
+        calls = await self.begin(2)
         _, _, body = await self.ask("/items?a=b", "PUT")
         answer = json.loads(body)
         self.assertEqual((answer["code"], answer["method"]), (503, "PUT"))
@@ -194,7 +211,7 @@ class InFlightTest(WorkTest):
 
     @gen_test
     async def test_health_is_excepted(self) -> None:
-        calls = await self.begin()
+        calls = await self.begin(2)
         for path in ("/healthz", "/readyz", "/metrics?a=b"):
             for method in ("GET", "HEAD"):
                 self.assertEqual((await self.head(method, path))[0], 200, path)
@@ -212,7 +229,7 @@ class InFlightTest(WorkTest):
 
     @gen_test
     async def test_the_answer_to_head_has_no_body(self) -> None:
-        calls = await self.begin()
+        calls = await self.begin(2)
         status, text = await self.head("HEAD", "/job/waits")
         self.assertEqual((status, text.partition(b"\r\n\r\n")[2]), (503, b""))
         await self.end(calls)
@@ -222,15 +239,14 @@ class InFlightTest(WorkTest):
         head = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
         for line in (b"Content-Type: multipart/mixed", b"Content-Encoding: gzip"):
             request = head + line + b"\r\n\r\n1\r\n{\r\n0\r\n\r\n"
-            calls = await self.begin()
+            calls = await self.begin(2)
             self.assertEqual((await exchange(self.get_http_port(), request))[0], 503)
             await self.end(calls)
-            WorkHandler.at_work = 0
             self.assertIn((await exchange(self.get_http_port(), request))[0], (400, 415))
 
     @gen_test
     async def test_its_connection_is_kept(self) -> None:
-        calls = await self.begin()
+        calls = await self.begin(2)
         reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
         for path, status in (("/nosuch", b"503"), ("/healthz", b"200"), ("/nosuch", b"503")):
             writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
@@ -250,7 +266,7 @@ class InFlightTest(WorkTest):
         while self._app.admission.in_flight < len(slow):
             await asyncio.sleep(0.01)
         self.assertEqual((await self.ask("/system/ping"))[0], 200)
-        calls = await self.begin()
+        calls = await self.begin(2)
         for reader, writer in slow:  # the server is full by now
             writer.write(b"}")
             self.assertEqual((await reader.readline()).split()[1], b"503")
@@ -270,7 +286,7 @@ class InFlightTest(WorkTest):
 
     @gen_test
     async def test_a_client_that_leaves(self) -> None:
-        calls = await self.begin()
+        calls = await self.begin(2)
         for path in (b"/healthz", b"/nosuch"):
             _, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
             writer.write(b"POST " + path + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
@@ -280,16 +296,101 @@ class InFlightTest(WorkTest):
         self.assertEqual(await self._app.admission.drained(5), 0)
 
 
+class WaitingTest(WorkTest):
+    @gen_test(timeout=60)
+    async def test_calls_that_only_wait_are_no_load(self) -> None:
+        files.raise_limit()
+        calls = []
+        for _ in range(3):
+            calls += await self.begin(400)
+        self.assertEqual((await self.ask("/system/ping"))[0], 200)
+        await self.end(calls)
+
+
+class DelayedTest(WorkTest):
+    """A server for which a delay of a few milliseconds is too much."""
+
+    settings = {"max_delay_seconds": 0.005}  # noqa: RUF012
+
+    async def refuses(self, path: str) -> str:
+        """Ask on five connections until one is refused; return the first warning."""
+        refused: list[Any] = []
+
+        async def ask() -> None:
+            while not refused:
+                answer = await self.ask(path)
+                if answer[0] == 503:
+                    refused.append(answer)
+
+        with self.assertLogs(LOGGER, "WARNING") as logs:
+            await asyncio.gather(*(ask() for _ in range(5)))
+        for _, headers, body in refused:
+            self.assertEqual(json.loads(body)["error"]["code"], "unavailable")
+            self.assertEqual(headers["retry-after"], "1")
+        return logs.output[0]
+
+    async def accepts(self) -> None:
+        """Ask until a request is accepted."""
+        while (await self.ask("/system/ping"))[0] != 200:
+            await asyncio.sleep(0.001)
+
+
+class LoopDelayTest(DelayedTest):
+    @gen_test(timeout=60)
+    async def test_the_event_loop(self) -> None:
+        calls = await self.begin(5)
+        warning = await self.refuses("/job/blocks")
+        self.assertIn("too much load, new requests are refused: the event loop", warning)
+        self.assertEqual((await self.ask("/healthz", "GET"))[0], 200)
+        await self.accepts()
+        await self.end(calls)
+
+    @gen_test(timeout=60)
+    async def test_measuring_ends_with_the_requests(self) -> None:
+        await self.accepts()
+        while self._app.admission._window._due is not None:
+            await asyncio.sleep(0.001)
+
+
+class DatabaseDelayTest(DelayedTest):
+    """A MongoDB that keeps all calls waiting, of which only few may be on their way."""
+
+    def setUp(self) -> None:
+        self.proxy = self.enterContext(Proxy(mongodb_uri()))
+        super().setUp()
+
+    def uri(self) -> str:
+        return f"{self.proxy.uri}&maxPoolSize=2"
+
+    async def refuses_while(self, waiting: list[Awaitable[Any]]) -> None:
+        calls = asyncio.gather(*waiting, return_exceptions=True)
+        self.assertIn("MongoDB's queue", await self.refuses("/system/ping"))
+        self.proxy.thaw()
+        await calls
+        await self.accepts()
+
+    @gen_test(timeout=60)
+    async def test_batches_that_are_full(self) -> None:
+        await THINGS.find_by_id(1)
+        self.proxy.freeze()
+        with patch(f"{ENGINE}.mongo.batches.MAX_COUNT", 2):
+            await self.refuses_while([THINGS.find_by_id(n) for n in range(20)])
+
+    @gen_test(timeout=60)
+    async def test_few_connections(self) -> None:
+        await THINGS.find({})
+        self.proxy.freeze()
+        await self.refuses_while([THINGS.find({}) for _ in range(2 * FEW)])
+
+
 class TimeoutTest(WorkTest):
     settings = {"request_timeout_seconds": 0.25}  # noqa: RUF012
 
     def test_an_action_that_waits(self) -> None:
-        WorkHandler.go_on = asyncio.Event()
         response = self.post("/job/waits")
         self.error(response, 504, "deadline_exceeded")
 
     def test_each_has_its_own_time(self) -> None:
-        WorkHandler.go_on = asyncio.Event()
         self.data(self.post("/system/ping"))
         self.run_async(asyncio.sleep(0.1))
         began = time.monotonic()
@@ -338,6 +439,8 @@ class TimeoutTest(WorkTest):
     def test_an_answer_that_has_begun_takes_its_time(self) -> None:
         response = self.fetch("/stream", decompress_response=False)
         self.assertEqual((response.code, len(response.body)), (200, 200_000))
+        response = self.post("/job/begins")
+        self.assertEqual((response.code, response.body), (200, b"[]"))
 
     def test_what_an_action_leaves_to_another_task(self) -> None:
         self.data(self.post("/job/leaves_work"))

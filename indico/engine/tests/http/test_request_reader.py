@@ -73,6 +73,16 @@ class SplitTest(TestCase):
             with self.subTest(stream=stream, cuts=cuts):
                 self.assertEqual(read(parts), read([stream]))
 
+    def test_unknown_methods(self) -> None:
+        """A method is the handler's business (405), except for the preface of HTTP/2."""
+        for method in (b"FOO", b"brew", b"G", b"GETS", b"M-SEARCHES", b"SOURCE", b"PRI", b"FO,O"):
+            stream = method + STREAMS["one"][4:] + STREAMS["one"]
+            expected = Mark.MALFORMED if method in (b"PRI", b"FO,O") else Mark.END
+            self.assertIs(read([stream])[-1], expected, method)
+            for cut in range(len(stream)):
+                with self.subTest(method=method, cut=cut):
+                    self.assertEqual(read([stream[:cut], stream[cut:]]), read([stream]))
+
 
 class EventsTest(TestCase):
     def test_each_request_once(self) -> None:

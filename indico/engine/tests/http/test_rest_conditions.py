@@ -97,7 +97,8 @@ class VersionTest(PageTest):
             response = self.send("GET", If_None_Match=tag)
             self.assertEqual((response.code, response.body), (304, b""))
             self.assertEqual(response.headers["ETag"], '"one"')
-        self.assertEqual(self.send("GET", If_None_Match='"other"').code, 200)
+        for tag in ('"other"', '"*"', 'W/"*"'):
+            self.assertEqual(self.send("GET", If_None_Match=tag).code, 200)
 
     def test_answer_without_a_tag(self) -> None:
         tag = self.send("GET", "/untagged").headers["ETag"]
@@ -106,7 +107,8 @@ class VersionTest(PageTest):
     def test_if_match(self) -> None:
         for tag in ('"one"', "*", '"other", "one"'):
             self.assertEqual(self.send("GET", If_Match=tag).code, 200)
-        self.refused(self.send("GET", If_Match='"other"'), 412, "precondition_failed")
+        for tag in ('"other"', '"*"', 'W/"*"'):
+            self.refused(self.send("GET", If_Match=tag), 412, "precondition_failed")
 
     def test_versions_to_change(self) -> None:
         sent = {"text": "new"}
@@ -114,6 +116,7 @@ class VersionTest(PageTest):
             ({}, None),
             ({"If_Match": "*"}, None),
             ({"If_Match": '"one", W/"two"'}, ["one", "two"]),
+            ({"If_Match": '"*"'}, ["*"]),
         ):
             response = self.send("PUT", body=sent, **headers)
             self.assertEqual(json.loads(response.body), {"text": "new", "versions": versions})
@@ -122,7 +125,9 @@ class VersionTest(PageTest):
         for tag in ('"one"', "*"):
             response = self.send("PUT", body={"text": "new"}, If_None_Match=tag)
             self.refused(response, 412, "precondition_failed")
-        self.assertEqual(self.send("PUT", body={"text": "new"}, If_None_Match='"other"').code, 200)
+        for tag in ('"other"', '"*"'):
+            response = self.send("PUT", body={"text": "new"}, If_None_Match=tag)
+            self.assertEqual(response.code, 200)
 
 
 class CompressionTest(PageTest):

@@ -6,16 +6,20 @@ import functools
 import re
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import bson
-from bson import CodecOptions, Decimal128
+from bson import CodecOptions
 from bson.binary import UuidRepresentation
 from bson.errors import BSONError
 
+from ...mongo.codecs import TYPES
 from ...mongo.collection import Document
 
-OPTIONS: CodecOptions[Document] = CodecOptions(uuid_representation=UuidRepresentation.STANDARD)
+OPTIONS: CodecOptions[Document] = CodecOptions(
+    uuid_representation=UuidRepresentation.STANDARD, type_registry=TYPES
+)
 MAX_DOCUMENT_BYTES = 16 << 20
 
 State = frozenset[bytes]  # the documents, as BSON
@@ -77,10 +81,8 @@ def _refusal(call: Call) -> str | None:
     """Return the error of a call that fails for every state."""
     try:
         sizes = [len(encode({"": argument})) for argument in call.arguments]
-    except BSONError:
+    except (BSONError, OverflowError, UnicodeEncodeError):
         return "ServerError"
-    except (OverflowError, UnicodeEncodeError) as error:
-        return type(error).__name__
     inserts = call.method == "insert"
     its_id = call.document["_id"] if inserts else call.query.get("_id")
     wrong_id = isinstance(its_id, list | re.Pattern) and inserts
@@ -158,9 +160,8 @@ def canonical(value: Any) -> Hashable:
         return "array", tuple(map(canonical, value))
     if isinstance(value, bool):
         return "boolean", value
-    if isinstance(value, int | float | Decimal128):
-        number = value.to_decimal() if isinstance(value, Decimal128) else value
-        return "number", number if number == number else None
+    if isinstance(value, int | float | Decimal):
+        return "number", value if value == value else None
     if isinstance(value, bytes):
         return "binary", getattr(value, "subtype", 0), bytes(value)
     return type(value).__name__, value

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -17,11 +18,12 @@ from .model import Call
 NOON = datetime(2026, 1, 1, 12, 0, 0, 123456)
 # Values that are easily confused: some are equal in MongoDB, some in Python.
 FAMILIES: list[list[Any]] = [
-    [1, True, 1.0, Int64(1), Decimal128("1"), "1"],
+    [1, True, 1.0, Int64(1), Decimal128("1"), Decimal("1.0"), "1"],
     [0, False, -0.0, None, "", b""],
     [b"a", Binary(b"a", 0), Binary(b"a", 5), "a"],
     [{"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": True, "b": 2}, {"a": 1.0, "b": 2}],
     [NOON, NOON.replace(microsecond=123000), NOON.replace(tzinfo=UTC), NOON + timedelta(days=1)],
+    [date(2026, 1, 1), "2026-01-01", datetime(2026, 1, 1), Decimal("NaN"), Decimal("0.1"), 0.1],
     [float("nan"), -float("nan"), float("inf"), 1 << 62, float(1 << 62)],
     [ObjectId("0" * 24), "0" * 24, UUID(int=0), Binary(bytes(16), 4)],
 ]

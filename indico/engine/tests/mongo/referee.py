@@ -120,10 +120,8 @@ async def _directly(collection: Any, method: str, arguments: Any) -> Any:
         return count > 0 if method == "delete_by_id" else count
     except DuplicateKeyError:
         return Conflict()
-    except (BSONError, PyMongoError):
+    except (BSONError, PyMongoError, OverflowError, UnicodeEncodeError):
         return ServerError()
-    except (OverflowError, UnicodeEncodeError) as error:
-        return error
 
 
 def _begun(call: Call, now: int) -> Record:

@@ -15,6 +15,7 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
 
 from ...mongo import connection as db
+from ...mongo.codecs import TYPES
 from ...mongo.collection import Collection, Document, IndexModel
 from ..server_test import ServerTest, drop_collections, mongodb_uri
 from .proxy import Proxy
@@ -36,7 +37,7 @@ class RoundTripTest(ServerTest):
 
     async def open(self) -> None:
         self.outside: AsyncMongoClient[Any] = AsyncMongoClient(
-            self.server_uri(), uuidRepresentation="standard"
+            self.server_uri(), uuidRepresentation="standard", type_registry=TYPES
         )
         await self.make_things("things")
 

@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from collections.abc import Coroutine
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
+import bson
 from bson.errors import InvalidDocument
 from pymongo import IndexModel
 from pymongo.errors import (
@@ -23,8 +27,9 @@ from tornado.testing import gen_test
 
 from ...error import APIError, Conflict, ServerError, Unavailable
 from ...mongo.clock import now
-from ...mongo.collection import Collection
+from ...mongo.collection import Collection, Document
 from ...mongo.driver import ObjectId, mongodb
+from ...mongo.indexes import make_indexes
 from ...mongo.operation import guard
 from ..server_test import ServerTest
 
@@ -34,7 +39,7 @@ class CollectionTest(ServerTest):
         super().setUp()
         self.things = Collection("things", IndexModel("key", unique=True))
         Collection.declared.remove(self.things)
-        self.run_async(self.things.make_indexes())
+        self.run_async(make_indexes(self.things, mongodb))
 
     @gen_test
     async def test_life_of_a_document(self) -> None:
@@ -55,7 +60,7 @@ class CollectionTest(ServerTest):
     async def test_without_indexes(self) -> None:
         bare = Collection("bare")
         Collection.declared.remove(bare)
-        await bare.make_indexes()
+        await make_indexes(bare, mongodb)
         self.assertNotIn("bare", await mongodb.list_collection_names())
 
     @gen_test
@@ -73,15 +78,21 @@ class CollectionTest(ServerTest):
 
     @gen_test
     async def test_part(self) -> None:
-        """About 2 MB of documents are a part, and a larger document is a part by itself."""
+        """A document of more than `max_bytes` is a part by itself."""
         for key, size in enumerate([1_500_000, 1_500_000, 3_000_000, 10, 10]):
             await self.things.insert({"_id": key, "key": key, "text": "x" * size})
         parts: list[list[int]] = [[]]
+        cut = []
         while len(parts[-1]) or len(parts) == 1:
             query = {"key": {"$nin": [key for part in parts for key in part]}}
-            found = await self.things.find_part(query, sort=[("key", 1)], limit=2)
-            parts.append([thing["_id"] for thing in found])
+            sort, limit = [("key", 1)], 2
+            part = await self.things.find_part(query, sort=sort, limit=limit, max_bytes=2_000_000)
+            size = sum(len(bson.encode(thing)) for thing in part.documents)
+            self.assertEqual(part.size, size)
+            parts.append([thing["_id"] for thing in part.documents])
+            cut.append(part.cut)
         self.assertEqual(parts, [[], [0], [1], [2], [3, 4], []])
+        self.assertEqual(cut, [True, True, True, False, False])
 
     @gen_test
     async def test_ids(self) -> None:
@@ -95,6 +106,65 @@ class CollectionTest(ServerTest):
         time = now()
         await self.things.insert({"_id": 1, "time": time})
         self.assertEqual(await self.things.find_by_id(1), {"_id": 1, "time": time})
+
+    @gen_test
+    async def test_a_document_is_answered_as_it_is_read(self) -> None:
+        """A time is cut to milliseconds in UTC, by an insert and by an update."""
+        elsewhere = timezone(timedelta(hours=2))
+        times = [datetime(2026, 1, 2, 3, 4, 5, 678999, elsewhere), datetime(2026, 1, 2)]
+        document: Document = {"key": 1, "times": times}
+        thing = await self.things.insert(document)
+        self.assertEqual(document, await self.things.find_by_id(thing))
+        text = [moment.isoformat() for moment in document["times"]]
+        self.assertEqual(text, ["2026-01-02T01:04:05.678000+00:00", "2026-01-02T00:00:00+00:00"])
+        updated = await self.things.update_by_id(thing, {"times": times})
+        self.assertEqual(updated, document)
+        self.assertEqual(await self.things.update_one({"key": 1}, {"times": times}), document)
+
+    @gen_test
+    async def test_decimals_and_days(self) -> None:
+        for key, day in enumerate([date(2026, 1, 31), date(987, 2, 1), date(2026, 2, 1)]):
+            await self.things.insert({"_id": key, "key": key, "day": day, "price": Decimal("2.50")})
+        found = await self.things.find({"day": {"$gt": date(2026, 1, 1)}}, sort=[("day", -1)])
+        self.assertEqual([thing["day"] for thing in found], ["2026-02-01", "2026-01-31"])
+        cheap = await self.things.find({"price": {"$lt": Decimal("2.51")}})
+        self.assertEqual([str(thing["price"]) for thing in cheap], ["2.50"] * 3)
+        self.assertEqual(len(await self.things.find({"price": {"$type": "decimal"}})), 3)
+        changed = await self.things.update_by_id(0, {"day": date(2025, 1, 1), "price": Decimal(3)})
+        self.assertEqual(changed, {"_id": 0, "key": 0, "day": "2025-01-01", "price": Decimal(3)})
+
+    @gen_test
+    async def test_values_that_mongodb_cannot_hold(self) -> None:
+        wrong: list[tuple[Any, str]] = [
+            ({1}, "the set in a"),
+            ([0, {"b": [object()]}], "the object in a.1.b.0"),
+            (time(1), "the time in a"),
+            (1 << 64, "the int in a"),
+            ("\ud800", "the str in a"),
+            (Decimal("0." + 40 * "1"), "the Decimal in a"),
+            ({"b": {1: 1}}, "a key in a.b"),
+        ]
+        for value, what in wrong:
+            calls: list[Coroutine[Any, Any, Any]] = [
+                self.things.insert({"a": value}),
+                self.things.update_by_id(1, {"a": value}),
+                self.things.update_one({"_id": 1}, {"a": value}),
+                self.things.find_one({"a": value}),
+                self.things.find({"a": value}),
+                self.things.delete({"a": value}),
+            ]
+            for call in calls:
+                with self.subTest(value=value, call=call), self.assertRaises(ServerError) as raised:
+                    await call
+                self.assertEqual(raised.exception.message, f"MongoDB can't hold {what}.")
+
+    @gen_test
+    async def test_a_wrong_value_does_not_reach_the_log(self) -> None:
+        for document in ({"password": "secret", "a": {1}}, {"a": {"secret"}}, {"secret\0": 1}):
+            with self.assertRaises(ServerError) as raised:
+                await self.things.insert(document)
+            text = "".join(traceback.format_exception(raised.exception))
+            self.assertNotIn("secret", text)
 
     @gen_test
     async def test_conflict(self) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Coroutine
 from typing import Any
 from unittest import IsolatedAsyncioTestCase
 
 from ...error import StartError, Unavailable
 from ...mongo.collection import Collection, IndexModel
-from ...mongo.connection import connect, disconnect, ping
+from ...mongo.connection import NoAnswer, connect, disconnect, ping
 from ...mongo.driver import Driver, mongodb
+from ...mongo.inspection import inspect
+from ...mongo.mongod_binary import find_binary
+from ...mongo.mongod_process import Launcher, free_port
 from ..environment import CHOSEN
 from ..server_test import ServerTest, mongodb_uri
+from .test_embedded import EmbeddedTest
 
 NO_SERVER = "mongodb://127.0.0.1:1/?directConnection=true"
 
@@ -85,9 +92,42 @@ class ConnectTest(IsolatedAsyncioTestCase):
         await connect(mongodb_uri(), "test_connect", DRIVER)
         await mongodb.client.drop_database("test_connect")
 
+    async def test_an_index_that_documents_contradict(self) -> None:
+        await connect(mongodb_uri(), "test_connect", DRIVER)
+        await mongodb["clashes"].insert_many([{"email": "ada"}, {"email": "ada"}])
+        await disconnect()
+        clash = Collection("clashes", IndexModel("email", unique=True))
+        try:
+            self.assertIn("index email_1 of clashes", await self.refusal(mongodb_uri(), 5))
+        finally:
+            Collection.declared.remove(clash)
+        await connect(mongodb_uri(), "test_connect", DRIVER)
+        await mongodb.client.drop_database("test_connect")
+
     async def test_ping(self) -> None:
         mongodb.open(NO_SERVER, "test_connect", DRIVER, 5)
         self.assertFalse(await ping(0.1))
+
+
+class NewReplicaSetTest(EmbeddedTest):
+    """Members of a replica set that nobody has initiated."""
+
+    def test_each_driver_and_uri(self) -> None:
+        port, data = free_port(), self.folder / "mongodb"
+        data.mkdir()
+        launcher = Launcher(data, self.folder / "log")
+        deadline = time.monotonic() + 30
+        with launcher.launched(find_binary(None), port, deadline, "--replSet", "new"):
+            for driver in DRIVERS:
+                for options in ("replicaSet=new", "directConnection=true", ""):
+                    uri = f"mongodb://127.0.0.1:{port}/?{options}"
+                    with self.subTest(driver=driver, options=options):
+                        self.assert_told(connect(uri, "test_new", driver, 0.3))
+            self.assert_told(inspect(uri, "test_new", "motor", 0.3))
+
+    def assert_told(self, opening: Coroutine[Any, Any, object]) -> None:
+        with self.assertRaisesRegex(NoAnswer, r"is new, run rs\.initiate\(\) in mongosh, once"):
+            asyncio.run(opening)
 
 
 class DriversTest(IsolatedAsyncioTestCase):

@@ -125,6 +125,21 @@ class StartTest(EmbeddedTest):
         self.assertNotEqual(self.embedded.uri, old)
         self.assertEqual(read(self.embedded), [1])
 
+    def test_no_other_user_can_read_its_log(self) -> None:
+        """The log has names of collections and users."""
+        log = self.folder / "mongod.log"
+        log.write_text("")
+        log.chmod(0o644)
+        self.folder.chmod(0o755)
+        with self.assertRaises(StartError):
+            self.make(self.program("exit 3")).start()
+        self.assertEqual(log.stat().st_mode & 0o777, 0o600)
+        new = Embedded(self.folder / "a/b", self.program("exit 3"), self.reports.append)
+        with self.assertRaises(StartError):
+            new.start()
+        self.assertEqual((self.folder / "a/b").stat().st_mode & 0o777, 0o700)
+        self.assertEqual((self.folder / "a/b/mongod.log").stat().st_mode & 0o777, 0o600)
+
     def test_the_port_file_can_not_be_written(self) -> None:
         self.port_file.mkdir()
         with self.assertRaisesRegex(StartError, "mongod.port"):

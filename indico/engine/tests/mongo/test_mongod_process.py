@@ -7,14 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from unittest import TestCase
+from unittest import TestCase, skipUnless
 from unittest.mock import patch
 
 import psutil
 
 from ...error import StartError
-from ...mongo import mongod_process
-from ...mongo.mongod_binary import find_binary
+from ...mongo import mongod_binary, mongod_process
+from ...mongo.mongod_binary import environment, find_binary
 from ..server_process import until
 from .test_embedded import EmbeddedTest
 
@@ -41,7 +41,9 @@ class StartTest(EmbeddedTest):
         start = subprocess.Popen
         started: list[subprocess.Popen[bytes]] = []
 
-        def interrupted(*arguments: Any, **options: Any) -> None:
+        def interrupted(*arguments: Any, **options: Any) -> Any:
+            if str(binary) not in arguments[0]:  # the search for libcurl
+                return start(*arguments, **options)
             started.append(start(*arguments, **options))
             self.addCleanup(started[0].wait)
             self.addCleanup(started[0].kill)
@@ -54,6 +56,14 @@ class StartTest(EmbeddedTest):
         ):
             self.make(binary).start()
         self.assertIsNotNone(started[0].poll())
+
+    def test_apple_silicon_without_rosetta(self) -> None:
+        error = OSError(86, "Bad CPU type in executable")
+        with (
+            patch.object(subprocess, "Popen", side_effect=error),
+            self.assertRaisesRegex(StartError, "Bad CPU .*softwareupdate --install-rosetta"),
+        ):
+            self.make(self.program("")).start()
 
 
 class BinaryTest(EmbeddedTest):
@@ -86,3 +96,38 @@ class BinaryTest(EmbeddedTest):
                 self.assertRaisesRegex(StartError, "mongod_binary.*mongodb_uri"),
             ):
                 find_binary(None)
+
+
+@skipUnless(sys.platform == "linux", "only here mongod needs a libcurl of the system")
+class LibcurlTest(EmbeddedTest):
+    """A system without libcurl, as slim containers are."""
+
+    seconds = 4
+
+    def setUp(self) -> None:
+        super().setUp()
+        without = patch.object(mongod_binary, "find_library", return_value=None)
+        self.looked_up = self.enterContext(without)
+
+    def test_mongod_runs_with_the_one_of_pycurl(self) -> None:
+        self.embedded.start()
+        self.looked_up.assert_called_with("curl")
+        (mongod,) = self.mongods()
+        libraries = {file.path for file in mongod.memory_maps()}
+        (libcurl,) = [path for path in libraries if "libcurl" in path]
+        self.assertRegex(libcurl, r"/pycurl\.libs/libcurl-\w+\.so\.4")
+
+    def test_the_path_of_the_person_comes_first(self) -> None:
+        with patch.dict(os.environ, {"LD_LIBRARY_PATH": "/theirs"}), environment() as variables:
+            theirs, link, libraries = variables["LD_LIBRARY_PATH"].split(os.pathsep)
+            self.assertEqual(theirs, "/theirs")
+            self.assertEqual(Path(link, "libcurl.so.4").resolve().parent, Path(libraries).resolve())
+        self.assertFalse(os.path.exists(link))
+
+    def test_no_pycurl(self) -> None:
+        for folders in ([], [self.folder]):
+            with (
+                patch.object(mongod_binary, "_folders", return_value=folders),
+                environment() as variables,
+            ):
+                self.assertEqual(variables, dict(os.environ))

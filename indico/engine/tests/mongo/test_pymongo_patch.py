@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
+from typing import Any
 from unittest import IsolatedAsyncioTestCase
 
 from ...mongo import connection as db
 from ...mongo.driver import mongodb
+from ...mongo.operation import guard
 from ..server_test import mongodb_uri
 from .proxy import Proxy
 
@@ -47,3 +50,22 @@ class CancelledTest(IsolatedAsyncioTestCase):
         self.assertEqual([type(outcome) for outcome in outcomes], [asyncio.CancelledError] * 3)
         self.proxy.refuse = False
         self.assertTrue(await db.ping(20))
+
+    async def test_while_its_error_is_on_the_way(self) -> None:
+        """The caller is cancelled in the turn of the event loop in which the operation fails."""
+        loop = asyncio.get_running_loop()
+        logged: list[dict[str, Any]] = []
+        loop.set_exception_handler(lambda _, context: logged.append(context))
+
+        async def ping() -> None:
+            try:
+                await mongodb.command("ping")
+            finally:
+                loop.call_soon(callers[0].cancel)
+
+        self.proxy.cut()
+        callers = [asyncio.create_task(guard(ping))]
+        await asyncio.wait(callers)
+        self.assertTrue(callers.pop().cancelled())
+        gc.collect()  # asyncio logs an error that nobody has seen when its task goes
+        self.assertEqual(logged, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, ClassVar
 
 from tornado.testing import gen_test
@@ -12,6 +13,7 @@ from ...mongo.transactions import transaction
 from .fail_point_test import FailPointTest
 
 PYMONGO: dict[str, Any] = {"mongodb_driver": "pymongo"}
+CONFLICT = {"errorCode": 112, "errorLabels": ["TransientTransactionError"]}
 
 
 class TransactionTest(FailPointTest):
@@ -61,6 +63,24 @@ class TransactionTest(FailPointTest):
         self.assertEqual(seen, [None, 5])
         self.assertEqual(await self.stored.find_one(1), {"_id": 1, "key": 1, "n": 6})
 
+    @gen_test
+    async def test_its_caller_is_cancelled(self) -> None:
+        began, ended = asyncio.Event(), asyncio.Event()
+
+        async def rename(session: Any) -> None:
+            await mongodb.things.update_one({"_id": 0}, {"$set": {"key": "b"}}, session=session)
+            began.set()
+            await ended.wait()
+
+        caller = asyncio.ensure_future(transaction(rename))
+        await began.wait()
+        caller.cancel()
+        with self.assertRaises(asyncio.CancelledError):
+            await caller
+        ended.set()
+        while await self.stored.find_one({"_id": 0, "key": "b"}) is None:
+            await asyncio.sleep(0.001)
+
     @gen_test(timeout=60)
     async def test_the_result_of_the_commit_is_unknown(self) -> None:
         async def rename(session: Any) -> None:
@@ -71,6 +91,25 @@ class TransactionTest(FailPointTest):
                 await transaction(rename)
         self.assertEqual(await self.stored.find_one(0), {"_id": 0, "key": 0})
         # An update of that document fails if a transaction still locks it.
+        await self.recover()
+
+    @gen_test
+    async def test_the_commit_conflicts(self) -> None:
+        async with self.failing("commitTransaction", mode={"times": 1}, **CONFLICT):
+            self.assertEqual(await self.insert_two({"_id": "b"}), "done")
+        self.assertEqual(await self.stored.count_documents({}), 12)
+
+
+class ConflictTest(FailPointTest):
+    @gen_test
+    async def test_each_commit_conflicts(self) -> None:
+        async def rename(session: Any) -> None:
+            await mongodb.things.update_one({"_id": 0}, {"$set": {"key": "b"}}, session=session)
+
+        async with self.failing("commitTransaction", **CONFLICT):
+            with self.assertRaises(Unavailable):
+                await transaction(rename)
+        self.assertEqual(await self.stored.find_one(0), {"_id": 0, "key": 0})
         await self.recover()
 
 

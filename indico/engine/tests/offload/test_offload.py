@@ -20,7 +20,15 @@ from unittest import IsolatedAsyncioTestCase, TestCase
 import psutil
 
 from ... import offload
-from ...error import Conflict, DeadlineExceeded, MissingField, ServerError, Unavailable
+from ...error import (
+    Conflict,
+    DeadlineExceeded,
+    MissingField,
+    RateLimited,
+    ServerError,
+    Unavailable,
+)
+from ...offload import CALLER
 from ...offload.child import NICENESS
 from ...offload.pool import Pool, _Call, cores
 from ..descriptors import no_descriptors
@@ -73,10 +81,11 @@ class OffloadTest(IsolatedAsyncioTestCase, FolderTest):
     integration = True
     processes = 1
     queue = 3
+    share = 100
 
     def setUp(self) -> None:
         super().setUp()
-        offload.configure(self.processes, self.queue)
+        offload.configure(self.processes, self.queue, self.share)
         self.addCleanup(offload.configure, 0, offload.DEFAULT_QUEUE)
 
     def marker(self) -> Marker:
@@ -223,6 +232,55 @@ class DescriptorTest(OffloadTest):
             await work.join("a")
         self.assertEqual(raised.exception.headers, {"Retry-After": "1"})
         self.assertEqual(await work.join("a"), "a")
+
+
+class ShareTest(OffloadTest):
+    """Callers, of whom each has two calls at most, in a pool of one process."""
+
+    queue = 5
+    share = 2
+
+    async def by(self, caller: str | None, text: str) -> asyncio.Task[str]:
+        """Return a call of `caller` that waits or runs."""
+        CALLER.set(caller)  # of this task, whose context the call inherits
+        call = self.begin(work.join(text))
+        await asyncio.sleep(0)
+        return call
+
+    async def test_too_many(self) -> None:
+        call, marker = await self.hold()
+        waiting = [await self.by("ada", "a") for _ in range(2)]
+        with self.assertRaises(RateLimited) as raised:
+            await (await self.by("ada", "b"))
+        self.assertEqual(raised.exception.headers, {"Retry-After": "1"})
+        waiting += [await self.by("bob", "a"), *[await self.by(None, "a") for _ in range(2)]]
+        with self.assertRaises(Unavailable):
+            await (await self.by("eve", "a"))
+        marker.path.unlink()
+        self.assertEqual(await asyncio.gather(call, *waiting), ["held", *["a"] * 5])
+        self.assertEqual(await (await self.by("ada", "b")), "b")
+
+    async def test_in_turns(self) -> None:
+        call, marker = await self.hold()
+        ended: list[str] = []
+        for caller in ("ada", "ada", "bob", "bob", None):
+            waiting = await self.by(caller, str(caller))
+            waiting.add_done_callback(lambda done: ended.append(done.result()))
+        marker.path.unlink()
+        await call
+        await eventually(lambda: len(ended) == 5)
+        self.assertEqual(ended, ["ada", "bob", "None", "ada", "bob"])
+
+    async def test_who_leaves_gives_a_place_back(self) -> None:
+        call, marker = await self.hold()
+        for _ in range(5):
+            waiting = [await self.by("ada", "a") for _ in range(2)]
+            for each in waiting:
+                each.cancel()
+            await asyncio.wait(waiting)
+        waiting = [await self.by("ada", "a")]
+        marker.path.unlink()
+        self.assertEqual([await call, *await asyncio.gather(*waiting)], ["held", "a"])
 
 
 class LeaveTest(OffloadTest):

@@ -11,17 +11,18 @@ from unittest.mock import patch
 
 from ... import log
 from ...process.command import main
+from ...program import Program
 from ..sample.server import PROGRAM
 from ..server_process import ENGINE
 
 
-def run_main(*flags: str) -> tuple[int, str]:
+def run_main(*flags: str, program: Program = PROGRAM) -> tuple[int, str]:
     """Return the exit code, and all that is printed. A process start would take a second."""
     printed = io.StringIO()
     with warnings.catch_warnings(), _restored(), redirect_stdout(printed), redirect_stderr(printed):
         # The end of a process would close the sockets of a server that refuses.
         warnings.simplefilter("ignore", ResourceWarning)
-        code = main(PROGRAM, flags)
+        code = main(program, flags)
     return code, printed.getvalue()
 
 

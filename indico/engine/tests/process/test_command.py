@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import socket
 import stat
 import sys
 import time
-import types
 from contextlib import redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,6 @@ from typing import ClassVar
 from unittest import TestCase
 from unittest.mock import patch
 
-from ...log import LOGGER
-from ...process import autoreload
 from ...process.greeting import say
 from ..sample.server import PROGRAM
 from ..server_process import ENGINE, ROOT, ProcessTest, ServerProcess, until
@@ -110,10 +108,22 @@ class RefusalTest(ProcessTest):
 
     def test_mongodb_is_not_there(self) -> None:
         uri = "mongodb://ada:hunter2@127.0.0.1:1/"
-        text = self.refusal(1, "--mongodb-uri", uri, "--mongodb-timeout-seconds", "0.2")
+        flags = ("--mongodb-uri", uri, "--mongodb-timeout-seconds", "0.2")
+        text = self.refusal(1, *flags)
         self.assertEqual(len(text.splitlines()), 1)
         self.assertIn("MongoDB does not answer", text)
+        self.assertIn("Or unset mongodb_uri to use an embedded MongoDB.", text)
         self.assertNotIn("hunter2", text)
+        production = ("--environment", "production", "--secret-key", "a secret of our own")
+        text = self.refusal(1, *flags, *production)
+        self.assertIn("MongoDB does not answer", text)
+        self.assertNotIn("embedded", text)
+
+    def test_a_variable_that_is_no_setting(self) -> None:
+        said = "WARNING SAMPLE_PROT is no setting; did you mean SAMPLE_PORT?"
+        binary = program(self.folder, "exit 1")
+        with patch.dict(os.environ, {"SAMPLE_PROT": "1"}):
+            self.assertIn(said, self.refusal(1, "--mongod-binary", str(binary)))
 
     def test_wrong_settings(self) -> None:
         text = self.refusal(2, "--log-format", "xml", "--drain-seconds", "x")
@@ -250,52 +260,23 @@ class DebugTest(ProcessTest):
         server.wait_until_it_listens()
         (mongod,) = self.mongods()
         source = root / f"{PROGRAM.package.replace('.', '/')}/app.py"
-        good = source.read_text().replace('"pong"', '"changed"')
-        source.write_text(good + "(")
-
-        def waits() -> bool:
-            source.touch()
-            time.sleep(0.1)
-            return "not reloaded yet: '(' was never closed" in server.printed()
-
-        until(waits)
-        source.write_text(good)
-
-        def reloaded() -> bool:
-            # Tornado takes what it sees at its first look for unchanged.
-            source.touch()
-            time.sleep(0.1)
-            return server.printed().count("settings  ") == 2
-
-        until(reloaded)
+        new = source.parent / "new.py"
+        good = source.read_text().replace('"pong"', '"changed"') + "from . import new\n"
+        lines = good.count("\n")
+        for text, said in (
+            (good + "(", f"line {lines + 1}: SyntaxError: '(' was never closed"),
+            (good, f"line {lines}: ImportError: cannot import name 'new'"),
+        ):
+            source.write_text(text)
+            until(lambda said=f"the old code goes on: {source}, {said}": said in server.printed())  # type: ignore[misc]
+            self.assertEqual(server.call("/system/ping"), (200, "pong"))
+        new.write_text("")  # the fix is in a file that the old code doesn't know
+        until(lambda: server.printed().count("settings  ") == 2)
         server.port = int(server.printed().split("listens on ")[2].split()[0].rsplit(":")[-1])
         self.assertEqual(server.call("/system/ping"), (200, "changed"))
         self.assertEqual(self.mongods(), [mongod])
         self.assertEqual(server.stop(), 0)
         self.assertEqual(self.mongods(), [])
-
-
-class SyntaxTest(ProcessTest):
-    """A server with `debug` before it reloads."""
-
-    def test_waits_until_it_compiles(self) -> None:
-        file = self.folder / "module.py"
-        file.write_text("(")
-        module = types.ModuleType("broken.module")
-        module.__file__ = str(file)
-
-        def fix(seconds: float) -> None:
-            file.write_text("()" if sleep.call_count == 2 else "(")
-
-        with (
-            patch.dict(sys.modules, {"broken.module": module}),
-            patch(f"{ENGINE}.process.signals.exit_on_stop"),
-            patch("time.sleep", side_effect=fix) as sleep,
-            self.assertLogs(LOGGER) as logs,
-        ):
-            autoreload.wait_until_it_compiles("broken")
-        self.assertEqual(len(logs.output), 1)
-        self.assertIn("was never closed", logs.output[0])
 
 
 def _close(writer: asyncio.StreamWriter, _: object) -> None:

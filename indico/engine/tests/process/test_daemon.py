@@ -94,9 +94,12 @@ class LifeTest(DaemonTest):
         self.assertNotEqual(process.ppid(), os.getpid())
         self.assertNotEqual(os.getsid(pid), os.getsid(0))
         self.assertEqual(process.cwd(), str(ROOT))
+        start = f"version {PROGRAM.version} listens on http://127.0.0.1:{self.port}"
+        self.assertIn(start, self.log_file.read_text())
         self.assertIn(b"200 OK", self.ask())
         self.assertEqual(self.file().read_text(), f"{pid}\n")
-        self.assertEqual(self.command("--status"), f"sample: process {pid} runs\n")
+        said = f"sample: process {pid} runs and holds {self.file()}\n"
+        self.assertEqual(self.command("--status"), said)
         self.refuse_another(pid)
         self.assertIn(f"process {pid} has ended", self.command("--stop"))
         until(lambda: not process.is_running())  # until then it is a zombie at most

@@ -17,6 +17,8 @@ import psutil
 from ...error import StartError
 from ...process.control import end, stop
 from ...process.pid_file import PIDFile, running
+from ...program import Program
+from ..sample.server import PROGRAM
 from ..server_process import ENGINE
 from .in_process import run_main
 
@@ -28,10 +30,10 @@ class PIDFileTest(unittest.TestCase):
         self.folder = Path(folder.name)
         self.path = self.folder / "a.pid"
 
-    def command(self, *flags: str, code: int) -> str:
+    def command(self, *flags: str, code: int, program: Program = PROGRAM) -> str:
         """Run the command, which must exit with `code`, and return what it prints."""
         files = ("--pid-file", str(self.path), "--data-dir", str(self.folder))
-        got, text = run_main("--port", "0", *files, *flags)
+        got, text = run_main("--port", "0", *files, *flags, program=program)
         self.assertEqual(got, code, text)
         self.assertNotIn("Traceback", text)
         return text
@@ -91,6 +93,26 @@ class LockTest(PIDFileTest):
             self.assertIn(f"pid_file: {path} can't be written", self.command(code=1))
             self.assertIn("not running", self.command("--status", code=1))
 
+    def test_a_symbolic_link(self) -> None:
+        """Another user may have made the link, to a file that the server would overwrite."""
+        other = self.folder / "other"
+        other.write_text("of another program")
+        self.path.symlink_to(other)
+        text = self.command("--mongod-binary", "nowhere", code=1)
+        self.assertIn(f"pid_file: {self.path} can't be written: it is a symbolic link", text)
+        self.assertEqual(other.read_text(), "of another program")
+
+    def test_no_other_user_can_open_it(self) -> None:
+        """A lock of another user would keep the server from starting."""
+        for mode in (None, 0o644):
+            if mode:
+                self.path.write_text("a crashed server left this")
+                self.path.chmod(mode)
+            file = PIDFile(self.path)
+            self.assertTrue(file.lock())
+            self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
+            file.remove()
+
     def test_a_folder_that_is_not_there(self) -> None:
         self.path = self.folder / "nowhere" / "a.pid"
         self.assertIn("pid_file: ", self.command("--daemon", code=1))
@@ -103,9 +125,21 @@ class RunningTest(PIDFileTest):
         self.assertIn("--stop needs --pid-file", text)
 
     def test_no_server(self) -> None:
-        self.assertIn("not running", self.command("--status", code=3))
+        self.assertIn(f"not running: there is no {self.path}\n", self.command("--status", code=3))
         self.assertIn("not running", self.command("--stop", code=0))
         self.assertIn("not running", self.command("--reload", code=7))
+
+    def test_the_code_of_the_project_is_broken(self) -> None:
+        """The project's settings can't be imported, and a flag and a line are unknown here."""
+        broken = PROGRAM._replace(settings="no_such_module:Settings", make_app="no_such_module:app")
+        config = self.folder / "settings.yaml"
+        config.write_text("of_your_own: 1\nservice_name: Broken")
+        flags = ("--config", str(config), "--also-yours", "2", "--yours")
+        for action, code in (("--status", 3), ("--stop", 0), ("--reload", 7)):
+            text = self.command(action, *flags, code=code, program=broken)
+            self.assertTrue(text.startswith("Broken: not running"), text)
+        with patch.dict(os.environ, {f"{PROGRAM.env_prefix}PORT": "no port"}):
+            self.assertEqual(run_main("--status", program=broken)[0], 2)
 
     def test_a_locked_file_with_another_programs_number(self) -> None:
         with other_program() as other, self.path.open("w") as file:

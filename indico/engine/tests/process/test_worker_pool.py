@@ -56,6 +56,8 @@ if how != "mute":
     note("serves")
 while how != "busy" or os.path.exists(file):
     time.sleep(0.01)
+    if how == "beat":
+        os.write(channel, b"1")
 """
 
 
@@ -219,6 +221,20 @@ class DeathTest(PoolTest):
             worker.kill()
             await until(lambda: self.logged(f"the metrics of worker {worker.pid} stay: a full"))
         await self.stop()
+
+
+class SilenceTest(PoolTest):
+    async def test_one_that_is_stopped_is_replaced(self) -> None:
+        self.how.write_text("beat")
+        with patch.object(worker_process, "SILENT_SECONDS", 1):
+            stopped, other = await self.begin()
+            stopped.suspend()
+            text = f"worker {stopped.pid} has said nothing for 1 s and is killed"
+            await until(lambda: self.logged(text))
+            await until(lambda: self.logged(f"worker {stopped.pid} ended by signal 9; another"))
+            await until(lambda: len(self.workers()) == 2)
+            self.assertIn(other, self.workers())  # it has gone on speaking
+            await self.stop()
 
 
 class StartTest(PoolTest):

@@ -8,6 +8,7 @@ from ...program import Program
 
 PROGRAM = Program(
     server=f"{__package__}.server",
+    env_prefix="SAMPLE_",
     settings=f"{__package__}.app:Settings",
     make_app=f"{__package__}.app:make_app",
     version="1.2.3",

@@ -23,7 +23,7 @@ def main() -> None:
                 metrics.count_request("system", "ping", 200, 0.001)
             answer: Any = None
         else:
-            answer = exposition.page("sample_", "", "")[0].decode()
+            answer = exposition.page("sample_", exposition.choose("", "")).decode()
         print(json.dumps(answer), flush=True)  # noqa: T201
 
 

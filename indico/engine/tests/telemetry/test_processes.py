@@ -33,7 +33,8 @@ class OneProcessTest(ProcessTest):
     def setUpClass(cls) -> None:
         super().setUpClass()
         database = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_metrics")
-        cls.server = ServerProcess(*database).wait_until_it_listens()
+        fresh = ("--metrics-interval-seconds", "0.000001")
+        cls.server = ServerProcess(*database, *fresh).wait_until_it_listens()
         cls.addClassCleanup(cls.server.__exit__)
 
     def counted(self) -> Counter[tuple[str, str, str]]:

@@ -1,0 +1,12 @@
+"""The delay of operations before they are sent to MongoDB, because too many are on their way."""
+
+from __future__ import annotations
+
+from . import unsent
+from .driver import mongodb
+
+
+def delay(now: float) -> float:
+    """Return the seconds that the oldest operation has waited at `now`, of the loop's clock."""
+    delays: list[float] = [batched.delay(now) for batched in mongodb.batched.values()]
+    return max(unsent.delay(now), *delays, 0.0)

@@ -1,0 +1,99 @@
+"""CONTRIBUTING.md: the address book is deleted by the list there, and the rest still works."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from unittest import TestCase
+
+from indico.engine.tests import runner
+from indico.engine.tests.environment import UNMEASURED
+from indico.tests.server_process import ROOT
+
+(STEPS,) = re.findall(
+    r"- \*\*The address book\*\*.*?(?=^\S|\Z)", (ROOT / "CONTRIBUTING.md").read_text(), re.M | re.S
+)
+# What a step deletes in a file, and the code spans that say which.
+DELETION = r"In `(\S+)`, delete (each line with|the definitions? of|the sections?) (.*?)\.(?=\s|\Z)"
+# Tests of your parts together; each other test module is imported only.
+TESTS = ["db", "routes.test_user", "routes.test_system", "test_app", "test_config", "test_imports"]
+FIND = f"from {runner.__name__} import *; print(*find(SUITES['all'].modules))"
+
+
+def delete_lines(text: str, word: str) -> str:
+    return "".join(line for line in text.splitlines(True) if word not in line.lower())
+
+
+def delete_definition(text: str, name: str) -> str:
+    """Delete a function with its decorators, or a field of a class."""
+    lines = text.splitlines(True)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+            del lines[first - 1 : node.end_lineno]
+        elif isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == name:
+            del lines[node.lineno - 1 : node.end_lineno]
+    return "".join(lines).rstrip() + "\n"
+
+
+def delete_section(text: str, title: str) -> str:
+    return re.sub(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", "", text, flags=re.M | re.S)
+
+
+def delete(root: Path) -> None:
+    """Do what the list says."""
+    for pattern in re.findall(r"`(.*?)`", STEPS[STEPS.index("  1.") : STEPS.index("  2.")]):
+        files = list(root.glob(pattern))
+        assert files, pattern
+        for file in files:
+            file.unlink()
+    kinds = {"e": delete_lines, "d": delete_definition, "s": delete_section}
+    for name, kind, which in re.findall(DELETION, STEPS, re.S):
+        path = root / name
+        for span in re.findall(r"`(.*?)`", which):
+            text = path.read_text()
+            left = kinds[kind.removeprefix("the ")[0]](text, span)
+            assert left != text, f"{span} is not in {name}"
+            path.write_text(left)
+
+
+class DeleteAddressBookTest(TestCase):
+    """Copy of the project without the address book."""
+
+    integration = True
+    seconds = 15
+    root: Path
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        folder = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="test-"))
+        cls.root = Path(folder, "copy")
+        shutil.copytree(ROOT, cls.root, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+        delete(cls.root)
+
+    def run_python(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.root,
+            env=UNMEASURED,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def test_nothing_is_left_that_needs_it(self) -> None:
+        self.run_python("-m", "ruff", "check", ".")
+        found = self.run_python("-c", FIND)
+        self.assertIn("tests.test_app:MapTest", found)
+        self.assertNotIn("_FailedTest", found)  # a module that can't be imported
+
+    def test_the_other_tests(self) -> None:
+        tests = __name__.rpartition(".")[0]
+        self.run_python("-m", "unittest", *(f"{tests}.{module}" for module in TESTS))
