@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pymongo.errors import PyMongoError
 
+from ..error import Unavailable
 from ..tasks import start
 from .driver import mongodb
 from .operation import CONFLICT, to_api_error
@@ -48,19 +49,30 @@ async def _run(work: Callable[[Any], Awaitable[T]]) -> T:
             raise api_error from api_error.__cause__
 
 
-async def _committed(session: Any, work: Callable[[Any], Awaitable[T]], tries: int = _TRIES) -> T:
-    """Run `work` until it is committed.
+async def _committed(session: Any, work: Callable[[Any], Awaitable[T]]) -> T:
+    """Run `work` until it is committed. Raises `Unavailable` after `_TRIES`.
 
-    Both drivers run the work again after a conflict in one of its operations. Motor does not after
-    a conflict in the commit, as when several transactions make the same collection.
+    Both drivers run the work again after a conflict in one of its operations, PyMongo's client for
+    two minutes. Motor does not after a conflict in the commit, as when several transactions make
+    the same collection.
     """
-    try:
-        done: T = await session.with_transaction(work)
-    except PyMongoError as error:
-        if tries == 1 or not error.has_error_label(CONFLICT):
-            raise
-        return await _committed(session, work, tries - 1)
-    return done
+    tries = 0
+
+    async def tried(session: Any) -> T:
+        nonlocal tries
+        if tries == _TRIES:
+            raise Unavailable
+        tries += 1
+        return await work(session)
+
+    while True:
+        try:
+            done: T = await session.with_transaction(tried)
+        except PyMongoError as error:
+            if not error.has_error_label(CONFLICT):
+                raise
+        else:
+            return done
 
 
 async def _end(session: Any) -> None:
