@@ -43,6 +43,10 @@ class Acceptor:
         if self._retry:
             self._loop.remove_timeout(self._retry)
 
+    def close_soon(self) -> None:
+        """Close in the next turn of the event loop, which need not run now."""
+        self._loop.add_callback(self.close)
+
     def close(self) -> None:
         """Accept the connections that wait, because closing would reset them, and close."""
         self.stop()

@@ -81,7 +81,7 @@ class FastHTTPServer:
     def stop(self) -> None:
         """Accept no connection from now on, except those that wait to be accepted."""
         for acceptor in self._acceptors:
-            asyncio.get_event_loop().call_soon(acceptor.close)
+            acceptor.close_soon()
         self._acceptors.clear()
 
     def _accepted(self, accepted: socket.socket, address: object) -> None:
