@@ -56,8 +56,14 @@ class Embedded:
         binary = find_binary(self._binary)
         self._make_folder()
         deadline = time.monotonic() + START_SECONDS
+        reported = False
         while time.monotonic() < deadline:
-            if self._use_running() or self._spawn(binary, deadline):
+            if self._use_running():
+                return
+            if not reported:
+                self._report(f"Starting MongoDB on {self.folder} ...")
+            reported = True
+            if self._spawn(binary, deadline):
                 return
             time.sleep(0.1)
         raise self._launcher.failure(f"did not come up in {START_SECONDS} s")
@@ -121,7 +127,6 @@ class Embedded:
         """Return False if another `mongod` has the folder or the port by now."""
         recorded, name = self._recorded()
         self._port = recorded if recorded and not listens(recorded) else free_port()
-        self._report(f"Starting MongoDB on {self.folder} ...")
         changes = (self._port, name) != (recorded, commands.REPLICA_SET)
         if changes and (self._data / "WiredTiger").exists():
             self._change_replica_set(binary, deadline)

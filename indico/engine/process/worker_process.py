@@ -157,7 +157,8 @@ class Starter(NamedTuple):
             "mongodb": self.embedded.uri if self.embedded else None,
         }
         descriptors = [listening.fileno() for listening in self.sockets.all()]
-        socket.send_fds(ours, [json.dumps(given).encode()], descriptors)
+        with suppress(BrokenPipeError):  # it has ended already, which `serves` finds too
+            socket.send_fds(ours, [json.dumps(given).encode()], descriptors)
         ours.setblocking(False)
         return WorkerProcess(process, ours)
 

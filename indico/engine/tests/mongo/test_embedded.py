@@ -175,10 +175,11 @@ class StartTest(EmbeddedTest):
 
     def test_the_folder_is_always_in_use(self) -> None:
         with (
-            patch.object(module, "START_SECONDS", 0.1),
+            patch.object(module, "START_SECONDS", 0.3),
             self.assertRaisesRegex(StartError, "did not come up"),
         ):
             self.make(self.program(f"exit {mongod_process._FOLDER_IN_USE}")).start()
+        self.assertEqual(len(self.reports), 1)
 
     def test_folder_can_not_be_made(self) -> None:
         (self.folder / "file").write_text("")

@@ -244,6 +244,14 @@ class StartTest(PoolTest):
             await self.begin()
         self.assertEqual(self.workers(), [])
 
+    async def test_they_end_before_they_get_their_sockets(self) -> None:
+        self.how.write_text("die")
+        with (
+            patch.object(socket, "send_fds", side_effect=BrokenPipeError),
+            self.assertRaisesRegex(StartError, "The workers can't start"),
+        ):
+            await self.begin()
+
     def test_one_a_core(self) -> None:
         self.assertEqual(count(Settings(processes=0)), len(os.sched_getaffinity(0)))
         self.assertEqual(count(Settings()), 1)
