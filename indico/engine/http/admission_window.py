@@ -11,11 +11,11 @@ from ..run_queue import waited_seconds
 
 MEASURING_SECONDS = 0.01
 # A burst admits no more requests, because nothing is known about their delay yet.
-LARGEST = 500
+LARGEST = 1000
 _GROWTH = 10
-# The turns for which a request waits: until its handler begins, its operation is sent, the answer
-# is taken, and its handler goes on.
-TURNS = 4
+# The turns for which a request with one operation waits: until its handler begins, its batch is
+# made and sent, the answer is taken, its handler goes on, and its line is logged.
+TURNS = 6
 # Too much load that returns within this time does not have to last again.
 _REMEMBERED_SECONDS = 1
 
@@ -85,5 +85,5 @@ class AdmissionWindow:
         if delay <= self._target:
             self._late_since = math.inf
             return False
-        self._late_since = min(self._late_since, now)
+        self._late_since = min(self._late_since, now - delay + self._target)
         return now < self._remembered_until or now - self._late_since >= 2 * self._target
