@@ -30,7 +30,7 @@ class AdmissionWindow:
 
     As with CoDel (RFC 8289), a delay that ends soon is only a burst. A delay that stays over
     `target_seconds` for twice that time is too much load. Each measurement then halves what was
-    admitted before it. Otherwise the window grows by half. TCP's congestion window works like this.
+    admitted before it. Otherwise the window grows. TCP's congestion window works like this.
 
     Nothing is measured while no request comes.
     """
@@ -83,7 +83,7 @@ class AdmissionWindow:
             self._remembered_until = now + _REMEMBERED_SECONDS
             self._size = max(1, admitted // 2)
         else:
-            self._size = min(LARGEST, self._size + max(_GROWTH, self._size // 2))
+            self._size = min(LARGEST, self._size + max(_GROWTH, self._size // 8))
         self.left, self._closed = self._size, 0
         if not admitted and self._late_since == math.inf:
             self._measuring = False
