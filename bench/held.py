@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import math
 import multiprocessing
+import random
 import resource
 import tempfile
 import time
@@ -30,7 +31,7 @@ DATABASE = "bench_held"
 HOLD_SECONDS = 28.0
 OPENED_PER_SECOND = 1000  # to each server; faster is too much load, which the server refuses
 PATIENCE_SECONDS = 60.0  # for calls that were refused at first
-RETRY_SECONDS = 1.0  # the `Retry-After` of a refusal
+RETRY_SECONDS = (1.0, 2.0)  # at least the `Retry-After` of a refusal
 PING_PAUSE_SECONDS = 0.005
 # Open files that a server and its database need beside the calls.
 SPARE_FILES = 500
@@ -71,7 +72,7 @@ class _Call(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if data.startswith(b"HTTP/1.1 503 "):
             self.seen.refused += 1
-            self.loop.call_later(RETRY_SECONDS, self._ask)
+            self.loop.call_later(random.uniform(*RETRY_SECONDS), self._ask)  # noqa: S311
             return
         if data.startswith(b"HTTP/1.1 200 "):
             self.seen.lateness.append(self.loop.time() - self.due)

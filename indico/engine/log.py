@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -77,23 +78,42 @@ def complain(text: str) -> None:
     sys.stderr.flush()
 
 
-_LINE = vars(
+Line = tuple[str, dict[str, Any]]  # a message and its fields
+
+_RECORD = vars(
     logging.makeLogRecord({"name": LOGGER.name, "levelno": logging.INFO, "levelname": "INFO"})
 )
 
 
-class _Line(logging.LogRecord):
-    """A record of `LOGGER` that copies the fields which are the same in each line."""
+class _Lines(logging.LogRecord):
+    """A record of `LOGGER` for some lines, which copies the fields that all records share.
 
-    def __init__(self, message: str, fields: dict[str, Any]) -> None:
+    Other handlers than `_Handler` take it for one message, with the fields of its first line.
+    """
+
+    def __init__(self, lines: Sequence[Line]) -> None:
         now = time.time()
-        self.__dict__.update(_LINE, created=now, msecs=now % 1 * 1000, msg=message, fields=fields)
+        self.__dict__.update(_RECORD, created=now, msecs=now % 1 * 1000)
+        self.lines = lines
+        self._be("\n".join(message for message, _ in lines), lines[0][1])
+
+    def _be(self, message: str, fields: dict[str, Any]) -> None:
+        self.msg = message
+        self.fields = fields
+
+    def each(self) -> Iterator[logging.LogRecord]:
+        """Yield this record once for each line, as the record of that line."""
+        message, fields = str(self.msg), self.fields
+        for line in self.lines:
+            self._be(*line)
+            yield self
+        self._be(message, fields)
 
 
-def info(message: str, fields: dict[str, Any]) -> None:
-    """Log the line of a request, like `LOGGER.info` with `fields` at a third of the cost."""
+def info(*lines: Line) -> None:
+    """Log lines of requests, like `LOGGER.info` with `fields` at a third of the cost."""
     if LOGGER.isEnabledFor(logging.INFO):
-        LOGGER.handle(_Line(message, fields))
+        LOGGER.handle(_Lines(lines))
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -108,13 +128,13 @@ class _Handler(logging.StreamHandler[TextIO]):
         self._lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not isinstance(record, _Line):
+        if not isinstance(record, _Lines):
             self.flush()  # so that the lines stay in order
             super().emit(record)
             return
-        self._lines.append(self.format(record))
-        if len(self._lines) == 1:
+        if not self._lines:
             asyncio.get_running_loop().call_soon(self.flush)
+        self._lines += map(self.format, record.each())
 
     def flush(self) -> None:
         with suppress(OSError), cast(threading.RLock, self.lock):

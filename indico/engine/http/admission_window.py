@@ -10,12 +10,13 @@ from ..log import LOGGER
 from ..run_queue import waited_seconds
 
 MEASURING_SECONDS = 0.01
-# A burst admits no more requests, because nothing is known about their delay yet.
-LARGEST = 500
-_GROWTH = 10
-# The turns for which a request waits: until its handler begins, its operation is sent, the answer
-# is taken, and its handler goes on.
-TURNS = 4
+LARGEST = 10_000
+_GROWTH = 10  # at least
+# The delay is looked at in the middle of a burst too, once for so many requests.
+_LOOKED_AT = 256
+# The turns for which a request with one operation waits: until its handler begins, its batch is
+# made and sent, the answer is taken, its handler goes on, and its line is logged.
+TURNS = 6
 # Too much load that returns within this time does not have to last again.
 _REMEMBERED_SECONDS = 1
 
@@ -29,7 +30,7 @@ class AdmissionWindow:
 
     As with CoDel (RFC 8289), a delay that ends soon is only a burst. A delay that stays over
     `target_seconds` for twice that time is too much load. Each measurement then halves what was
-    admitted before it. Otherwise the window grows. So it works as TCP's congestion window.
+    admitted before it. Otherwise the window grows. TCP's congestion window works like this.
 
     Nothing is measured while no request comes.
     """
@@ -38,34 +39,43 @@ class AdmissionWindow:
         self._target = target_seconds
         self._elsewhere = elsewhere
         self._size = self.left = LARGEST
-        self._due: float | None = None
+        self._measuring = False
+        self._due = 0.0
         self._others = 0.0
+        self._closed = 0  # the part of the window that a burst may not take
         self._late_since = math.inf
         self._remembered_until = -math.inf
 
     def take(self) -> None:
         """Take the place of one request."""
         self.left -= 1
-        if self._due is None:
+        if not self._measuring:
             self._measure_later(asyncio.get_running_loop())
+        elif self.left % _LOOKED_AT == 0:
+            now = asyncio.get_running_loop().time()
+            if self._lag(now) > 3 * self._target:
+                self._late_since, self._closed, self.left = self._due, self.left, 0
 
     def _measure_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._measuring = True
         self._due = loop.time() + MEASURING_SECONDS
         self._others = waited_seconds()
-        loop.call_at(self._due, self._wait, loop, self._due, TURNS)
+        loop.call_at(self._due, self._wait, loop, TURNS)
 
-    def _wait(self, loop: asyncio.AbstractEventLoop, due: float, turns: int) -> None:
+    def _wait(self, loop: asyncio.AbstractEventLoop, turns: int) -> None:
         """Wait for the event loop as often as a request does."""
         if turns > 1:
-            loop.call_soon(self._wait, loop, due, turns - 1)
+            loop.call_soon(self._wait, loop, turns - 1)
         else:
-            self._measure(loop, due)
+            self._measure(loop)
 
-    def _measure(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+    def _lag(self, now: float) -> float:
+        return now - self._due - (waited_seconds() - self._others)
+
+    def _measure(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
-        lag = max(0.0, now - due - (waited_seconds() - self._others))
-        wait = self._elsewhere(now)
-        admitted = self._size - self.left
+        lag, wait = max(0.0, self._lag(now)), self._elsewhere(now)
+        admitted = self._size - self.left - self._closed
         if self._stays(max(lag, wait), now):
             if now > self._remembered_until:
                 late = f"the event loop is {lag:.3f} s late, MongoDB's queue {wait:.3f} s"
@@ -73,10 +83,10 @@ class AdmissionWindow:
             self._remembered_until = now + _REMEMBERED_SECONDS
             self._size = max(1, admitted // 2)
         else:
-            self._size = min(LARGEST, self._size + _GROWTH)
-        self.left = self._size
+            self._size = min(LARGEST, self._size + max(_GROWTH, self._size // 8))
+        self.left, self._closed = self._size, 0
         if not admitted and self._late_since == math.inf:
-            self._due = None
+            self._measuring = False
         else:
             self._measure_later(loop)
 

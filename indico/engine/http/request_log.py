@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
 from tornado.web import RequestHandler
 
@@ -23,17 +23,20 @@ def log_answered(handler: RequestHandler, status: int, seconds: float) -> None:
         "request_id": getattr(handler, "request_id", "-"),
         "user_id": str(getattr(handler, "user_id", "-")),
     }
-    after = f" user={fields['user_id']} from={request.remote_ip}"
-    _write(fields, f"{fields['milliseconds']} ms", after)
+    log.info(
+        (
+            f"{request.method} {fields['path']} {status} {fields['milliseconds']} ms"
+            f" id={fields['request_id']} user={fields['user_id']} from={request.remote_ip}",
+            fields,
+        )
+    )
 
 
-def log_refused(method: str, uri: str, status: int, request_id: str) -> None:
-    """Log a request that was refused before a handler was made for it."""
-    path = uri.partition("?")[0][:MAX_PATH]
-    fields = {"method": method, "path": path, "status": status, "request_id": request_id}
-    _write(fields, "overloaded")
-
-
-def _write(fields: dict[str, Any], took: str, after: str = "") -> None:
-    request = f"{fields['method']} {fields['path']} {fields['status']}"
-    log.info(f"{request} {took} id={fields['request_id']}{after}", fields)
+def log_refused(status: int, requests: Iterable[tuple[str, str, str]]) -> None:
+    """Log requests that were refused before a handler was made for them: method, target and id."""
+    lines = []
+    for method, uri, request_id in requests:
+        path = uri.partition("?")[0][:MAX_PATH]
+        fields = {"method": method, "path": path, "status": status, "request_id": request_id}
+        lines.append((f"{method} {path} {status} overloaded id={request_id}", fields))
+    log.info(*lines)

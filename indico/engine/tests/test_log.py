@@ -106,20 +106,20 @@ class HandlerTest(TestCase):
 
     def test_lines_of_requests_are_written_once_in_a_turn(self) -> None:
         async def two() -> None:
-            for line in ("one", "two"):
-                log.info(line, {})
+            log.info(("one", {}))
+            log.info(("two", {}), ("three", {}))
             self.assertEqual(self.stream.getvalue(), "")
             await asyncio.sleep(0)
-            self.assertEqual(self.stream.getvalue(), "one\ntwo\n")
-            log.info("three", {})
+            self.assertEqual(self.stream.getvalue(), "one\ntwo\nthree\n")
+            log.info(("four", {}))
             await asyncio.sleep(0)
 
         asyncio.run(two())
-        self.assertEqual(self.stream.getvalue(), "one\ntwo\nthree\n")
+        self.assertEqual(self.stream.getvalue(), "one\ntwo\nthree\nfour\n")
 
     def test_others_come_at_once_and_in_order(self) -> None:
         async def both() -> None:
-            log.info("a request", {})
+            log.info(("a request", {}))
             LOGGER.error("an error")
             self.assertEqual(self.stream.getvalue(), "a request\nan error\n")
 
@@ -132,7 +132,7 @@ class HandlerTest(TestCase):
                 raise OSError("No space left on device")
 
         async def one() -> None:
-            log.info("a request", {})
+            log.info(("a request", {}))
 
         self.handler.setStream(Full())
         asyncio.run(one())

@@ -348,7 +348,7 @@ class LoopDelayTest(DelayedTest):
     @gen_test(timeout=60)
     async def test_measuring_ends_with_the_requests(self) -> None:
         await self.accepts()
-        while self._app.admission._window._due is not None:
+        while self._app.admission._window._measuring:
             await asyncio.sleep(0.001)
 
 
