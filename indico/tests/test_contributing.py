@@ -5,14 +5,11 @@ from __future__ import annotations
 import ast
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from unittest import TestCase
 
 from indico.engine.tests import runner
-from indico.engine.tests.environment import UNMEASURED
+from indico.tests.copy_test import CopyTest
 from indico.tests.server_process import ROOT
 
 (STEPS,) = re.findall(
@@ -62,12 +59,10 @@ def delete(root: Path) -> None:
             path.write_text(left)
 
 
-class DeleteAddressBookTest(TestCase):
+class DeleteAddressBookTest(CopyTest):
     """Copy of the project without the address book."""
 
-    integration = True
     seconds = 15
-    root: Path
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -75,18 +70,6 @@ class DeleteAddressBookTest(TestCase):
         cls.root = Path(folder, "copy")
         shutil.copytree(ROOT, cls.root, ignore=shutil.ignore_patterns(".*", "__pycache__"))
         delete(cls.root)
-
-    def run_python(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.root,
-            env=UNMEASURED,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return done.stdout + done.stderr
 
     def test_nothing_is_left_that_needs_it(self) -> None:
         self.run_python("-m", "ruff", "check", ".")

@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 import urllib.error
@@ -17,7 +16,7 @@ from typing import Any
 from unittest import TestCase
 
 import indico.routes.user
-from indico.engine.tests.environment import UNMEASURED
+from indico.tests.copy_test import CopyTest
 from indico.tests.deploy.programs import needs, program
 from indico.tests.server_process import ROOT, ProcessTest, ServerProcess
 from indico.tests.server_test import mongodb_uri
@@ -73,12 +72,10 @@ class CallsTest(ProcessTest):
             self.assertEqual(example, answer)
 
 
-class NewResourceTest(TestCase):
+class NewResourceTest(CopyTest):
     """Copy of the package, with the resource of docs/first-resource.md added as the page says."""
 
-    integration = True
     seconds = 20
-    root: Path
     new: list[str]
 
     @classmethod
@@ -123,18 +120,6 @@ class NewResourceTest(TestCase):
             else:
                 place = lines.index(line[1:]) + 1
         app.write_text("\n".join(lines) + "\n")
-
-    def run_python(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.root,
-            env=UNMEASURED,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return done.stdout + done.stderr
 
     def test_two_files_two_tests_and_a_line(self) -> None:
         self.assertEqual(

@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import resource
 import signal
 import socket
 import sys
 import tempfile
 import unittest
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from unittest.mock import patch
 
@@ -31,6 +29,7 @@ from ...process.signals import SecondStop
 from ...process.worker import main
 from ...process.worker_process import Starter, count
 from ...settings import ServerSettings
+from ..descriptors import no_descriptors
 from ..sample.app import Settings
 from ..sample.server import PROGRAM
 from ..server_process import children
@@ -145,18 +144,6 @@ class PoolTest(unittest.IsolatedAsyncioTestCase):
     def signals(self, worker: psutil.Process) -> list[str]:
         return [note for note in self.notes(worker) if note != "serves"]
 
-    @contextmanager
-    def no_files(self) -> Iterator[None]:
-        """Leave no file for this process to open."""
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        lowest_free = os.dup(0)
-        os.close(lowest_free)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(20):
@@ -195,7 +182,7 @@ class DeathTest(PoolTest):
     async def test_there_are_no_files_for_another_one(self) -> None:
         worker, other = await self.begin()
         text = "can't be started: Too many open files. The next try is in"
-        with self.no_files():
+        with no_descriptors():
             os.kill(worker.pid, signal.SIGKILL)  # psutil would open a file
             await until(lambda: self.logged(text))
         self.assertIn(other, self.workers())
@@ -279,7 +266,7 @@ class ReloadTest(PoolTest):
     async def test_there_are_no_files_for_new_ones(self) -> None:
         old = await self.begin()
         text = "not reloaded, the old workers go on: A worker can't be started"
-        with self.no_files():
+        with no_descriptors():
             os.kill(os.getpid(), signal.SIGHUP)
             await until(lambda: self.logged(f"{text}: Too many open files"))
         self.assertEqual(set(self.workers()), set(old))

@@ -1,0 +1,30 @@
+"""`CopyTest`: a test of a changed copy of the project."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from unittest import TestCase
+
+from indico.engine.tests.environment import UNMEASURED
+
+
+class CopyTest(TestCase):
+    """Base of tests whose copy is in `root`."""
+
+    integration = True
+    root: Path
+
+    def run_python(self, *arguments: str) -> str:
+        """Return what Python prints in the copy, with exit code 0."""
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.root,
+            env=UNMEASURED,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout + done.stderr
