@@ -208,6 +208,8 @@ class DrawTest(CommandTest):
 
 @skipUnless(shutil.which("wrk") or "NO_SKIPS" in os.environ, "this needs wrk")
 class WrkTest(TestCase):
+    integration = True
+
     def test_no_server(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             data.Data(1).write_requests(Path(folder))
