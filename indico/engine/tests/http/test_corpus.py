@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable
-from typing import TypeAlias
 from unittest import TestCase
 
-import uvloop
 from tornado.testing import bind_unused_port
 
 from ..corpus import CORPUS, KINDS
@@ -16,11 +14,11 @@ from ..corpus.differences import DIFFERENCES
 from ..corpus.exchange import SMUGGLED
 from ..corpus.player import Outcome, play_all
 from ..sample.app import Settings, make_app
-from .http_servers import MakeServer, our_server, tornado_server
+from .http_servers import HTTPServerTest, MakeServer, our_server, tornado_server
 
-MakeLoop: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
 
-LOOPS: list[MakeLoop] = [asyncio.new_event_loop, uvloop.new_event_loop]
+def new_loop() -> asyncio.AbstractEventLoop:
+    return HTTPServerTest.policy().new_event_loop()
 
 
 # A length that is legal to some, and that nobody can send; so what follows is in the body.
@@ -59,9 +57,9 @@ STATUSES = {
 
 
 @functools.cache
-def outcomes(server: MakeServer, loop: MakeLoop) -> dict[str, Outcome]:
+def outcomes(server: MakeServer) -> dict[str, Outcome]:
     """Return the outcomes of the whole corpus, of which nothing is logged as a warning."""
-    with TestCase().assertNoLogs(level="WARNING"), asyncio.Runner(loop_factory=loop) as runner:
+    with TestCase().assertNoLogs(level="WARNING"), asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(_outcomes(server))
 
 
@@ -85,29 +83,24 @@ class CorpusTest(TestCase):
         self.assertLessEqual(DIFFERENCES.keys() | STATUSES.keys(), CORPUS.keys())
 
 
-class DifferenceTest(TestCase):
+class ServersTest(TestCase):
+    """The exchanges on both servers: one class, so that they are played once on each."""
+
     integration = True
     seconds = 9
     maxDiff = None
 
-    def test_each_is_listed(self) -> None:
-        for loop in LOOPS:
-            tornado, ours = outcomes(tornado_server, loop), outcomes(our_server, loop)
-            differing = {name for name in CORPUS if ours[name] != tornado[name]}
-            unlisted = {
-                name: (CORPUS[name], f"Tornado: {tornado[name]}", f"ours: {ours[name]}")
-                for name in differing - DIFFERENCES.keys()
-            }
-            self.assertEqual(unlisted, {}, f"on {loop.__module__}")
-            self.assertEqual(DIFFERENCES.keys() - differing, set(), "these are gone: unlist them")
+    def test_each_difference_is_listed(self) -> None:
+        tornado, ours = outcomes(tornado_server), outcomes(our_server)
+        differing = {name for name in CORPUS if ours[name] != tornado[name]}
+        unlisted = {
+            name: (CORPUS[name], f"Tornado: {tornado[name]}", f"ours: {ours[name]}")
+            for name in differing - DIFFERENCES.keys()
+        }
+        self.assertEqual(unlisted, {})
+        self.assertEqual(DIFFERENCES.keys() - differing, set(), "these are gone: unlist them")
 
-
-class TornadoTest(TestCase):
-    """Rules that a listed difference may not break."""
-
-    integration = True
-    maxDiff = None
-    server = staticmethod(tornado_server)
+    # Rules that a listed difference may not break.
 
     def test_bad_ones_are_refused(self) -> None:
         self.assert_none(
@@ -143,18 +136,13 @@ class TornadoTest(TestCase):
         )
 
     def assert_none(self, wrong: Callable[[str, Outcome], bool]) -> None:
-        for loop in LOOPS:
-            played = outcomes(self.server, loop).items()
+        for server in (tornado_server, our_server):
+            played = outcomes(server).items()
             found = {name: str(outcome) for name, outcome in played if wrong(name, outcome)}
-            self.assertEqual(found, {}, f"on {loop.__module__}")
+            self.assertEqual(found, {}, server.__name__)
 
-
-class OurTest(TornadoTest):
-    server = staticmethod(our_server)
-
-    def test_too_many_fields(self) -> None:
-        for loop in LOOPS:
-            for fields in (101, 5000, 10_000):
-                name = f"{'bad-' * (fields > 5000)}head-of-{fields}-fields"
-                status = 431 if fields <= 5000 else 400  # its head has over 64 KiB
-                self.assertEqual(outcomes(self.server, loop)[name].statuses, [status], name)
+    def test_too_many_fields_on_our_server(self) -> None:
+        for fields in (101, 5000, 10_000):
+            name = f"{'bad-' * (fields > 5000)}head-of-{fields}-fields"
+            status = 431 if fields <= 5000 else 400  # its head has over 64 KiB
+            self.assertEqual(outcomes(our_server)[name].statuses, [status], name)
