@@ -36,13 +36,13 @@ class Load:
         self.requests = requests
         self.counted: Counter[tuple[str, int]] = Counter()
         self.failed_ids: set[str] = set()
-        self._pause_seconds = 0.0
+        self.pause_seconds = 0.0
         self._stopped = False
 
     @asynccontextmanager
     async def run(self, clients: int, pause_seconds: float = 0) -> AsyncIterator[None]:
         """Ask with so many clients, each of which pauses after an answer."""
-        self._pause_seconds = pause_seconds
+        self.pause_seconds = pause_seconds
         tasks = [asyncio.create_task(self._ask(number)) for number in range(clients)]
         try:
             yield
@@ -66,7 +66,7 @@ class Load:
                 writer.write(request.encode())
                 status, kept = await self._answer(reader)
                 self.counted[request.method, status] += 1
-                await asyncio.sleep(self._pause_seconds)
+                await asyncio.sleep(self.pause_seconds)
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader) -> tuple[int, bool]:

@@ -33,12 +33,14 @@ class ServerProcess:
     """
 
     server = PROGRAM.server
+    environment: ClassVar[dict[str, str] | None] = None  # that of the test
 
     def __init__(self, *flags: str, root: Path = ROOT, before: Sequence[str] = ()) -> None:
         self.output = tempfile.NamedTemporaryFile("w+", prefix="server-")  # noqa: SIM115
         self.process = subprocess.Popen(
             [*before, sys.executable, "-m", self.server, "--port", "0", *flags],
             cwd=root,
+            env=self.environment,
             stdout=self.output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import pymongo
 
+from indico.engine.tests.environment import UNMEASURED
 from indico.engine.tests.load import Load, Request
 from indico.engine.tests.server_test import PASSWORD, mongodb_uri, test_database
 from indico.tests.deploy.nginx import Nginx, free_ports, needs_nginx
@@ -18,9 +19,15 @@ from indico.tests.server_process import ProcessTest, ServerProcess
 CLIENTS = 16
 
 
-class ServersTest(ProcessTest):
-    """Four servers under load: each client sends GET and POST in turn, without a pause."""
+class UnmeasuredServer(ServerProcess):
+    environment = UNMEASURED
 
+
+class ServersTest(ProcessTest):
+    """Four servers under load: each client sends GET and POST in turn."""
+
+    seconds = 15
+    server_class = UnmeasuredServer
     flags: ClassVar[tuple[str, ...]] = ("--trusted-proxies", "127.0.0.1")
 
     def setUp(self) -> None:
@@ -45,6 +52,13 @@ class ServersTest(ProcessTest):
         mongodb = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", self.database)
         return self.start("--port", str(port), *mongodb)
 
+    async def start_again(self, number: int) -> None:
+        """Start a server, while the load leaves a processor for that."""
+        self.load.pause_seconds = 0.2
+        self.servers[number] = self.begin(self.ports[number])
+        await asyncio.to_thread(self.servers[number].wait_until_it_listens)
+        self.load.pause_seconds = 0
+
     def post(self) -> Request:
         account = {"email": "ada@example.com", "password": PASSWORD, "name": "Ada"}
         status, data = self.servers[0].call("/auth/register", account)
@@ -67,8 +81,7 @@ class KilledTest(ServersTest):
                 await self.load.more(500)
                 self.servers[0].kill()
                 await self.load.more(2000)
-                self.servers[0] = self.begin(self.ports[0])
-                await asyncio.to_thread(self.servers[0].wait_until_it_listens)
+                await self.start_again(0)
                 await self.wait_until_it_is_asked(dead)
 
         dead = f"127.0.0.1:{self.ports[0]}"
@@ -94,11 +107,10 @@ class RestartTest(ServersTest):
     def test_rolling_restart(self) -> None:
         async def restart_all() -> None:
             async with self.load.run(CLIENTS):
-                for number, port in enumerate(self.ports):
+                for number in range(len(self.ports)):
                     await self.load.more(300)
                     self.assertEqual(await asyncio.to_thread(self.servers[number].stop), 0)
-                    self.servers[number] = self.begin(port)
-                    await asyncio.to_thread(self.servers[number].wait_until_it_listens)
+                    await self.start_again(number)
                 await self.load.more(300)
 
         asyncio.run(restart_all())
