@@ -19,7 +19,7 @@ from pymongo import AsyncMongoClient
 from ..error import Unavailable
 from ..log import LOGGER
 from . import pymongo_patch  # noqa: F401 - the import fixes PyMongo
-from .codecs import TYPES
+from .bson_types import TYPES
 from .pool_metrics import PoolListener
 
 Driver = Literal["motor", "pymongo"]

@@ -1,7 +1,7 @@
 """The settings of every server, and `load`, which reads all settings."""
 
 from .kinds import Network
-from .load import SettingsError, env_name, given_flags, load, shown_default
+from .loading import SettingsError, env_name, given_flags, load, shown_default
 from .server_settings import ServerSettings
 from .variables import unknown_variables
 

@@ -14,7 +14,7 @@ from bson import CodecOptions
 from bson.binary import UuidRepresentation
 from bson.errors import BSONError
 
-from ...mongo.codecs import TYPES
+from ...mongo.bson_types import TYPES
 from ...mongo.collection import Document
 
 OPTIONS: CodecOptions[Document] = CodecOptions(

@@ -15,7 +15,7 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
 
 from ...mongo import connection as db
-from ...mongo.codecs import TYPES
+from ...mongo.bson_types import TYPES
 from ...mongo.collection import Collection, Document, IndexModel
 from ..server_test import ServerTest, drop_collections, mongodb_uri
 from .proxy import Proxy
