@@ -13,7 +13,7 @@ from typing import ClassVar
 from tornado.testing import gen_test
 from tornado.websocket import websocket_connect
 
-from indico.engine.tests.http.http_servers import get, our_server, post_head
+from indico.engine.tests.http.http_servers import get, our_server, post_head, until
 from indico.engine.tests.http.test_tls import certificate
 from indico.engine.tests.server_test import read_answer
 from indico.tests.deploy.nginx import free_ports, needs_nginx
@@ -56,6 +56,7 @@ class PassingTest(NginxTest):
         sane = b"A-b_c.d/e+f=g:h"
         _, _, body = await self.answer(get(b"/asked", b"X-Request-Id: " + sane))
         self.assertIn(["X-Request-Id", sane.decode()], json.loads(body)["headers"])
+        await until(self.nginx.requests)  # nginx writes its log after the answer
         (line,) = self.nginx.requests()
         self.assertEqual(line["request_id"], sane.decode())
 

@@ -265,6 +265,8 @@ class ReplaceTest(DaemonTest):
         process = self.start_daemon()
         workers = process.children()
         process.suspend()
+        # Until it has stopped, it would take SIGHUP first: Linux hands out the lowest number.
+        until(lambda: process.status() == psutil.STATUS_STOPPED)
         codes: list[int] = []
         reload = threading.Thread(
             target=lambda: codes.append(control.reload(self.file(), lambda text: None))
