@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 
 from ..log import LOGGER
-from ..run_queue import waited_seconds
+from .run_queue import waited_seconds
 
 MEASURING_SECONDS = 0.01
 LARGEST = 10_000

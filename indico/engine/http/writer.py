@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tornado.iostream import StreamClosedError
 
@@ -106,14 +106,8 @@ class TLSWriter(Writer):
 
     _paused = False
 
-    def __init__(
-        self,
-        transport: asyncio.Transport,
-        context: Context,
-        unsent: Unsent,
-        free: asyncio.Future[None],
-    ) -> None:
-        super().__init__(transport, context, unsent, free)
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
         self._pieces: deque[memoryview] = deque()
 
     def _send(self, data: bytes) -> None:

@@ -19,7 +19,7 @@ from pymongo.errors import (
 
 from ..error import Unavailable
 from .batches import Batches, deadline
-from .documents import decode, documents_of, is_key
+from .documents import decode, decode_found, documents_of, is_key
 from .driver import Document, Key, mongodb
 
 __all__ = ["UNBATCHED", "Batched"]
@@ -40,7 +40,7 @@ class Batched:
     """
 
     def __init__(self, name: str) -> None:
-        self._collection = mongodb[name]
+        self._collection = mongodb.raw(name)
         self._finds: dict[str, Batches[Key]] = {}
         self._inserts = Batches(self._insert)
         self._updates = Batches(self._update)
@@ -71,7 +71,7 @@ class Batched:
 
     async def _find(self, field: str, keys: list[Key]) -> Sequence[Document | None]:
         if len(keys) == 1:
-            return [await self._collection.find_one({field: keys[0]})]
+            return [decode_found(await self._collection.find_one({field: keys[0]}))]
         wanted = set(keys)
         cursor = self._collection.find_raw_batches({field: {"$in": list(wanted)}})
         replies = await cursor.to_list(None)
@@ -106,7 +106,8 @@ class Batched:
         updates = [({"_id": key}, {"$set": RawBSONDocument(changes)}) for key, changes in requests]
         if len(updates) == 1:
             update = self._collection.find_one_and_update
-            return [await update(*updates[0], return_document=ReturnDocument.AFTER)]
+            updated = await update(*updates[0], return_document=ReturnDocument.AFTER)
+            return [decode_found(updated)]
         matched, errors = await self._write([UpdateOne(*update) for update in updates])
         if matched == 0:
             return errors

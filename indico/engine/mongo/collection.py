@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from bson.raw_bson import RawBSONDocument
@@ -10,7 +10,7 @@ from pymongo import IndexModel, ReturnDocument
 
 from .batched import UNBATCHED, Batched
 from .batches import MAX_BYTES
-from .documents import Part, decode, encode, is_key, part_of
+from .documents import Part, decode, decode_found, encode, is_key, part_of
 from .driver import Document, Key, ObjectId, mongodb
 from .operation import guard, observed
 
@@ -58,10 +58,12 @@ class Collection:
     ) -> list[Document]:
         """Return all documents that match, or the first `limit` of them."""
         options = {"sort": list(sort) or None, "limit": limit}
-        found: list[Document] = await guard(
-            lambda: mongodb[self.name].find(_raw(query), **options).to_list(None)
-        )
-        return found
+
+        async def found() -> list[Document]:
+            cursor = mongodb.raw(self.name).find(_raw(query), **options)
+            return [decode(each.raw) for each in await cursor.to_list(None)]
+
+        return await guard(found)
 
     @observed
     async def find_part(
@@ -154,17 +156,23 @@ class Collection:
                 found = await batched.find(field, value)
                 if found is not UNBATCHED:
                     return found
-        document: Document | None = await guard(lambda: mongodb[self.name].find_one(_raw(query)))
-        return document
+        return await self._one(lambda collection: collection.find_one(_raw(query)))
 
     async def _update_one(self, query: Mapping[str, Any], changes: bytes) -> Document | None:
         update = {"$set": RawBSONDocument(changes)}
-        updated: Document | None = await guard(
-            lambda: mongodb[self.name].find_one_and_update(
+        return await self._one(
+            lambda collection: collection.find_one_and_update(
                 _raw(query), update, return_document=ReturnDocument.AFTER
             )
         )
-        return updated
+
+    async def _one(self, ask: Callable[[Any], Awaitable[Any]]) -> Document | None:
+        """Return the document that `ask` gets from the driver's collection, or None."""
+
+        async def found() -> Document | None:
+            return decode_found(await ask(mongodb.raw(self.name)))
+
+        return await guard(found)
 
     def _batched(self, size: int = 0) -> Batched | None:
         """Return the batches of the open database; None where `size` bytes go out alone."""

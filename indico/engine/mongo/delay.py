@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from . import unsent
+from . import waiting
 from .driver import mongodb
 
 
 def delay(now: float) -> float:
     """Return the seconds that the oldest operation has waited at `now`, of the loop's clock."""
     delays: list[float] = [batched.delay(now) for batched in mongodb.batched.values()]
-    return max(unsent.delay(now), *delays, 0.0)
+    return max(waiting.delay(now), *delays, 0.0)

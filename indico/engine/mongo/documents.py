@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 
 import bson
 from bson.int64 import Int64
+from bson.raw_bson import RawBSONDocument
 
 from ..error import ServerError, short
-from .driver import Document, ObjectId, mongodb
+from .bson_types import OPTIONS
+from .driver import Document, ObjectId
 
-__all__ = ["Part", "decode", "documents_of", "encode", "is_key", "part_of"]
+__all__ = ["Part", "decode", "decode_found", "documents_of", "encode", "is_key", "part_of"]
 
 _KEY_TYPES = {ObjectId, bytes, str, int, Int64}
 
@@ -38,15 +40,18 @@ def encode(document: Mapping[str, Any]) -> bytes:
 
     Raises `ServerError` with the path and type of a value that BSON can't hold.
     """
-    options = mongodb.codec_options
     try:
-        return bson.encode(document, codec_options=options)
+        return bson.encode(document, codec_options=OPTIONS)
     except Exception:  # its message may hold the document, which the log must not show
         raise ServerError(f"MongoDB can't hold {_misfit(document)}.") from None
 
 
-def decode(document: bytes) -> Document:
-    return bson.decode(document, mongodb.codec_options)
+def decode(document: bytes | memoryview) -> Document:
+    return bson.decode(document, OPTIONS)
+
+
+def decode_found(found: RawBSONDocument | None) -> Document | None:
+    return None if found is None else decode(found.raw)
 
 
 def documents_of(replies: list[bytes]) -> Iterator[bytes]:
@@ -73,7 +78,7 @@ def part_of(replies: list[bytes], max_bytes: int) -> Part:
 
 def _fits(value: Any) -> bool:
     try:
-        bson.encode({"": value}, codec_options=mongodb.codec_options)
+        bson.encode({"": value}, codec_options=OPTIONS)
     except Exception:
         return False
     return True

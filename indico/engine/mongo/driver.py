@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
+import bson
 from bson import ObjectId
 from motor.motor_asyncio import AsyncIOMotorClient
 from pydantic import GetPydanticSchema
@@ -19,7 +20,7 @@ from pymongo import AsyncMongoClient
 from ..error import Unavailable
 from ..log import LOGGER
 from . import pymongo_patch  # noqa: F401 - the import fixes PyMongo
-from .bson_types import TYPES
+from .bson_types import ENCODERS, OPTIONS, RAW
 from .pool_metrics import PoolListener
 
 Driver = Literal["motor", "pymongo"]
@@ -74,7 +75,7 @@ class Database:
             uri,
             appname=f"{application} {os.getpid()}",
             tz_aware=True,
-            type_registry=TYPES,
+            type_registry=ENCODERS,
             w="majority",
             journal=True,
             timeoutMS=int(timeout_seconds * 1000),
@@ -101,10 +102,13 @@ class Database:
     async def aggregate(
         self, collection: str, pipeline: Sequence[Mapping[str, Any]], **options: Any
     ) -> list[Document]:
-        cursor = self[collection].aggregate(pipeline, **options)
+        cursor = self.raw(collection).aggregate(pipeline, **options)
         opened = await cursor if inspect.isawaitable(cursor) else cursor
-        documents: list[Document] = await opened.to_list(None)
-        return documents
+        return [bson.decode(found.raw, OPTIONS) for found in await opened.to_list(None)]
+
+    def raw(self, collection: str) -> Any:
+        """Return a collection of the driver whose documents are not decoded."""
+        return self._open_database().get_collection(collection, codec_options=RAW)
 
     def __getitem__(self, collection: str) -> Any:
         return self._open_database()[collection]

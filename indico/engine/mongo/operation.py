@@ -24,7 +24,7 @@ from pymongo.errors import (
 
 from ..error import APIError, Conflict, ServerError, Unavailable
 from ..telemetry import metrics, tracing
-from . import unsent
+from . import waiting
 from .driver import mongodb
 
 
@@ -96,14 +96,14 @@ async def guard(operation: Callable[[], Awaitable[T]], timeout_seconds: float | 
     Raises `Conflict` for a duplicate key, `Unavailable` while MongoDB can't answer, and
     `ServerError` for everything else that MongoDB refuses.
     """
-    waiting = unsent.remember()
+    key = waiting.remember()
     try:
         return await _run(operation, timeout_seconds)
     except (PyMongoError, BSONError, TimeoutError) as error:
         api_error = to_api_error(error)
         raise api_error from api_error.__cause__
     finally:
-        unsent.forget(waiting)
+        waiting.forget(key)
 
 
 async def _run(operation: Callable[[], Awaitable[T]], timeout_seconds: float | None) -> T:

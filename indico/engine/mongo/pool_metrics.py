@@ -5,7 +5,7 @@ from __future__ import annotations
 from pymongo import monitoring
 
 from ..telemetry.metrics import CONNECTION_WAIT, connections
-from . import unsent
+from . import waiting
 
 __all__ = ["PoolListener"]
 
@@ -20,7 +20,7 @@ class PoolListener(monitoring.ConnectionPoolListener):
         connections.add(open=-1)
 
     def connection_checked_out(self, event: monitoring.ConnectionCheckedOutEvent) -> None:
-        unsent.forget_current()
+        waiting.forget_current()
         connections.add(in_use=1)
         CONNECTION_WAIT.observe(event.duration or 0)
 

@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, BinaryIO, cast
 
 from ..error import DeadlineExceeded, RateLimited, ServerError, Unavailable
-from .turns import Turns
+from .fair_queue import FairQueue
 
 Answer = tuple[bytes, str]
 
@@ -36,7 +36,7 @@ class Pool:
         self._places = self._processes + queue
         self._share = share
         self._calls: set[_Call] = set()
-        self._turns = Turns[_Call]()
+        self._queue = FairQueue[_Call]()
         self._idle: list[_Process] = []
         self._threads = self._new_threads()
 
@@ -49,7 +49,7 @@ class Pool:
         call = _Call(request, caller)
         outcome = asyncio.wrap_future(call.outcome)
         self._calls.add(call)
-        self._turns.put(caller, call)
+        self._queue.put(caller, call)
         self._threads.submit(self._run_next)
         try:
             await asyncio.wait([outcome], timeout=deadline_seconds)
@@ -58,7 +58,7 @@ class Pool:
             result, error = outcome.result()
         finally:
             self._calls.discard(call)
-            self._turns.remove(caller, call)
+            self._queue.remove(caller, call)
             outcome.cancel()
             call.abandon()
         if error is not None:
@@ -85,7 +85,7 @@ class Pool:
 
     def _run_next(self) -> None:
         """Run in a thread: once for each call, but not for the call that it was submitted with."""
-        call = self._turns.next()
+        call = self._queue.next()
         if call is None or not call.outcome.set_running_or_notify_cancel():
             return  # its caller is gone
         try:

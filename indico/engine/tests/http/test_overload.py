@@ -18,7 +18,7 @@ from ...http.rest_handler import RestHandler
 from ...log import LOGGER
 from ...mongo.collection import Collection
 from ...mongo.driver import mongodb
-from ...mongo.unsent import FEW
+from ...mongo.waiting import FEW
 from ..mongo.proxy import Proxy
 from ..server_process import ENGINE
 from ..server_test import ServerTest, exchange, mongodb_uri, read_answer

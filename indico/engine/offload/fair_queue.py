@@ -10,13 +10,13 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Turns(Generic[T]):
+class FairQueue(Generic[T]):
     """A queue for several threads: callers take turns, so that none waits for all calls of another.
 
-    turns = Turns()
+    queue = FairQueue()
     for caller, call in (("ada", 1), ("ada", 2), ("bob", 3)):
-        turns.put(caller, call)
-    turns.next(), turns.next(), turns.next()  # 1, 3, 2
+        queue.put(caller, call)
+    queue.next(), queue.next(), queue.next()  # 1, 3, 2
     """
 
     def __init__(self) -> None:

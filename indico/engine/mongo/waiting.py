@@ -12,7 +12,7 @@ from contextvars import ContextVar
 FEW = 32
 
 _since: dict[object, float] = {}
-_current: ContextVar[object] = ContextVar("unsent")
+_current: ContextVar[object] = ContextVar("waiting")
 
 
 def remember() -> object:

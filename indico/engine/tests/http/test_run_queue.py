@@ -5,7 +5,7 @@ from __future__ import annotations
 from unittest import TestCase
 from unittest.mock import patch
 
-from .. import run_queue
+from ...http import run_queue
 
 
 class WaitedTest(TestCase):
