@@ -6,12 +6,13 @@ import signal
 import sys
 from collections.abc import Callable
 
-from bench import batches, chart, compare, growth, held, limit, offload, overload
+from bench import batches, chart, compare, cost, growth, held, limit, offload, overload
 from bench.machine import UnfitError
 from indico.engine.error import StartError
 
 MEASUREMENTS: dict[str, Callable[[list[str]], int]] = {
     "peers": compare.main,
+    "cost": cost.main,
     "held": held.main,
     "batches": batches.main,
     "offload": offload.main,

@@ -17,15 +17,22 @@ LONGEST_ANSWER_SECONDS = 30
 
 @dataclass(frozen=True)
 class Used:
-    """Seconds of processor time of the server, of MongoDB, and of all on the server's core."""
+    """Seconds of processor time of the server, of MongoDB, and of all on the server's core.
+
+    `others_idle` are the idle seconds of the other core, which wrk and MongoDB share.
+    """
 
     server: float
     mongodb: float
     core: float
+    others_idle: float = 0.0
 
     def since(self, before: Used) -> Used:
         return Used(
-            self.server - before.server, self.mongodb - before.mongodb, self.core - before.core
+            self.server - before.server,
+            self.mongodb - before.mongodb,
+            self.core - before.core,
+            self.others_idle - before.others_idle,
         )
 
 

@@ -37,6 +37,12 @@ def two_cores() -> tuple[int, int]:
     return cores[0], cores[1]
 
 
+def idle_seconds(core: int) -> float:
+    """Return the seconds in which `core` had nothing to do; the host withholds others."""
+    times = psutil.cpu_times(percpu=True)[core]
+    return times.idle + times.iowait
+
+
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
     """Keep each process that starts inside on `core`, with all of its threads."""

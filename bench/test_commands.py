@@ -13,21 +13,21 @@ import resource
 import shutil
 import signal
 import tempfile
-from collections.abc import Sequence
-from contextlib import closing, redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 from unittest import TestCase, skipUnless
 from unittest.mock import patch
 
+import psutil
 from pymongo import MongoClient
 
 from bench import (
     batches,
     chart,
     clients,
-    compare,
     data,
     growth,
     held,
@@ -35,27 +35,27 @@ from bench import (
     load,
     machine,
     measured,
-    mongodb,
     offload,
     overload,
+    replica_set,
+    servers,
+    turns,
 )
 from bench.__main__ import MEASUREMENTS, main
 from indico.engine.tests.environment import UNMEASURED
 from indico.engine.tests.server_test import mongodb_uri
 
 DATABASE = "test_bench"
-MODULES = (batches, compare, growth, held, limit, measured, overload)
+RUNNING = replica_set.running
+MODULES = (batches, growth, held, limit, measured, overload, turns)
 
 
-class SharedMongoDB:
-    """The MongoDB of the tests, in the place of one that a measurement starts."""
-
-    def __init__(self, *_: Any) -> None:
-        self.uri = mongodb_uri()
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
+@contextmanager
+def shared_mongodb(*_: Any) -> Iterator[tuple[str, list[psutil.Process]]]:
+    """Yield the MongoDB of the tests, in the place of one that a measurement starts."""
+    with MongoClient[Any](mongodb_uri()) as client:
+        pid = client.admin.command("serverStatus")["pid"]
+    yield mongodb_uri(), [psutil.Process(pid)]
 
 
 def little_load(
@@ -85,14 +85,15 @@ class CommandTest(TestCase):
         self.addCleanup(resource.setrlimit, files, resource.getrlimit(files))
         self.addCleanup(self.drop)
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.enterContext(patch.object(mongodb, "Embedded", SharedMongoDB))
+        self.enterContext(patch.object(replica_set, "running", shared_mongodb))
         self.enterContext(patch.object(machine, "require_wrk"))
         self.enterContext(patch.object(load, "run", little_load))
         self.enterContext(patch.object(data, "REQUESTS", 50))
+        self.enterContext(patch.object(turns, "WARM_UP_SECONDS", 0.1))
         self.enterContext(patch.object(data.Data.__init__, "__defaults__", (50,)))
         for module in MODULES:
             self.enterContext(patch.object(module, "DATABASE", DATABASE))
-        for module in (batches, compare, growth, limit, overload):
+        for module in (batches, growth, limit, overload, turns):
             self.enterContext(patch.object(module, "SCRATCH", self.folder))
         if find_spec("pygal") is None:
             self.enterContext(patch.object(chart, "draw", return_value=[]))
@@ -119,13 +120,31 @@ class PeersTest(CommandTest):
     command = "peers"
 
     def test_it_runs(self) -> None:
-        with patch.object(compare, "WARM_UP_SECONDS", 0.1):
-            printed = self.run_command(
-                *("--rounds", "1", "--seconds", "1", "--peers", "tornado"),
-                *("--workloads", "read", "--connections", "4"),
-            )
-        self.assertIn("| tornado |", printed)
-        self.assertTrue((self.folder / "results.json").exists())
+        self.enterContext(patch.object(replica_set, "running", RUNNING))
+        printed = self.run_command(
+            *("--rounds", "1", "--seconds", "1", "--peers", "tornado"),
+            *("--workloads", "read", "--connections", "8", "--tls", "--members", "3"),
+        )
+        self.assertRegex(printed, r"\| authenticated read +\| +8 \| tornado \| 1.00 \|")
+        self.assertIn("replica set of 3, TLS, w: majority, journal", printed)
+        self.assertTrue((self.folder / "results-3-members-tls.json").exists())
+
+
+@skipUnless((servers.ROOT / ".git").exists() or "NO_SKIPS" in os.environ, "this needs a clone")
+class CostTest(CommandTest):
+    command = "cost"
+
+    def test_it_runs(self) -> None:
+        printed = self.run_command(
+            *("HEAD", "--rounds", "1", "--workloads", "echo", "--connections", "4")
+        )
+        self.assertRegex(printed, r"\| echo +\| +4 \| +\d")
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_unknown_commit(self) -> None:
+        with redirect_stderr(io.StringIO()) as said:
+            self.run_command("nosuch", codes=(1,))
+        self.assertIn("invalid reference: nosuch", said.getvalue())
 
 
 class HeldTest(CommandTest):
