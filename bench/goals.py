@@ -37,7 +37,7 @@ class Goal:
     """Our requests/s, divided by those of `peer`: the goal, and the measured value.
 
     `processor` is the peer's processor time of a request, divided by ours. `other_core` is the
-    used part of the core of wrk and MongoDB in percent, while indico and the peer were measured.
+    part of their core that wrk and MongoDB used, in percent, with indico and with the peer.
     """
 
     workload: str

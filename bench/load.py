@@ -19,20 +19,22 @@ LONGEST_ANSWER_SECONDS = 30
 class Used:
     """Seconds of processor time of the server, of MongoDB, and of all on the server's core.
 
-    `others_idle` are the idle seconds of the other core, which wrk and MongoDB share.
+    MongoDB and wrk share the other core, without the seconds that it was `withheld`.
     """
 
     server: float
     mongodb: float
     core: float
-    others_idle: float = 0.0
+    wrk: float = 0.0
+    withheld: float = 0.0
 
     def since(self, before: Used) -> Used:
         return Used(
             self.server - before.server,
             self.mongodb - before.mongodb,
             self.core - before.core,
-            self.others_idle - before.others_idle,
+            self.wrk - before.wrk,
+            self.withheld - before.withheld,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
@@ -37,10 +38,16 @@ def two_cores() -> tuple[int, int]:
     return cores[0], cores[1]
 
 
-def idle_seconds(core: int) -> float:
-    """Return the seconds in which `core` had nothing to do; the host withholds others."""
+def withheld_seconds(core: int) -> float:
+    """Return the seconds of `core` that interrupts and the host took from all processes."""
     times = psutil.cpu_times(percpu=True)[core]
-    return times.idle + times.iowait
+    return times.irq + times.softirq + times.steal
+
+
+def ended_children_seconds() -> float:
+    """Return the user and system time of the children that have ended, such as wrk."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @contextmanager

@@ -27,9 +27,9 @@ production. indico runs with its defaults, which log a line for each request."""
 GOALS_INTRODUCTION = f"""\
 Our requests/s, divided by those of the peer: for an echo the named peer, otherwise the peer with
 the most requests/s in that cell. "Processor" is the peer's processor time of a request, divided by
-ours. "Other core" is the used part of the core that wrk and MongoDB share, while indico and while
-the peer was measured. From {FULL_PERCENT:.0f}% on this core is full: there wrk or MongoDB is the
-bottleneck, and the ratio of processor times decides."""
+ours. "Other core" is the part of their core that wrk and MongoDB used, with indico and with the
+peer. From {FULL_PERCENT:.0f}% on this core is full: wrk or MongoDB is the bottleneck there, and the
+ratio of processor times decides."""
 
 
 def markdown(results: Results) -> str:

@@ -12,7 +12,7 @@ from bench.mongodb import PLAIN, Deployment
 OURS = "indico"
 # The part of the server's core that other processes used, in percent; it should be close to 0.
 DISTURBED = "others_percent"
-# The part of the other core that is in use, by wrk and MongoDB, in percent.
+# The part of the other core that wrk and MongoDB used, in percent of what was not withheld.
 OTHER_CORE = "other_core_percent"
 FULL_PERCENT = 95.0
 
@@ -69,7 +69,7 @@ class Results:
             PROCESSOR.name: used.server / load.requests * 1e6,
             "mongodb_processor_microseconds": used.mongodb / load.requests * 1e6,
             DISTURBED: max(0, used.core - used.server) / load.seconds * 100,
-            OTHER_CORE: max(0, 100 - used.others_idle / load.seconds * 100),
+            OTHER_CORE: (used.wrk + used.mongodb) / (load.seconds - used.withheld) * 100,
         }
         self.cells.setdefault(name, {}).setdefault(cell, []).append(measured)
 

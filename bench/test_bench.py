@@ -22,7 +22,7 @@ Requests/sec:   2000.00
 RESULT {"requests": 3000, "microseconds": 1500000, "p50": 4000, "p99": 12500, "errors": \
 {"status": 0, "connect": 0, "read": 2, "write": 0, "timeout": 0}}
 """
-QUIET = load.Used(server=0.6, mongodb=0.3, core=0.7, others_idle=0.5)
+QUIET = load.Used(server=0.6, mongodb=0.3, core=0.7, wrk=0.1, withheld=0.2)
 WORKLOADS = ("read", "insert", "update", "echo")
 CELLS = [(workload, connections) for workload in WORKLOADS for connections in CONNECTIONS]
 
@@ -93,7 +93,7 @@ class GoalsTest(TestCase):
         for name, used in (("indico", 0.2), ("sanic", 0.6)):
             seen = load.Load(100, 1.0, 1.0, 1.0, {})
             made.cells[name]["read", 8] = []
-            made.add(name, ("read", 8), seen, load.Used(used, 0.3, used, others_idle=0.04))
+            made.add(name, ("read", 8), seen, load.Used(used, 0.36, used, 0.5, withheld=0.1))
         (goal,) = [goal for goal in goals(made) if (goal.workload, goal.connections) == ("read", 8)]
         self.assertEqual(goal.reached, 1)
         self.assertAlmostEqual(goal.processor, 3)

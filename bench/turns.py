@@ -111,7 +111,8 @@ class Run:
             server.processor_seconds(),
             self._mongodb.processor_seconds(),
             machine.busy_seconds(self._core),
-            machine.idle_seconds(self._other_core),
+            machine.ended_children_seconds(),
+            machine.withheld_seconds(self._other_core),
         )
 
     def _left(self) -> str:
