@@ -63,14 +63,18 @@ def _row(results: Results, cell: Cell, other: str) -> list[str]:
         min(values[PROCESSOR.name] for values in results.cells[name][cell])
         for name in (OURS, other)
     ]
-    ours, theirs = (measured[name][REQUESTS.name] for name in (OURS, other))
+    rates = [measured[name][REQUESTS.name] for name in (OURS, other)]
     return [
         cell[0],
         str(cell[1]),
         *(f"{median:.1f} ({low:.1f})" for median, low in zip(medians, lowest, strict=True)),
-        *(f"{ours / theirs:.3f}" for ours, theirs in (medians, lowest)),
-        f"{ours / theirs:.3f}",
+        *(_ratio(*values) for values in (medians, lowest, rates)),
     ]
+
+
+def _ratio(ours: float, theirs: float) -> str:
+    """Return the ratio; without one if a cell was too short for the clock of processor time."""
+    return f"{ours / theirs:.3f}" if theirs else "-"
 
 
 def _git(*command: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import resource
@@ -70,7 +71,7 @@ def busy_seconds(core: int) -> float:
 def description() -> dict[str, str]:
     """Return the facts about the machine that a reader of the results needs."""
     return {
-        "indico": f"{__version__}, commit {_commit()}",
+        "indico": f"{__version__}, commit {commit()}",
         "processor": _processor(),
         "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.release()}",
@@ -83,7 +84,9 @@ def versions(packages: tuple[str, ...]) -> str:
     return ", ".join(f"{package} {version(package)}" for package in packages)
 
 
-def _commit() -> str:
+@functools.cache
+def commit() -> str:
+    """Return the commit of this code; the results of a run do not change it."""
     git = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
     folder = Path(__file__).parent
     done = subprocess.run(git, cwd=folder, capture_output=True, text=True, check=False)

@@ -7,21 +7,12 @@ import io
 import json
 from unittest import TestCase
 
-from bench import answers, chart, load, options, overload_report, report
+from bench import answers, chart, load, options, report
 from bench.goals import goals, tails
 from bench.mongodb import Deployment
 from bench.options import CONNECTIONS
-from bench.overload_report import BOUND, NO_BOUND, Overload, Step
 from bench.results import P99, REQUESTS, Results, medians, ratio
 
-OUTPUT = """Running 1s test @ http://127.0.0.1:8888
-  1 threads and 8 connections
-  3000 requests in 1.50s, 1.00MB read
-Requests/sec:   2000.00
-
-RESULT {"requests": 3000, "microseconds": 1500000, "p50": 4000, "p99": 12500, "errors": \
-{"status": 0, "connect": 0, "read": 2, "write": 0, "timeout": 0}}
-"""
 QUIET = load.Used(server=0.6, mongodb=0.3, core=0.7, wrk=0.1, withheld=0.2)
 WORKLOADS = ("read", "insert", "update", "echo")
 CELLS = [(workload, connections) for workload in WORKLOADS for connections in CONNECTIONS]
@@ -35,16 +26,6 @@ def results(**requests: int) -> Results:
         for cell in CELLS:
             made.add(name, cell, load.Load(count, 1.0, 1.0, float(count), {}), QUIET)
     return made
-
-
-class LoadTest(TestCase):
-    def test_valid(self) -> None:
-        seen = load.parse(OUTPUT)
-        self.assertEqual(seen, load.Load(3000, 1.5, 4.0, 12.5, {"read": 2}))
-
-    def test_no_result(self) -> None:
-        with self.assertRaises(ValueError):
-            load.parse("unable to connect to 127.0.0.1:8888 Connection refused\n")
 
 
 class ResultsTest(TestCase):
@@ -149,46 +130,6 @@ class ChartTest(TestCase):
         self.assertEqual(values["indico"], [600] * len(with_database))
         self.assertEqual(values["fastapi"], [None, *[200] * (len(with_database) - 1)])
         self.assertEqual(chart.bars({}, REQUESTS), ([], {}))
-
-
-class OverloadTest(TestCase):
-    def setUp(self) -> None:
-        def step(offered: int, accepted: float, refused: float, errors: int = 0) -> Step:
-            took = (0.2, 0.3) if refused else (0.01, 0.02)
-            late = 0.001 if refused else None
-            used = (0.9, 0.1, 0.1, 0.0)
-            return Step(offered, accepted, refused, errors, *took, late, late, *used)
-
-        bounded = [step(500, 500, 0), step(1000, 990, 10), step(2000, 950, 1050)]
-        unbounded = [step(500, 500, 0), step(1000, 980, 0), step(2000, 700, 0, errors=1)]
-        self.made = Overload({"date": "2026"}, {"read": {BOUND: bounded, NO_BOUND: unbounded}})
-        worse = step(2000, 800, 1200)
-        again, bad = (bounded[1], bounded[2], worse), (bounded[1], worse, worse)
-        self.made.rounds["read"] = [again, again, bad]
-        self.made.held["read"] = 999, 1000
-        self.made.delays["0.05"] = bounded[-1]
-        self.made.refusal_seconds = 50e-6
-
-    def test_figures(self) -> None:
-        self.assertEqual(self.made.capacity("read"), 990)
-        self.assertEqual(self.made.at_best("read").offered, 1000)
-        self.assertEqual(self.made.errors(), 1)
-
-    def test_page(self) -> None:
-        page = overload_report.markdown(self.made)
-        self.assertIn("Of 1,000 calls that waited beside twice the capacity, 999 were", page)
-        self.assertRegex(page, r"twice +\| +2,000 \| +950 \| +96% \(81% to 96%\) +\| +300 ")
-        self.assertIn("10, 20 | -, -", page)
-
-    def test_points(self) -> None:
-        steps = self.made.as_json()["steps"]
-        lines = chart.points(steps, lambda step, capacity: step["accepted"] / capacity)
-        self.assertEqual(
-            list(lines), ["authenticated read, bounded", "authenticated read, unbounded"]
-        )
-        self.assertEqual(lines["authenticated read, bounded"][1], (1000 / 990, 1))
-        refused = chart.points(steps, lambda step, _: step["refused_p99"])
-        self.assertEqual(len(refused["authenticated read, bounded"]), 2)
 
 
 class AnswersTest(TestCase):
