@@ -14,7 +14,9 @@ BY_HAND = "by hand"
 _NO_PROSE = re.compile(r"^ *```.*?^ *```$|!\[[^\]]*\]\([^)]*\)", re.M | re.S)
 # A paragraph ends at an empty line, a heading, or the next item of a list.
 _END = re.compile(r"\n(?=\n|#| *- | *\d+\. )")
-_FIGURE = re.compile(r"\d[\d,.]* (?:µs|(?:ms )?of a processor)|p99[^.]*\d|percentile[^.]*\d")
+_FIGURE = re.compile(
+    r"\d[\d,.]* (?:µs|(?:ms )?of a processor)|(?:p99|percentile).{1,80}\d (?:ms|µs)", re.S
+)
 _CODE = re.compile(r"`[^`]*`")
 _MEASUREMENT = re.compile(r"`(?:python3 run\.py )?bench (\w+)[^`]*`|\bbench/(results|overload)\b")
 _COMMIT = re.compile(r"\bcommit\s+([0-9a-f]{7,40})\b")

@@ -29,6 +29,9 @@ COMMANDS = {
 }
 WITH_PAGES = ("peers", "overload")  # they write their results themselves
 PAGES = Path(__file__).parent / "printed"
+WHERE = """\
+The results are in bench/results*.md, bench/overload.md and bench/printed/. These are the measured
+figures in the documentation, with the commit that each was measured on:"""
 
 
 class Copy(io.StringIO):
@@ -57,7 +60,7 @@ def main(arguments: list[str]) -> int:
         parser.error(f"there is no {', '.join(unknown)}; known are {names}")
     commit = machine.commit()  # before the results change files
     wrong = [problem for name in chosen if (problem := _run(COMMANDS[name]))]
-    print(f"\nMeasured on commit {commit}. Figures in the documentation, and their commits:\n")
+    print(f"\nMeasured on commit {commit}. {WHERE}\n")
     print(cited.markdown())
     print(*(f"\n{problem}" for problem in wrong))
     return 1 if wrong else 0

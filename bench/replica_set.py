@@ -22,6 +22,7 @@ from indico.engine.mongo.mongod_process import Launcher, free_port
 
 NAME = "bench"
 START_SECONDS = 60
+DIRECTLY = {"directConnection": "true"}
 _PRIMARY, _SECONDARY = 1, 2  # states of a member
 
 
@@ -41,7 +42,9 @@ def running(folder: Path, members: int, tls: bool) -> Iterator[tuple[str, list[p
         hosts = [f"127.0.0.1:{port}" for port, _ in started]
         options = {"tls": "true", "tlsCAFile": str(certificate)} if tls else {}
         _initiate(hosts, options, deadline)
-        yield _uri(hosts, {"replicaSet": NAME, **options}), [process for _, process in started]
+        # A lone member is reached without discovery, which would go around the proxy of `batches`.
+        way = {"replicaSet": NAME} if members > 1 else DIRECTLY
+        yield _uri(hosts, {**way, **options}), [process for _, process in started]
 
 
 @contextmanager
@@ -67,7 +70,7 @@ def _initiate(hosts: list[str], options: dict[str, str], deadline: float) -> Non
     """Make the members a replica set; on return one is primary, and all have the same data."""
     members = [{"_id": number, "host": host} for number, host in enumerate(hosts)]
     wanted = [_PRIMARY, *[_SECONDARY] * (len(hosts) - 1)]
-    uri = _uri(hosts[:1], {"directConnection": "true", **options})
+    uri = _uri(hosts[:1], {**DIRECTLY, **options})
     try:
         with MongoClient[dict[str, Any]](uri) as first:
             first.admin.command("replSetInitiate", {"_id": NAME, "members": members})
