@@ -76,7 +76,8 @@ def _initiate(hosts: list[str], options: dict[str, str], deadline: float) -> Non
             first.admin.command("replSetInitiate", {"_id": NAME, "members": members})
             while time.monotonic() < deadline:
                 status = first.admin.command("replSetGetStatus")
-                if [member["state"] for member in status["members"]] == wanted:
+                ready = [member["state"] for member in status["members"]] == wanted
+                if ready and first.admin.command("hello")["isWritablePrimary"]:
                     return
                 with suppress(OperationFailure):  # while the others start
                     if status["myState"] == _SECONDARY:
