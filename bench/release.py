@@ -75,7 +75,7 @@ def _run(command: tuple[str, ...]) -> str:
     try:
         with contextlib.redirect_stdout(copy):
             code = MEASUREMENTS[name](options)
-    except (UnfitError, StartError, ChildProcessError) as error:
+    except (UnfitError, StartError, OSError) as error:
         return f"{line} failed: {error}"
     if name not in WITH_PAGES:
         PAGES.mkdir(exist_ok=True)
