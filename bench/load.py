@@ -17,15 +17,24 @@ LONGEST_ANSWER_SECONDS = 30
 
 @dataclass(frozen=True)
 class Used:
-    """Seconds of processor time of the server, of MongoDB, and of all on the server's core."""
+    """Seconds of processor time of the server, of MongoDB, and of all on the server's core.
+
+    MongoDB and wrk share the other core, without the seconds that it was `withheld`.
+    """
 
     server: float
     mongodb: float
     core: float
+    wrk: float = 0.0
+    withheld: float = 0.0
 
     def since(self, before: Used) -> Used:
         return Used(
-            self.server - before.server, self.mongodb - before.mongodb, self.core - before.core
+            self.server - before.server,
+            self.mongodb - before.mongodb,
+            self.core - before.core,
+            self.wrk - before.wrk,
+            self.withheld - before.withheld,
         )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
@@ -37,6 +39,18 @@ def two_cores() -> tuple[int, int]:
     return cores[0], cores[1]
 
 
+def withheld_seconds(core: int) -> float:
+    """Return the seconds of `core` that interrupts and the host took from all processes."""
+    times = psutil.cpu_times(percpu=True)[core]
+    return times.irq + times.softirq + times.steal
+
+
+def ended_children_seconds() -> float:
+    """Return the user and system time of the children that have ended, such as wrk."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
     """Keep each process that starts inside on `core`, with all of its threads."""
@@ -57,7 +71,7 @@ def busy_seconds(core: int) -> float:
 def description() -> dict[str, str]:
     """Return the facts about the machine that a reader of the results needs."""
     return {
-        "indico": f"{__version__}, commit {_commit()}",
+        "indico": f"{__version__}, commit {commit()}",
         "processor": _processor(),
         "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.release()}",
@@ -70,7 +84,9 @@ def versions(packages: tuple[str, ...]) -> str:
     return ", ".join(f"{package} {version(package)}" for package in packages)
 
 
-def _commit() -> str:
+@functools.cache
+def commit() -> str:
+    """Return the commit of this code; the results of a run do not change it."""
     git = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
     folder = Path(__file__).parent
     done = subprocess.run(git, cwd=folder, capture_output=True, text=True, check=False)

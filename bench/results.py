@@ -7,10 +7,14 @@ from statistics import median
 from typing import Any
 
 from bench.load import Load, Used
+from bench.mongodb import PLAIN, Deployment
 
 OURS = "indico"
 # The part of the server's core that other processes used, in percent; it should be close to 0.
 DISTURBED = "others_percent"
+# The part of the other core that wrk and MongoDB used, in percent of what was not withheld.
+OTHER_CORE = "other_core_percent"
+FULL_PERCENT = 95.0
 
 Cell = tuple[str, int]  # the name of the workload, and the number of connections
 Measurement = dict[str, float]  # values by the name of their metric
@@ -41,6 +45,7 @@ class Results:
 
     `facts` describe the run. `left_out` and `invalid` give the reasons for missing values. `cells`
     has the values of each round, `memory` the values of the whole run, and `versions` the order.
+    `mongodb` is the MongoDB of all servers.
     """
 
     facts: dict[str, str]
@@ -49,6 +54,7 @@ class Results:
     memory: dict[str, Measurement] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     invalid: list[str] = field(default_factory=list)
+    mongodb: Deployment = PLAIN
 
     def add(self, name: str, cell: Cell, load: Load, used: Used) -> None:
         """Add a measurement, or its errors, because a cell with errors doesn't count."""
@@ -63,6 +69,7 @@ class Results:
             PROCESSOR.name: used.server / load.requests * 1e6,
             "mongodb_processor_microseconds": used.mongodb / load.requests * 1e6,
             DISTURBED: max(0, used.core - used.server) / load.seconds * 100,
+            OTHER_CORE: (used.wrk + used.mongodb) / (load.seconds - used.withheld) * 100,
         }
         self.cells.setdefault(name, {}).setdefault(cell, []).append(measured)
 

@@ -15,6 +15,7 @@ import psutil
 
 from bench.machine import pinned
 
+ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30
 STOP_SECONDS = 30
 IDLE_SECONDS = 10
@@ -23,12 +24,13 @@ TICK_SECONDS = 0.01  # Linux counts processor time in these units
 
 @dataclass(frozen=True)
 class Peer:
-    """A server: its module, its packages and its flags."""
+    """A server: its module, its packages, its flags, and the folder to import the module from."""
 
     name: str
     module: str
     packages: tuple[str, ...]
     flags: tuple[str, ...] = ()
+    folder: Path = ROOT
 
 
 _UVICORN = ("uvicorn", "uvloop", "httptools", "pymongo")
@@ -85,6 +87,7 @@ def running(peer: Peer, uri: str, database: str, core: int, log: Path) -> Iterat
     with log.open("wb") as output, pinned(core):
         process = psutil.Popen(
             [sys.executable, "-m", peer.module, *arguments, *peer.flags],
+            cwd=peer.folder,  # which Python looks for the module in first
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -7,20 +7,15 @@ import io
 import json
 from unittest import TestCase
 
-from bench import answers, chart, load, options, overload_report, report
-from bench.goals import GOALS, goals, tails
-from bench.overload_report import BOUND, NO_BOUND, Overload, Step
+from bench import answers, chart, load, options, report
+from bench.goals import goals, tails
+from bench.mongodb import Deployment
+from bench.options import CONNECTIONS
 from bench.results import P99, REQUESTS, Results, medians, ratio
 
-OUTPUT = """Running 1s test @ http://127.0.0.1:8888
-  1 threads and 8 connections
-  3000 requests in 1.50s, 1.00MB read
-Requests/sec:   2000.00
-
-RESULT {"requests": 3000, "microseconds": 1500000, "p50": 4000, "p99": 12500, "errors": \
-{"status": 0, "connect": 0, "read": 2, "write": 0, "timeout": 0}}
-"""
-QUIET = load.Used(server=0.6, mongodb=0.3, core=0.7)
+QUIET = load.Used(server=0.6, mongodb=0.3, core=0.7, wrk=0.1, withheld=0.2)
+WORKLOADS = ("read", "insert", "update", "echo")
+CELLS = [(workload, connections) for workload in WORKLOADS for connections in CONNECTIONS]
 
 
 def results(**requests: int) -> Results:
@@ -28,19 +23,9 @@ def results(**requests: int) -> Results:
     made = Results({"rounds": "1"}, dict.fromkeys(requests, "1.0"))
     for name, count in requests.items():
         made.memory[name] = {"idle_megabytes": 40.0, "peak_megabytes": 50.0}
-        for cell in GOALS:
+        for cell in CELLS:
             made.add(name, cell, load.Load(count, 1.0, 1.0, float(count), {}), QUIET)
     return made
-
-
-class LoadTest(TestCase):
-    def test_valid(self) -> None:
-        seen = load.parse(OUTPUT)
-        self.assertEqual(seen, load.Load(3000, 1.5, 4.0, 12.5, {"read": 2}))
-
-    def test_no_result(self) -> None:
-        with self.assertRaises(ValueError):
-            load.parse("unable to connect to 127.0.0.1:8888 Connection refused\n")
 
 
 class ResultsTest(TestCase):
@@ -75,13 +60,32 @@ class ResultsTest(TestCase):
 
 
 class GoalsTest(TestCase):
-    def test_ours_to_the_best_peer(self) -> None:
-        found = goals(results(indico=700, fastapi=100, sanic=200))
-        self.assertEqual([(goal.workload, goal.connections) for goal in found], list(GOALS))
-        for goal in found:
-            peer, reached = ("fastapi", 7) if goal.workload == "echo" else ("sanic", 3.5)
-            self.assertEqual((goal.peer, goal.reached), (peer, reached))
-            self.assertEqual(goal.met, goal.goal <= reached)
+    def test_ours_to_the_best_peer_or_the_named_one(self) -> None:
+        found = goals(results(indico=700, fastapi=100, sanic=200, starlette=140))
+        echo, others = found[12:], found[:12]
+        self.assertEqual([(goal.workload, goal.connections) for goal in others], CELLS[:12])
+        self.assertEqual({(goal.peer, goal.reached) for goal in others}, {("sanic", 3.5)})
+        peers = [(goal.peer, goal.reached) for goal in echo]
+        self.assertEqual(peers, [("fastapi", 7)] * 4 + [("starlette", 5)] * 4)
+        self.assertEqual([goal.met for goal in others], [goal.goal <= 3.5 for goal in others])
+
+    def test_processor_time_decides_where_the_other_core_is_full(self) -> None:
+        made = results(indico=200, sanic=100)
+        for name, used in (("indico", 0.2), ("sanic", 0.6)):
+            seen = load.Load(100, 1.0, 1.0, 1.0, {})
+            made.cells[name]["read", 8] = []
+            made.add(name, ("read", 8), seen, load.Used(used, 0.36, used, 0.5, withheld=0.1))
+        (goal,) = [goal for goal in goals(made) if (goal.workload, goal.connections) == ("read", 8)]
+        self.assertEqual(goal.reached, 1)
+        self.assertAlmostEqual(goal.processor, 3)
+        self.assertTrue(goal.full and goal.met)
+        self.assertIn("96%, 96% (full) | yes, by processor time |", report.markdown(made))
+
+    def test_no_cell_behind_the_best_peer_on_another_mongodb(self) -> None:
+        made = results(indico=100, sanic=100, starlette=100)
+        self.assertNotIn(True, [goal.met for goal in goals(made) if goal.workload != "echo"])
+        made.mongodb = Deployment(3, True)
+        self.assertEqual({goal.met for goal in goals(made)}, {True})
 
     def test_ours_with_other_flags_is_no_peer(self) -> None:
         both = results(**{"indico": 300, "indico --debug": 900, "sanic": 100})
@@ -122,50 +126,10 @@ class ChartTest(TestCase):
         labels, values = chart.bars(made["servers"], REQUESTS)
         self.assertEqual(labels[0], "read, 1")
         self.assertEqual(list(values), ["indico", "indico --debug", "fastapi"])
-        with_database = [workload for workload, _ in GOALS if workload != "echo"]
+        with_database = [workload for workload, _ in CELLS if workload != "echo"]
         self.assertEqual(values["indico"], [600] * len(with_database))
         self.assertEqual(values["fastapi"], [None, *[200] * (len(with_database) - 1)])
         self.assertEqual(chart.bars({}, REQUESTS), ([], {}))
-
-
-class OverloadTest(TestCase):
-    def setUp(self) -> None:
-        def step(offered: int, accepted: float, refused: float, errors: int = 0) -> Step:
-            took = (0.2, 0.3) if refused else (0.01, 0.02)
-            late = 0.001 if refused else None
-            used = (0.9, 0.1, 0.1, 0.0)
-            return Step(offered, accepted, refused, errors, *took, late, late, *used)
-
-        bounded = [step(500, 500, 0), step(1000, 990, 10), step(2000, 950, 1050)]
-        unbounded = [step(500, 500, 0), step(1000, 980, 0), step(2000, 700, 0, errors=1)]
-        self.made = Overload({"date": "2026"}, {"read": {BOUND: bounded, NO_BOUND: unbounded}})
-        worse = step(2000, 800, 1200)
-        again, bad = (bounded[1], bounded[2], worse), (bounded[1], worse, worse)
-        self.made.rounds["read"] = [again, again, bad]
-        self.made.held["read"] = 999, 1000
-        self.made.delays["0.05"] = bounded[-1]
-        self.made.refusal_seconds = 50e-6
-
-    def test_figures(self) -> None:
-        self.assertEqual(self.made.capacity("read"), 990)
-        self.assertEqual(self.made.at_best("read").offered, 1000)
-        self.assertEqual(self.made.errors(), 1)
-
-    def test_page(self) -> None:
-        page = overload_report.markdown(self.made)
-        self.assertIn("Of 1,000 calls that waited beside twice the capacity, 999 were", page)
-        self.assertRegex(page, r"twice +\| +2,000 \| +950 \| +96% \(81% to 96%\) +\| +300 ")
-        self.assertIn("10, 20 | -, -", page)
-
-    def test_points(self) -> None:
-        steps = self.made.as_json()["steps"]
-        lines = chart.points(steps, lambda step, capacity: step["accepted"] / capacity)
-        self.assertEqual(
-            list(lines), ["authenticated read, bounded", "authenticated read, unbounded"]
-        )
-        self.assertEqual(lines["authenticated read, bounded"][1], (1000 / 990, 1))
-        refused = chart.points(steps, lambda step, _: step["refused_p99"])
-        self.assertEqual(len(refused["authenticated read, bounded"]), 2)
 
 
 class AnswersTest(TestCase):
@@ -180,6 +144,13 @@ class OptionsTest(TestCase):
         chosen = options.parse([])
         self.assertTrue(chosen.complete)
         self.assertEqual((len(chosen.servers), len(chosen.cells)), (8, 16))
+        self.assertEqual(str(chosen.mongodb), "replica set of 1, w: majority, journal")
+
+    def test_everything_on_another_mongodb(self) -> None:
+        chosen = options.parse(["--tls", "--members", "3"])
+        self.assertTrue(chosen.complete)
+        self.assertEqual(str(chosen.mongodb), "replica set of 3, TLS, w: majority, journal")
+        self.assertEqual(chosen.mongodb.differences(), ["3-members", "tls"])
 
     def test_narrowed(self) -> None:
         chosen = options.parse(

@@ -6,126 +6,74 @@ unittest bench.test_commands` draws them too.
 
 from __future__ import annotations
 
-import gc
 import io
 import os
-import resource
 import shutil
-import signal
-import tempfile
-from collections.abc import Sequence
-from contextlib import closing, redirect_stdout
+from contextlib import redirect_stderr
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from unittest import TestCase, skipUnless
-from unittest.mock import patch
-
-from pymongo import MongoClient
+from unittest.mock import Mock, patch
 
 from bench import (
     batches,
     chart,
+    cited,
     clients,
-    compare,
-    data,
     growth,
-    held,
-    limit,
-    load,
     machine,
     measured,
-    mongodb,
     offload,
     overload,
+    release,
+    replica_set,
 )
-from bench.__main__ import MEASUREMENTS, main
-from indico.engine.tests.environment import UNMEASURED
+from bench.__main__ import COMMANDS
+from bench.command_test import DATABASE, RUNNING, CommandTest
+from bench.machine import UnfitError
+from bench.measurements import MEASUREMENTS
 from indico.engine.tests.server_test import mongodb_uri
-
-DATABASE = "test_bench"
-MODULES = (batches, compare, growth, held, limit, measured, overload)
-
-
-class SharedMongoDB:
-    """The MongoDB of the tests, in the place of one that a measurement starts."""
-
-    def __init__(self, *_: Any) -> None:
-        self.uri = mongodb_uri()
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-
-def little_load(
-    port: int, workload: data.Workload, connections: int, seconds: float, folder: Path
-) -> load.Load:
-    """Send a few requests; wrk would take a second at least."""
-    with closing(clients.Clients(port, clients.requests(folder / workload.name), (0, 0))) as few:
-        few.open(connections)
-        seen = few.ask(connections, 0.1)
-        while not seen.accepted:
-            seen = few.ask(connections, 0.1)
-        few.rest()
-    return load.Load(len(seen.accepted), 0.1, 1.0, 1.0, {})
-
-
-class CommandTest(TestCase):
-    integration = True
-    seconds = 5
-    command: ClassVar[str]
-
-    def setUp(self) -> None:
-        # No coverage is measured of bench, and its servers start in half the time without.
-        self.enterContext(patch.dict(os.environ, UNMEASURED, clear=True))
-        self.addCleanup(gc.enable)
-        self.addCleanup(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM))
-        files = resource.RLIMIT_NOFILE
-        self.addCleanup(resource.setrlimit, files, resource.getrlimit(files))
-        self.addCleanup(self.drop)
-        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.enterContext(patch.object(mongodb, "Embedded", SharedMongoDB))
-        self.enterContext(patch.object(machine, "require_wrk"))
-        self.enterContext(patch.object(load, "run", little_load))
-        self.enterContext(patch.object(data, "REQUESTS", 50))
-        self.enterContext(patch.object(data.Data.__init__, "__defaults__", (50,)))
-        for module in MODULES:
-            self.enterContext(patch.object(module, "DATABASE", DATABASE))
-        for module in (batches, compare, growth, limit, overload):
-            self.enterContext(patch.object(module, "SCRATCH", self.folder))
-        if find_spec("pygal") is None:
-            self.enterContext(patch.object(chart, "draw", return_value=[]))
-
-    def drop(self) -> None:
-        with MongoClient[Any](mongodb_uri()) as client:
-            for name in client.list_database_names():
-                if name.startswith(DATABASE):
-                    client.drop_database(name)
-
-    def run_command(self, *options: str, codes: Sequence[int] = (0,)) -> str:
-        with redirect_stdout(io.StringIO()) as printed:
-            self.assertIn(main([self.command, *options]), codes, printed.getvalue())
-        return printed.getvalue()
 
 
 class AllTest(TestCase):
     def test_each_has_a_test(self) -> None:
         tested = {kind.command for kind in CommandTest.__subclasses__()}
-        self.assertEqual(tested, set(MEASUREMENTS))
+        self.assertEqual(tested, set(COMMANDS))
 
 
 class PeersTest(CommandTest):
     command = "peers"
 
     def test_it_runs(self) -> None:
-        with patch.object(compare, "WARM_UP_SECONDS", 0.1):
-            printed = self.run_command(
-                *("--rounds", "1", "--seconds", "1", "--peers", "tornado"),
-                *("--workloads", "read", "--connections", "4"),
-            )
-        self.assertIn("| tornado |", printed)
-        self.assertTrue((self.folder / "results.json").exists())
+        self.enterContext(patch.object(replica_set, "running", RUNNING))
+        printed = self.run_command(
+            *("--rounds", "1", "--seconds", "1", "--peers", "tornado"),
+            *("--workloads", "read", "--connections", "8", "--tls", "--members", "3"),
+        )
+        self.assertRegex(printed, r"\| authenticated read +\| +8 \| tornado \| 1.00 \|")
+        self.assertIn("replica set of 3, TLS, w: majority, journal", printed)
+        self.assertTrue((self.folder / "results-3-members-tls.json").exists())
+
+
+class CostTest(CommandTest):
+    command = "cost"
+
+    def setUp(self) -> None:
+        super().setUp()
+        if machine.commit() == "unknown" and "NO_SKIPS" not in os.environ:
+            self.skipTest("this needs a clone, and git")
+
+    def test_it_runs(self) -> None:
+        printed = self.run_command(
+            *("HEAD", "--rounds", "1", "--workloads", "echo", "--connections", "4")
+        )
+        self.assertRegex(printed, r"\| echo +\| +4 \| +\d")
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_unknown_commit(self) -> None:
+        with redirect_stderr(io.StringIO()) as said:
+            self.run_command("nosuch", codes=(1,))
+        self.assertIn("invalid reference: nosuch", said.getvalue())
 
 
 class HeldTest(CommandTest):
@@ -197,6 +145,40 @@ class OverloadTest(CommandTest):
         self.assertTrue((self.folder / "overload.json").exists())
 
 
+class ReleaseTest(CommandTest):
+    command = "release"
+
+    def test_it_runs(self) -> None:
+        commands = {
+            "held": ("held", "--connections", "40", "--servers", "1", "--seconds", "0.5"),
+            "limit": ("limit", "--seconds", "0.05"),
+            "peers": ("peers",),
+        }
+        fails: dict[str, Any] = {"limit": lambda _: 3, "peers": Mock(side_effect=UnfitError("no"))}
+        with (
+            patch.object(release, "PAGES", self.folder / "printed"),
+            patch.object(release, "COMMANDS", commands),
+            patch.dict(MEASUREMENTS, fails),
+        ):
+            printed = self.run_command(codes=(1,))
+        self.assertRegex(printed, r"\| docs/performance.md:\d+ +\| held ")
+        self.assertIn("python3 run.py bench limit --seconds 0.05 ended with code 3", printed)
+        self.assertIn("python3 run.py bench peers failed: no", printed)
+        page = (self.folder / "printed/held.md").read_text()
+        self.assertIn("# `python3 run.py bench held --connections 40", page)
+        self.assertRegex(page, r"\n +1 +40 +40 +40 [^|]*```\n\n\| run ")
+
+    def test_some_of_them(self) -> None:
+        with redirect_stderr(io.StringIO()) as said, self.assertRaises(SystemExit):
+            self.run_command("--only", "held,nosuch")
+        self.assertIn("there is no nosuch; known are peers,", said.getvalue())
+
+    def test_each_measurement_with_figures_is_one_of_them(self) -> None:
+        measured = {command[0] for command in release.COMMANDS.values()}
+        cites = {each.measurement for each in cited.figures()} - {cited.BY_HAND}
+        self.assertEqual(cites - measured, set())
+
+
 @skipUnless(find_spec("pygal"), "this needs the environment of bench")
 class DrawTest(CommandTest):
     command = "draw"
@@ -207,14 +189,3 @@ class DrawTest(CommandTest):
         with patch.object(chart, "HERE", self.folder):
             self.run_command()
         self.assertEqual(len(list(self.folder.glob("*.svg"))), 4)
-
-
-@skipUnless(shutil.which("wrk") or "NO_SKIPS" in os.environ, "this needs wrk")
-class WrkTest(TestCase):
-    integration = True
-
-    def test_no_server(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            data.Data(1).write_requests(Path(folder))
-            with self.assertRaisesRegex(ChildProcessError, "wrk: unable to connect"):
-                load.run(1, data.WORKLOADS[0], 1, 1, Path(folder))

@@ -13,6 +13,7 @@ from litestar import Litestar, Request, Router, post
 from litestar.connection import ASGIConnection
 from litestar.exceptions import NotAuthorizedException, NotFoundException
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
+from litestar.params import JSONBody
 
 from bench.peers.notes import Notes
 from bench.peers.options import OPTIONS
@@ -58,12 +59,12 @@ class Bearer(AbstractAuthenticationMiddleware):
 
 
 @post("/system/echo", status_code=200)
-async def echo(data: dict[str, Any]) -> Answer[dict[str, Any]]:
+async def echo(data: JSONBody[dict[str, Any]]) -> Answer[dict[str, Any]]:
     return Answer(200, data)
 
 
 @post("/get", status_code=200)
-async def get(request: Request, data: NoteGet) -> Answer[Note]:
+async def get(request: Request, data: JSONBody[NoteGet]) -> Answer[Note]:
     note = await request.app.state.notes.get(data.id)
     if note is None:
         raise NotFoundException
@@ -71,13 +72,13 @@ async def get(request: Request, data: NoteGet) -> Answer[Note]:
 
 
 @post("/create")
-async def create(request: Request, data: NoteCreate) -> Answer[Note]:
+async def create(request: Request, data: JSONBody[NoteCreate]) -> Answer[Note]:
     note = await request.app.state.notes.create(request.user, data.title, data.text)
     return Answer(201, Note(**note))
 
 
 @post("/update", status_code=200)
-async def update(request: Request, data: NoteUpdate) -> Answer[Note]:
+async def update(request: Request, data: JSONBody[NoteUpdate]) -> Answer[Note]:
     note = await request.app.state.notes.update(data.id, data.title)
     if note is None:
         raise NotFoundException

@@ -1,0 +1,19 @@
+"""The measurements, by the names of their commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench import batches, chart, compare, cost, growth, held, limit, offload, overload
+
+MEASUREMENTS: dict[str, Callable[[list[str]], int]] = {
+    "peers": compare.main,
+    "cost": cost.main,
+    "held": held.main,
+    "batches": batches.main,
+    "offload": offload.main,
+    "limit": limit.main,
+    "growth": growth.main,
+    "overload": overload.main,
+    "draw": chart.main,
+}
