@@ -1,22 +1,27 @@
-"""A fix for PyMongo's `AsyncMongoClient`, which breaks when its operations are cancelled.
+"""Two fixes for PyMongo 4.20.
 
-An operation waits at a condition for a server or a connection, and then holds the lock again.
-PyMongo 4.20 waits by `asyncio.wait_for`, which before Python 3.12 waits in a task of its own. An
-operation that is cancelled at the moment of its timeout goes on without that task. The operation
-then releases a lock that another one holds, or leaves the lock held for good. Then every later
-operation waits in vain, and the process can't even end by itself.
-
+`wait_for`: an operation of `AsyncMongoClient` waits at a condition for a server or a connection,
+and then holds the lock again. PyMongo waits by `asyncio.wait_for`, which before Python 3.12 waits
+in a task of its own. An operation that is cancelled at the moment of its timeout goes on without
+that task. The operation then releases a lock that another one holds, or leaves the lock held for
+good. Then every later operation waits in vain, and the process can't even end by itself.
 Operations are cancelled whenever a client goes away or a deadline passes. While MongoDB is away,
 all of them wait half a second, again and again.
+
+`check_command_response`: a primary that steps down after a write answers with a write concern
+error, and with the label that the write may be sent again. PyMongo adds the label to the error,
+which fails with `AttributeError` if documents are raw (its pull request 530 left that open).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import pymongo.helpers_shared
 import pymongo.lock
+from bson.raw_bson import RawBSONDocument
 
 T = TypeVar("T")
 
@@ -28,3 +33,16 @@ async def wait_for(waiting: Awaitable[T], timeout_seconds: float | None) -> T:
 
 
 pymongo.lock.wait_for = wait_for  # type: ignore[assignment, attr-defined]
+
+_check = pymongo.helpers_shared._check_command_response
+
+
+def check_command_response(response: Any, *args: Any, **kwargs: Any) -> None:
+    """Check as PyMongo does, with a write concern error to which a label can be added."""
+    error = response.get("writeConcernError")
+    if isinstance(error, RawBSONDocument):
+        response = {**response, "writeConcernError": {**error}}
+    _check(response, *args, **kwargs)
+
+
+pymongo.helpers_shared._check_command_response = check_command_response
