@@ -1,4 +1,4 @@
-"""Two fixes for PyMongo 4.20.
+"""Three fixes for PyMongo 4.20.
 
 `wait_for`: an operation of `AsyncMongoClient` waits at a condition for a server or a connection,
 and then holds the lock again. PyMongo waits by `asyncio.wait_for`, which before Python 3.12 waits
@@ -11,6 +11,10 @@ all of them wait half a second, again and again.
 `check_command_response`: a primary that steps down after a write answers with a write concern
 error, and with the label that the write may be sent again. PyMongo adds the label to the error,
 which fails with `AttributeError` if documents are raw (its pull request 530 left that open).
+
+`retryable_writes_supported`: a write waits for a connection to the primary. Meanwhile another
+operation may find out that the primary steps down. Then PyMongo sends the write without the number
+by which MongoDB recognizes a repetition, and raises its error instead of sending it again.
 """
 
 from __future__ import annotations
@@ -22,6 +26,8 @@ from typing import Any, TypeVar
 import pymongo.helpers_shared
 import pymongo.lock
 from bson.raw_bson import RawBSONDocument
+from pymongo.server_description import ServerDescription
+from pymongo.server_type import SERVER_TYPE
 
 T = TypeVar("T")
 
@@ -46,3 +52,13 @@ def check_command_response(response: Any, *args: Any, **kwargs: Any) -> None:
 
 
 pymongo.helpers_shared._check_command_response = check_command_response
+
+
+def retryable_writes_supported(server: ServerDescription) -> bool:
+    """Return what holds for a server in each of its states, not only while it is the primary."""
+    return server.server_type != SERVER_TYPE.Standalone
+
+
+ServerDescription.retryable_writes_supported = property(  # type: ignore[assignment, method-assign]
+    retryable_writes_supported
+)

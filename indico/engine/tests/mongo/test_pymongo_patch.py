@@ -1,4 +1,4 @@
-"""Operations are cancelled at the moment at which PyMongo's client used to break."""
+"""Moments at which PyMongo's client breaks without the patch."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from collections.abc import Callable
 from typing import Any
 from unittest import IsolatedAsyncioTestCase
 
+from tornado.testing import gen_test
+
 from ...mongo import connection as db
 from ...mongo.driver import mongodb
 from ...mongo.operation import guard
 from ..server_test import mongodb_uri
+from .fail_point_test import FailPointTest
 from .proxy import Proxy
+from .round_trip_test import eventually, together
 
 
 class CancelledTest(IsolatedAsyncioTestCase):
@@ -69,3 +73,22 @@ class CancelledTest(IsolatedAsyncioTestCase):
         self.assertTrue(callers.pop().cancelled())
         gc.collect()  # asyncio logs an error that nobody has seen when its task goes
         self.assertEqual(logged, [])
+
+
+class RetryTest(FailPointTest):
+    """A driver with one connection, which looks for the primary often."""
+
+    def uri(self) -> str:
+        return f"{super().uri()}&maxPoolSize=1&heartbeatFrequencyMS=500"
+
+    @gen_test(timeout=60)
+    async def test_the_primary_is_unknown_when_a_write_gets_its_connection(self) -> None:
+        """Another operation has just been told by the server that it is no primary."""
+        late = {"blockConnection": True, "blockTimeMS": 200, "errorCode": 10107}
+        async with self.failing("find", mode={"times": 1}, **late):
+            commands = self.proxy.commands = []
+            finding = asyncio.ensure_future(self.things.find_by_id(0))
+            await eventually(lambda: commands)
+            await together(self.things.insert({"_id": "new", "key": "new"}), finding)
+        insert = next(command for command in commands if "insert" in command)
+        self.assertIn("txnNumber", insert)
