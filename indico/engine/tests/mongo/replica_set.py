@@ -24,7 +24,7 @@ from .proxy import Proxy
 
 NAME = "faults"
 USER = "tests"
-START_SECONDS = 30
+START_SECONDS = 60
 # A member without a primary calls for an election after a second; MongoDB's default is ten.
 SETTINGS = {
     "electionTimeoutMillis": 1000,

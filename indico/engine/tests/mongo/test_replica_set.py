@@ -67,7 +67,7 @@ class ReplicaSetTest(RoundTripTest):
         if KILLS:
             sys.stderr.write(f"{self._testMethodName}: {line}\n")
 
-    @gen_test(timeout=60 + 30 * KILLS)
+    @gen_test(timeout=120 + 60 * KILLS)
     async def test_killed(self) -> None:
         async with self.load() as load:
             for _ in range(KILLS or 1):
@@ -78,7 +78,7 @@ class ReplicaSetTest(RoundTripTest):
                 await asyncio.to_thread(self.members.wait_until_whole)
 
     @in_matrix
-    @gen_test(timeout=60)
+    @gen_test(timeout=120)
     async def test_steps_down(self) -> None:
         async with self.load() as load:
             primary = await self.primary()
@@ -87,7 +87,7 @@ class ReplicaSetTest(RoundTripTest):
             await load.more()
 
     @in_matrix
-    @gen_test(timeout=60)
+    @gen_test(timeout=120)
     async def test_frozen(self) -> None:
         async with self.load() as load:
             primary = await self.primary()
@@ -96,7 +96,7 @@ class ReplicaSetTest(RoundTripTest):
                 await load.more()
 
     @in_matrix
-    @gen_test(timeout=60)
+    @gen_test(timeout=120)
     async def test_cut_in_a_command_or_an_answer(self) -> None:
         proxy, random = (await self.primary()).proxy, Random(0)
         async with self.load() as load:
@@ -105,7 +105,7 @@ class ReplicaSetTest(RoundTripTest):
                 await eventually(lambda: traffic.cut_at == inf)  # noqa: B023
                 await load.more()
 
-    @gen_test(timeout=60)
+    @gen_test(timeout=120)
     async def test_cut_before_the_answer(self) -> None:
         """MongoDB has made the write, and gets it a second time."""
         things, proxy = self.things, (await self.primary()).proxy
@@ -126,7 +126,7 @@ class ReplicaSetTest(RoundTripTest):
             self.assertEqual(await caller, answer)
 
     @in_matrix
-    @gen_test(timeout=60)
+    @gen_test(timeout=120)
     async def test_late(self) -> None:
         """The answers that nobody waits for any more reach no other caller."""
         things, proxy = self.things, (await self.primary()).proxy
