@@ -1,4 +1,4 @@
-"""Three fixes for PyMongo 4.20.
+"""Four fixes for PyMongo 4.20.
 
 `wait_for`: an operation of `AsyncMongoClient` waits at a condition for a server or a connection,
 and then holds the lock again. PyMongo waits by `asyncio.wait_for`, which before Python 3.12 waits
@@ -15,16 +15,26 @@ which fails with `AttributeError` if documents are raw (its pull request 530 lef
 `retryable_writes_supported`: a write waits for a connection to the primary. Meanwhile another
 operation may find out that the primary steps down. Then PyMongo sends the write without the number
 by which MongoDB recognizes a repetition, and raises its error instead of sending it again.
+
+`connect`: a server may reset a connection before TLS begins, as a `mongod` that is killed does.
+Then uvloop 0.23 closes the descriptor, but leaves it to PyMongo's socket object, which closes the
+same number again when it is collected. By then another connection may have that number.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Awaitable
+from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
+import pymongo.asynchronous.pool
 import pymongo.helpers_shared
 import pymongo.lock
+import pymongo.pool_shared
 from bson.raw_bson import RawBSONDocument
 from pymongo.server_description import ServerDescription
 from pymongo.server_type import SERVER_TYPE
@@ -62,3 +72,36 @@ def retryable_writes_supported(server: ServerDescription) -> bool:
 ServerDescription.retryable_writes_supported = property(  # type: ignore[assignment, method-assign]
     retryable_writes_supported
 )
+
+
+_open_socket = pymongo.pool_shared._async_create_connection
+_connect = pymongo.pool_shared._configured_protocol_interface
+_opened: ContextVar[tuple[socket.socket, int]] = ContextVar("opened")
+
+
+async def open_socket(*args: Any) -> socket.socket:
+    """Open a socket as PyMongo does, and note its inode, which no other socket has."""
+    opened = await _open_socket(*args)
+    _opened.set((opened, _inode(opened)))
+    return opened
+
+
+async def connect(*args: Any) -> Any:
+    """Connect as PyMongo does. After an error the socket object gives up a closed descriptor."""
+    try:
+        return await _connect(*args)
+    except BaseException:
+        opened, inode = _opened.get((None, 0))
+        if opened and _inode(opened) != inode:
+            opened.detach()
+        raise
+
+
+def _inode(opened: socket.socket) -> int:
+    with suppress(OSError):
+        return os.fstat(opened.fileno()).st_ino
+    return 0
+
+
+pymongo.pool_shared._async_create_connection = open_socket  # type: ignore[assignment]
+setattr(pymongo.asynchronous.pool, "_configured_protocol_interface", connect)  # noqa: B010

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import socket
+import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
-from unittest import IsolatedAsyncioTestCase
+from unittest import IsolatedAsyncioTestCase, TestCase
+from unittest.mock import patch
 
+import uvloop
+from pymongo import AsyncMongoClient
+from pymongo.errors import AutoReconnect
 from tornado.testing import gen_test
 
 from ...mongo import connection as db
+from ...mongo import pymongo_patch
 from ...mongo.driver import mongodb
 from ...mongo.operation import guard
 from ..server_test import mongodb_uri
@@ -73,6 +82,41 @@ class CancelledTest(IsolatedAsyncioTestCase):
         self.assertTrue(callers.pop().cancelled())
         gc.collect()  # asyncio logs an error that nobody has seen when its task goes
         self.assertEqual(logged, [])
+
+
+class ResetTest(TestCase):
+    """A server that resets each connection before TLS begins, and a client of it on uvloop."""
+
+    def setUp(self) -> None:
+        self.server = self.enterContext(socket.create_server(("127.0.0.1", 0)))
+        self.enterContext(patch.object(pymongo_patch, "_open_socket", self.open_and_reset))
+
+    async def open_and_reset(self, *_: Any) -> socket.socket:
+        client = socket.create_connection(self.server.getsockname())
+        with self.server.accept()[0] as accepted:
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return client
+
+    def test_no_descriptor_is_closed_twice(self) -> None:
+        self.assertEqual(uvloop.run(self.closed_twice()), [])
+
+    async def closed_twice(self) -> list[int]:
+        """Return the descriptors that are closed after their numbers have been used again."""
+        options = AsyncMongoClient[Any](tls=True).options.pool_options
+        try:
+            await pymongo_patch.connect(("localhost", 1), options)
+        except AutoReconnect:
+            taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(5)]
+        await asyncio.sleep(0)  # uvloop forgets the connection
+        gc.collect()
+        return [descriptor for descriptor in taken if not _closes(descriptor)]
+
+
+def _closes(descriptor: int) -> bool:
+    with suppress(OSError):
+        os.close(descriptor)
+        return True
+    return False
 
 
 class RetryTest(FailPointTest):
