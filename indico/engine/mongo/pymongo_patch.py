@@ -19,6 +19,7 @@ by which MongoDB recognizes a repetition, and raises its error instead of sendin
 `connect`: a server may reset a connection before TLS begins, as a `mongod` that is killed does.
 Then uvloop 0.23 closes the descriptor, but leaves it to PyMongo's socket object, which closes the
 same number again when it is collected. By then another connection may have that number.
+Besides, PyMongo does not limit the handshake of TLS, for which a frozen server never answers.
 """
 
 from __future__ import annotations
@@ -86,10 +87,11 @@ async def open_socket(*args: Any) -> socket.socket:
     return opened
 
 
-async def connect(*args: Any) -> Any:
+async def connect(address: Any, options: Any, *args: Any) -> Any:
     """Connect as PyMongo does. After an error the socket object gives up a closed descriptor."""
     try:
-        return await _connect(*args)
+        async with asyncio.timeout(options.connect_timeout):
+            return await _connect(address, options, *args)
     except BaseException:
         opened, inode = _opened.get((None, 0))
         if opened and _inode(opened) != inode:

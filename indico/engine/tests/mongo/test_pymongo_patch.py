@@ -112,6 +112,16 @@ class ResetTest(TestCase):
         return [descriptor for descriptor in taken if not _closes(descriptor)]
 
 
+class SilentTest(IsolatedAsyncioTestCase):
+    async def test_the_handshake_of_tls_has_a_timeout(self) -> None:
+        options = AsyncMongoClient[Any](tls=True, connectTimeoutMS=100).options.pool_options
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = ("localhost", server.getsockname()[1])
+            async with asyncio.timeout(20):
+                with self.assertRaises(TimeoutError):
+                    await pymongo_patch.connect(address, options)
+
+
 def _closes(descriptor: int) -> bool:
     with suppress(OSError):
         os.close(descriptor)
