@@ -55,7 +55,7 @@ class Deadline:
 # The deadline of the current task's request.
 DEADLINE: ContextVar[Deadline] = ContextVar("deadline", default=Deadline())  # noqa: B039
 
-__all__ = ["DEADLINE", "GRACE_SECONDS", "Deadline", "guard", "observed", "to_api_error"]
+__all__ = ["DEADLINE", "GRACE_SECONDS", "Deadline", "guard", "observed", "to_api_error", "until"]
 
 
 def observed(
@@ -104,6 +104,11 @@ async def guard(operation: Callable[[], Awaitable[T]], timeout_seconds: float | 
         raise api_error from api_error.__cause__
     finally:
         waiting.forget(key)
+
+
+def until() -> float:
+    """Return the time of the loop's clock by which MongoDB has to end what begins now."""
+    return min(asyncio.get_running_loop().time() + mongodb.timeout_seconds, DEADLINE.get().at)
 
 
 async def _run(operation: Callable[[], Awaitable[T]], timeout_seconds: float | None) -> T:

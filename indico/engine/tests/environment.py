@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from .sample.app import Settings
 
 # What `run.py test --matrix` varies, and a delay that other tests on the machine don't cause.
-CHOSEN = {
+CHOSEN: dict[str, Any] = {
     "mongodb_driver": os.environ.get("TEST_MONGODB_DRIVER", "motor"),
+    "mongodb_lane": os.environ.get("TEST_MONGODB_LANE", "on") == "on",
     "http_server": os.environ.get("TEST_HTTP_SERVER", "fast"),
     "max_delay_seconds": "3600",
 }

@@ -43,6 +43,7 @@ _OTHERS = {"TEST_MONGODB_DRIVER": "pymongo", "TEST_HTTP_SERVER": "tornado", "TES
 # What the matrix runs after the defaults: the tests in modules, in an environment.
 MATRIX: list[tuple[tuple[str, ...], dict[str, str]]] = [
     ((f"{ENGINE}.tests.http", f"{ENGINE}.tests.mongo"), _OTHERS),
+    ((f"{ENGINE}.tests.mongo",), {"TEST_MONGODB_LANE": "off"}),
     ((f"{ENGINE}.tests.http",), {"TEST_LOOP": "asyncio"}),
     ((f"{ENGINE}.tests.http.test_splits",), {"PROPERTY_EXAMPLES": "20"}),
     ((f"{ENGINE}.tests.mongo.test_replica_set",), {"PRIMARY_KILLS": "3"}),

@@ -158,7 +158,7 @@ class OneOfManyTest(RoundTripTest):
         """
         await self.stored.insert_many([{"_id": n, "key": n} for n in range(2)])
         await self.things.find_by_id(0)
-        batched = mongodb.batched[self.things.name]
+        batched = mongodb.opened[self.things.name]
         find = batched.find
 
         async def late_find(field: str, key: Any, until: float | None = None) -> Any:
