@@ -73,7 +73,7 @@ class Lane(asyncio.Protocol):
         self.address = connection.address
         self.in_flight: deque[Command[Any]] = deque()
         self.ended: asyncio.Future[None] = loop.create_future()
-        self.retired = False  # its server is not the primary any more
+        self.retired = False
         self._owner = owner
         self._time: Callable[[], float] = loop.time
         self._transport = connection.transport
@@ -106,7 +106,15 @@ class Lane(asyncio.Protocol):
             if state_changed(error) or retryable(error, write=False):
                 self.end(error)
             self._owner.failed(command, error)
+        if self.retired and not self.in_flight:
+            self.end()
         self._owner.answered(self)
+
+    def retire(self) -> None:
+        """End when all commands in flight are answered."""
+        self.retired = True
+        if not self.in_flight:
+            self.end()
 
     def connection_lost(self, error: Exception | None) -> None:
         # PyMongo waits for it when the connection is closed.

@@ -7,7 +7,7 @@ from collections import deque
 from contextvars import Context
 from typing import Any, TypeVar
 
-from pymongo.errors import ConnectionFailure, DocumentTooLarge, NetworkTimeout
+from pymongo.errors import AutoReconnect, ConnectionFailure, DocumentTooLarge, NetworkTimeout
 
 from ..error import Unavailable
 from ..telemetry.metrics import CONNECTION_WAIT, connections
@@ -84,13 +84,21 @@ class LanePool:
         for task in self._tasks:
             task.cancel()
 
+    def cleared(self, address: tuple[str, int], interrupted: bool) -> None:
+        """Use the lanes to this server no more: PyMongo has found that it fails.
+
+        If they are `interrupted`, no answers come, and the commands in flight are sent again.
+        """
+        for lane in [lane for lane in self._lanes if lane.address == address]:
+            if interrupted:
+                lane.end(AutoReconnect("the server does not answer PyMongo"), told=False)
+            else:
+                lane.retire()
+
     def answered(self, lane: Lane) -> None:
         if not lane.in_flight and not lane.ended.done():
-            if lane.retired:
-                lane.end()
-            else:
-                connections.add(in_use=-1)
-                self._idle.append(lane)
+            connections.add(in_use=-1)
+            self._idle.append(lane)
         if self._queue:
             self._serve()
 
@@ -143,9 +151,8 @@ class LanePool:
         servers = self._topology.server_descriptions()
         for lane in list(self._lanes):
             server = servers.get(lane.address)
-            lane.retired = server is None or not server.is_writable
-            if lane.retired and lane in self._idle:
-                lane.end()
+            if server is None or not server.is_writable:
+                lane.retire()
 
     def _serve(self) -> None:
         """Send the commands that wait, as far as there are lanes for them."""

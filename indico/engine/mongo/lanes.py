@@ -11,6 +11,7 @@ from ..log import LOGGER
 from .command import Command, Sessions
 from .driver import Database
 from .lane_pool import LanePool
+from .pool_metrics import PoolListener
 from .replies import plain
 from .wire import element
 
@@ -49,6 +50,9 @@ class Lanes:
         concern = dict(options.write_concern.document)
         concern.pop("wtimeout", None)  # the deadline of the command takes its place
         self.write += element("writeConcern", concern)
+        for listener in options.event_listeners:
+            if isinstance(listener, PoolListener):
+                listener.cleared = self.cleared
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
 
@@ -59,6 +63,10 @@ class Lanes:
         fields = await self.reads.run(hello)
         if "setName" not in fields or not fields.get("isWritablePrimary"):
             raise Unfit("MongoDB is not the primary of a replica set")
+
+    def cleared(self, address: tuple[str, int], interrupted: bool) -> None:
+        self.reads.cleared(address, interrupted)
+        self.others.cleared(address, interrupted)
 
     def delay(self, now: float) -> float:
         return max(self.reads.delay(now), self.others.delay(now))

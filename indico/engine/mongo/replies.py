@@ -61,7 +61,7 @@ class FirstBatch(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What a write did: the `number` of documents, and an error by the index of each that it refused."""
+    """What a write did to a `number` of documents; it `refused` others, which have an index."""
 
     number: int
     refused: dict[int, PyMongoError]
@@ -101,6 +101,8 @@ def plain(reply: bytes) -> dict[str, Any]:
 
 def written(reply: bytes) -> Written:
     """Return what a write did. Raises PyMongo's error for all of it, or if it may be retried."""
+    if reply.startswith(b"\x10n\0", 4) and _OK in reply and b"write" not in reply:
+        return Written(_length(reply, 7)[0], {}, None)
     fields = plain(reply)
     concern = _concern_error(fields)
     if concern and retryable(concern, write=True):
@@ -111,6 +113,12 @@ def written(reply: bytes) -> Written:
 
 def changed(reply: bytes) -> bytes | None:
     """Return the document that a `findAndModify` changed. Raises PyMongo's error."""
+    if reply.startswith(b"\x03lastErrorObject\0", 4) and b"writeConcernError" not in reply:
+        start = 21 + _length(reply, 21)[0]
+        if reply.startswith(b"\x03value\0", start):
+            end = start + 7 + _length(reply, start + 7)[0]
+            if reply.startswith(_OK, end):
+                return reply[start + 7 : end]
     fields = RawBSONDocument(reply, RAW)
     if fields.get("ok") != 1 or "writeConcernError" in fields:
         error = _concern_error(plain(reply))
