@@ -12,7 +12,7 @@ from uuid import uuid4
 from bson.binary import Binary
 from pymongo.errors import PyMongoError
 
-from .operation import to_api_error
+from .operation import GRACE_SECONDS, to_api_error
 from .replies import retryable
 from .wire import element, int32, message, sequence
 
@@ -38,7 +38,7 @@ class Command(Generic[T]):
 
     __slots__ = (
         *("_elements", "_error", "_read", "_sequence", "future", "number", "retry", "session"),
-        *("since", "too_large", "until"),
+        *("deadline", "since", "too_large", "until"),
     )
 
     def __init__(
@@ -53,6 +53,7 @@ class Command(Generic[T]):
     ) -> None:
         self.future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self.until = until
+        self.deadline = until + GRACE_SECONDS  # for the caller
         self.session = session
         self.retry = retry
         self.number = 0

@@ -86,7 +86,7 @@ class Database:
         self.timeout_seconds = timeout_seconds
         self.max_batches_in_flight = max_batches_in_flight
         if lane and (reason := refusal(uri, self._client.options)):
-            LOGGER.warning("%s, so all operations on MongoDB go by the driver", reason)
+            _log_no_lanes(reason)
         elif lane:
             self.own_client = self._client if driver == "pymongo" else make(AsyncMongoClient)
 
@@ -114,8 +114,9 @@ class Database:
             await _close(own)
         await _close(client)
 
-    async def drop_lanes(self) -> None:
+    async def drop_lanes(self, reason: str) -> None:
         """Let the driver serve all operations."""
+        _log_no_lanes(reason)
         own, self.own_client = self.own_client, None
         if own is not self._client:
             await _close(own)
@@ -143,6 +144,10 @@ class Database:
         if self._database is None:
             raise Unavailable("The database is not open.")  # await connect() first
         return self._database
+
+
+def _log_no_lanes(reason: str) -> None:
+    LOGGER.warning("mongodb_lane has no effect, and the driver does all: %s", reason)
 
 
 def _client(uri: str, timeout_seconds: float, application: str, kind: Any) -> Any:

@@ -19,7 +19,9 @@ from .command import Command
 from .replies import retryable, state_changed
 from .wire import Messages
 
-__all__ = ["Lane", "Owner", "Taken", "taken"]
+__all__ = ["Address", "Lane", "Owner", "Taken", "taken"]
+
+Address = tuple[str, int | None]
 
 
 class Taken(NamedTuple):
@@ -27,7 +29,7 @@ class Taken(NamedTuple):
 
     transport: asyncio.Transport
     protocol: asyncio.BaseProtocol
-    address: tuple[str, int]
+    address: Address
 
 
 @asynccontextmanager

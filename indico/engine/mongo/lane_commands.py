@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 __all__ = ["LaneCommands"]
 
+_MAX_LIMIT = 2**31 - 1  # a larger one, none and a negative one are the driver's business
 _ONE = int32(b"limit", 1) + element("singleBatch", True)
 _UNORDERED = element("ordered", False)
 _NEW = element("new", True)
@@ -70,7 +71,7 @@ class LaneCommands:
         part: bool = False,
     ) -> T:
         """Return what `read` makes of the documents: with `part`, of those in one reply."""
-        if not limit:
+        if not 0 < limit <= _MAX_LIMIT:
             return await self._driver.find(query, read, limit, sort=sort, fields=fields)
         elements = self._find + embedded(b"filter", query) + self._lanes.read
         elements += int32(b"limit", limit) + int32(b"batchSize", limit)

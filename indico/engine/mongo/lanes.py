@@ -7,9 +7,9 @@ from typing import Any
 
 from pymongo import AsyncMongoClient
 
-from ..log import LOGGER
 from .command import Command, Sessions
 from .driver import Database
+from .lane import Address
 from .lane_pool import LanePool
 from .pool_metrics import PoolListener
 from .replies import plain
@@ -62,9 +62,9 @@ class Lanes:
         hello = Command(element("hello", 1) + element("$db", "admin"), plain, until)
         fields = await self.reads.run(hello)
         if "setName" not in fields or not fields.get("isWritablePrimary"):
-            raise Unfit("MongoDB is not the primary of a replica set")
+            raise Unfit("mongodb_uri does not lead to the primary of a replica set")
 
-    def cleared(self, address: tuple[str, int], interrupted: bool) -> None:
+    def cleared(self, address: Address, interrupted: bool) -> None:
         self.reads.cleared(address, interrupted)
         self.others.cleared(address, interrupted)
 
@@ -88,8 +88,7 @@ async def open_lanes(opening: Database) -> None:
     try:
         await lanes.check()
     except Exception as error:
-        LOGGER.warning("%s, so all operations on MongoDB go by the driver", error or repr(error))
         await lanes.close()
-        await opening.drop_lanes()
+        await opening.drop_lanes(str(error) or repr(error))
     else:
         opening.lanes = lanes

@@ -55,7 +55,16 @@ class Deadline:
 # The deadline of the current task's request.
 DEADLINE: ContextVar[Deadline] = ContextVar("deadline", default=Deadline())  # noqa: B039
 
-__all__ = ["DEADLINE", "GRACE_SECONDS", "Deadline", "guard", "observed", "to_api_error", "until"]
+__all__ = [
+    "DEADLINE",
+    "GRACE_SECONDS",
+    "Deadline",
+    "guard",
+    "is_transient",
+    "observed",
+    "to_api_error",
+    "until",
+]
 
 
 def observed(
@@ -163,7 +172,7 @@ def to_api_error(error: Exception) -> Exception:
 def _api_error(error: Exception) -> APIError:
     if isinstance(error, DuplicateKeyError):
         return Conflict()
-    if _is_transient(error):
+    if is_transient(error):
         return Unavailable("The database is not available right now: try again later.")
     return ServerError(f"MongoDB refused an operation: {_without_documents(error)}.")
 
@@ -176,7 +185,7 @@ def _without_documents(error: Exception) -> str:
     return type(error).__name__
 
 
-def _is_transient(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Return whether the same operation may succeed later."""
     if isinstance(error, TimeoutError | ConnectionFailure | ExecutionTimeout | WTimeoutError):
         return True

@@ -19,7 +19,7 @@ class PoolListener(monitoring.ConnectionPoolListener):
     whether no answer comes on them any more.
     """
 
-    cleared: Callable[[tuple[str, int], bool], None] | None = None
+    cleared: Callable[[tuple[str, int | None], bool], None] | None = None
 
     def connection_created(self, event: monitoring.ConnectionCreatedEvent) -> None:
         connections.add(open=1)
