@@ -24,8 +24,7 @@ MAX_LANES = 36  # all kinds
 
 def refusal(uri: str, options: Any) -> str | None:
     """Return why there are no lanes for `uri`, or None; `options` are those of its client."""
-    given = re.split("[&;]", uri.partition("?")[2].lower()) if "?" in uri else []
-    for option in given:
+    for option in filter(None, re.split("[&;]", uri.partition("?")[2].lower())):
         name, _, value = option.partition("=")
         if not _HONOURED.fullmatch(name) or (name, value) == ("authmechanism", "mongodb-oidc"):
             return f"mongodb_uri has the option {name}"

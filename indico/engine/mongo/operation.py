@@ -157,12 +157,14 @@ def _retrieve(task: asyncio.Future[Any]) -> None:
 def to_api_error(error: Exception) -> Exception:
     """Return the error of the API for one of the driver's, and a copy of any other error.
 
-    Its cause is only set to what the log may show.
+    Its cause is only set to what the log may show. A copy has the cause of the original.
     """
     if isinstance(error, APIError) or not isinstance(
         error, PyMongoError | BSONError | TimeoutError
     ):
-        return copy.copy(error)
+        copied = copy.copy(error)
+        copied.__cause__ = error.__cause__
+        return copied
     api_error = _api_error(error)
     # MongoDB's reason for a refusal may hold the document itself.
     api_error.__cause__ = error if isinstance(api_error, Unavailable) else None
