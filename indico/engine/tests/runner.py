@@ -59,8 +59,9 @@ A name is a folder or a file, with a class and a test in the file if you like:
   {FOLDER}/tests/routes/test_user.py:UpdateTest.test_valid
 
 --matrix then runs the engine's tests of HTTP and MongoDB on PyMongo's own client, Tornado's
-HTTP server and the loop of asyncio; its tests of HTTP on its own server and that loop;
-20 times as many streams of requests, split at random; and all faults of a replica set.
+HTTP server and the loop of asyncio; its tests of MongoDB without lanes; its tests of HTTP on
+its own server and that loop; 20 times as many streams of requests, split at random; and all
+faults of a replica set.
 """
 
 

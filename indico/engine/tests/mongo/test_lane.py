@@ -22,6 +22,7 @@ from .fail_point_test import FailPointTest
 from .lane_test import LaneTest
 from .round_trip_test import eventually, together
 
+Call = Callable[[], Awaitable[Any]]
 WRITES = ("insert", "update", "delete", "findAndModify")
 
 
@@ -152,10 +153,11 @@ class DeadlineTest(LaneTest):
 
     @gen_test
     async def test_a_lane_whose_answer_is_overdue_is_replaced(self) -> None:
-        for call in (
+        calls: list[Call] = [
             lambda: self.things.find_by_id(1),
             lambda: self.things.update_one({"_id": 1}, {"n": 1}),
-        ):
+        ]
+        for call in calls:
             self.assertIsInstance(await call(), dict)
             lanes = self.open_lanes()
             async with self.frozen_answers():
@@ -187,7 +189,7 @@ class DeadlineTest(LaneTest):
 
     @gen_test
     async def test_the_deadline_of_the_request(self) -> None:
-        calls = [
+        calls: list[Call] = [
             lambda: self.things.find({"_id": 1}, limit=1),
             lambda: self.things.find_one({"key": 1, "_id": 1}),
             lambda: self.things.update_one({"_id": 1}, {"n": 1}),
@@ -208,7 +210,7 @@ class DeadlineTest(LaneTest):
 class AgainTest(LaneTest):
     """A command whose lane is lost is sent again, and a write with the same number."""
 
-    async def sent_twice(self, call: Callable[[], Awaitable[Any]], *names: str) -> Any:
+    async def sent_twice(self, call: Call, *names: str) -> Any:
         """Return the result of `call` and its command, after whose first answer is lost."""
         with self.commands(*names) as sent:
             self.proxy.cut_after = 2
@@ -221,10 +223,11 @@ class AgainTest(LaneTest):
 
     @gen_test
     async def test_reads(self) -> None:
-        for call in (
+        calls: list[Call] = [
             lambda: self.things.find_by_id(1),
             lambda: self.things.find_one({"_id": 1, "key": 1}),
-        ):
+        ]
+        for call in calls:
             found, command = await self.sent_twice(call, "find")
             self.assertEqual(found, {"_id": 1, "key": 1})
             self.assertNotIn("lsid", command)

@@ -133,7 +133,10 @@ class OptionsTest(LaneTest):
 
 
 class NoRetriesTest(OptionsTest):
-    options = "&retryReads=false&retryWrites=false&w=1&journal=false&wtimeoutMS=1&heartbeatFrequencyMS=500"
+    options = (
+        "&retryReads=false&retryWrites=false&w=1&journal=false&wtimeoutMS=1"
+        "&heartbeatFrequencyMS=500"
+    )
 
     @gen_test
     async def test_valid(self) -> None:
