@@ -163,4 +163,5 @@ class LaneCommands:
     def _leave(self, cursor: int) -> None:
         """End a cursor in MongoDB, whatever comes of it."""
         elements = element("killCursors", self._name) + element("cursors", [cursor])
-        self._lanes.others.run(Command(elements + self._lanes.write, plain, until()))
+        ending = self._lanes.others.run(Command(elements + self._lanes.plain, plain, until()))
+        ending.add_done_callback(lambda ended: ended.exception())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from pymongo import AsyncMongoClient
@@ -11,7 +12,6 @@ from .command import Command, Sessions
 from .driver import Database
 from .lane import Address
 from .lane_pool import LanePool
-from .pool_metrics import PoolListener
 from .replies import plain
 from .wire import element
 
@@ -42,7 +42,8 @@ class Lanes:
         self.reads = LanePool(client, seconds, self.sessions, _READ_LANES, _READ_DEPTH)
         self.others = LanePool(client, seconds, self.sessions, _OTHER_LANES, 1)
         self.retry_reads, self.retry_writes = options.retry_reads, options.retry_writes
-        self.read = self.write = element("$db", database)
+        # The end of each command, by what it does.
+        self.plain = self.read = self.write = element("$db", database)
         if concern := options.read_concern.document:
             self.read += element("readConcern", concern)
         if options.direct_connection:  # the server that the URI names, whatever its state is
@@ -50,9 +51,8 @@ class Lanes:
         concern = dict(options.write_concern.document)
         concern.pop("wtimeout", None)  # the deadline of the command takes its place
         self.write += element("writeConcern", concern)
-        for listener in options.event_listeners:
-            if isinstance(listener, PoolListener):
-                listener.cleared = self.cleared
+        listeners: Sequence[Any] = options.event_listeners  # its type in PyMongo is wrong
+        listeners[0].cleared = self.cleared
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
 

@@ -120,10 +120,10 @@ def changed(reply: bytes) -> bytes | None:
             if reply.startswith(_OK, end):
                 return reply[start + 7 : end]
     fields = RawBSONDocument(reply, RAW)
-    if fields.get("ok") != 1 or "writeConcernError" in fields:
-        error = _concern_error(plain(reply))
-        if error:
-            raise error
+    if fields.get("ok") != 1:
+        plain(reply)
+    if error := _concern_error(fields):
+        raise error
     found = fields["value"]
     return None if found is None else bytes(found.raw)
 

@@ -6,7 +6,7 @@ import asyncio
 import copy
 import logging
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import given
 from tornado.testing import gen_test
@@ -270,3 +270,7 @@ class ConnectionTest(ConcurrentCase):
             stopped.run(abandon())
             asyncio.run(use())
         self.run_async(self.connect())
+
+
+class WithoutLanesTest(ConcurrentTest):
+    settings: ClassVar[dict[str, Any]] = {"mongodb_lane": False}

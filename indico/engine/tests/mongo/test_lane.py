@@ -11,7 +11,7 @@ from unittest.mock import patch
 from pymongo import AsyncMongoClient
 from tornado.testing import gen_test
 
-from ...error import ServerError, Unavailable
+from ...error import Conflict, ServerError, Unavailable
 from ...mongo import connection as db
 from ...mongo.command import Sessions
 from ...mongo.delay import delay
@@ -91,6 +91,13 @@ class InFlightTest(LaneTest):
             batch = await together(*(self.things.find_by_id(f"{n}") for n in range(18)))
             self.assertEqual([each["_id"] for each in batch], [f"{n}" for n in range(18)])
             await eventually(lambda: sum("killCursors" in each for each in ended) == 2)
+        while await self.open_cursors():
+            await asyncio.sleep(0.002)
+
+    async def open_cursors(self) -> int:
+        status = await self.outside.admin.command("serverStatus")
+        count: int = status["metrics"]["cursor"]["open"]["total"]
+        return count
 
     @gen_test
     async def test_limits_that_are_the_drivers_business(self) -> None:
@@ -113,6 +120,11 @@ class InFlightTest(LaneTest):
         self.assertLessEqual(lanes, self.open_lanes())
 
     @gen_test
+    async def test_a_large_duplicate(self) -> None:
+        with self.assertRaises(Conflict):
+            await self.things.insert({"_id": 1, "n": "x" * (5 << 20)})
+
+    @gen_test
     async def test_the_database_is_closed_meanwhile(self) -> None:
         lanes = self.lanes
         with patch.object(lanes.others, "_limit", 1):
@@ -121,8 +133,12 @@ class InFlightTest(LaneTest):
                 calls += [self.things.find_by_id(1)]
                 callers = [asyncio.ensure_future(call) for call in calls]
                 await asyncio.sleep(0)
+                callers[0].cancel()
+                callers[2].cancel()
                 await db.disconnect()
                 results = await together(*callers)
+        for cancelled in (2, 0):
+            self.assertIsInstance(results.pop(cancelled), asyncio.CancelledError)
         self.assertEqual({type(result) for result in results}, {Unavailable})
         self.assertEqual(len(lanes.others._tasks), 0)
         with self.assertRaises(Unavailable):
@@ -294,7 +310,7 @@ class AgainTest(LaneTest):
 
     @gen_test
     async def test_an_answer_to_nothing(self) -> None:
-        for wrong in (bytes(40), Struct("<4iIBi").pack(25, 0, 9, 2013, 0, 0, 4) + bytes(1)):
+        for wrong in (bytes(40), Struct("<4iIBi").pack(26, 0, 9, 2013, 0, 0, 5) + bytes(1)):
             await self.things.find_by_id(1)
             await eventually(lambda: self.lanes.reads._lanes)
             for lane in self.lanes.reads._lanes:

@@ -122,6 +122,10 @@ class MongoDBFailsTest(FailPointTest):
         await self.recover()
 
 
+class WithoutLanesTest(MongoDBFailsTest):
+    settings: ClassVar[dict[str, Any]] = {**MongoDBFailsTest.settings, "mongodb_lane": False}
+
+
 class OneOfManyTest(RoundTripTest):
     """A fault of one document does not affect the others of its batch."""
 
