@@ -121,12 +121,15 @@ class InFlightTest(LaneTest):
 
     @gen_test
     async def test_a_large_duplicate(self) -> None:
+        large = "x" * (5 << 20)
+        self.assertEqual(await self.things.insert({"_id": "a", "n": large}), "a")
         with self.assertRaises(Conflict):
-            await self.things.insert({"_id": 1, "n": "x" * (5 << 20)})
+            await self.things.insert({"_id": 1, "n": large})
 
     @gen_test
     async def test_the_database_is_closed_meanwhile(self) -> None:
         lanes = self.lanes
+        await self.things.update_one({"_id": 0}, {"n": 0})  # there is a lane from now on
         with patch.object(lanes.others, "_limit", 1):
             async with self.frozen_answers():
                 calls = [self.things.update_one({"_id": n}, {"n": n}) for n in range(3)]
@@ -343,6 +346,11 @@ class TopologyTest(LaneTest):
                 self.assertIsNone(pool._lanes.take())
         self.assertEqual(await finding, {"_id": 1, "key": 1})
         self.assertEqual(lanes & self.open_lanes(), set())
+        await self.things.find_by_id(1)
+        (lane,) = self.lanes.reads._lanes
+        self.lanes.reads._lanes._topology = None
+        await self.things.find_by_id(1)
+        self.assertEqual([*self.lanes.reads._lanes], [lane])
 
     def uri(self) -> str:
         """Return a URI with which PyMongo looks for the primary by itself, past the proxy."""
