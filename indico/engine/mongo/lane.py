@@ -49,7 +49,7 @@ async def taken(client: Any, seconds: float) -> AsyncIterator[Taken]:
 
 
 class Owner(Protocol):
-    """What a lane tells about its commands."""
+    """The object to which a lane reports on its commands."""
 
     def answered(self, lane: Lane) -> None:
         """Take note of an answer, after which the lane has room for another command."""

@@ -32,7 +32,7 @@ _END_SECONDS, _CANCEL_SECONDS = 0.1, 1
 
 
 class LanePool:
-    """At most `limit` lanes, with at most `depth` commands in flight on each.
+    """A pool of up to `limit` lanes, with up to `depth` commands in flight on each.
 
     A command that finds no lane waits for one. When a lane ends, its commands wait again, as long
     as they may be sent again.

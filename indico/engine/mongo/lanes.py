@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from pymongo import AsyncMongoClient
-
 from .command import Command, Sessions
 from .driver import Database
 from .lane import Address
@@ -36,7 +34,7 @@ class Lanes:
     `reads` are for finds by a unique field, `others` for all other commands.
     """
 
-    def __init__(self, client: AsyncMongoClient[Any], database: str, seconds: float) -> None:
+    def __init__(self, client: Any, database: str, seconds: float) -> None:
         options = client.options
         self.sessions = Sessions()
         self.reads = LanePool(client, seconds, self.sessions, _READ_LANES, _READ_DEPTH)

@@ -1,4 +1,4 @@
-"""What a client tells of its connections: they are counted for the metrics."""
+"""The connections of a client: a count for the metrics, and word of their failure."""
 
 from __future__ import annotations
 

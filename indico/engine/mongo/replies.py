@@ -61,7 +61,7 @@ class FirstBatch(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What a write did to a `number` of documents; it `refused` others, which have an index."""
+    """The outcome of a write: the `number` of documents, and the error of each refused one."""
 
     number: int
     refused: dict[int, PyMongoError]

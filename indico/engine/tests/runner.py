@@ -47,6 +47,10 @@ MATRIX: list[tuple[tuple[str, ...], dict[str, str]]] = [
     ((f"{ENGINE}.tests.http",), {"TEST_LOOP": "asyncio"}),
     ((f"{ENGINE}.tests.http.test_splits",), {"PROPERTY_EXAMPLES": "20"}),
     ((f"{ENGINE}.tests.mongo.test_replica_set",), {"PRIMARY_KILLS": "3"}),
+    (
+        (f"{ENGINE}.tests.mongo.test_replica_set",),
+        {"PRIMARY_KILLS": "3", "TEST_MONGODB_LANE": "off"},
+    ),
 ]
 HELP = f"""
 The suites:

@@ -294,7 +294,7 @@ class AgainTest(LaneTest):
 
     @gen_test
     async def test_pymongo_finds_that_the_server_fails(self) -> None:
-        """If no answer comes any more, the commands in flight are sent again at once."""
+        """Commands in flight are sent again at once when no answers come any more."""
         for interrupted in (True, False):
             async with self.frozen_answers():
                 finding = asyncio.ensure_future(self.things.find_by_id(1))

@@ -86,7 +86,7 @@ class WithoutLanesTest(IsolatedAsyncioTestCase):
 
 
 class OneClientTest(IsolatedAsyncioTestCase):
-    """What the engine does by itself leaves Motor unopened."""
+    """Motor stays unopened until somebody asks `mongodb` itself."""
 
     integration = True
 
