@@ -10,7 +10,6 @@ from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequ
 from ..files import most_requests
 from ..mongo.delay import delay
 from ..settings import ServerSettings
-from ..telemetry import metrics
 from .action import refuse_unread
 from .admission import Admission
 from .admission_window import AdmissionWindow
@@ -21,8 +20,8 @@ from .json_handler import JSONHandler
 from .metrics_handler import metrics_route
 from .not_found_handler import NotFoundHandler
 from .overload import Overload
-from .request_log import log_answered
-from .route_names import RouteNames, action_name
+from .request_log import RequestLog
+from .route_names import RouteNames
 from .timeouts import TimeoutQueue
 
 MAX_TARGETS = 1000
@@ -65,6 +64,7 @@ class Application(web.Application):
             config.request_timeout_seconds, lambda handler: handler.time_out()
         )
         self.names = RouteNames(self.wildcard_router.rules)
+        self._log = RequestLog(self.names)
         for rule in self.wildcard_router.rules:
             _refuse_decorators_of_foreign_classes(rule.target)
         # The HTTP server asks `refuse` first, with bytes that it has not parsed.
@@ -104,9 +104,8 @@ class Application(web.Application):
         """Release, log, count and trace a request, once its handler has finished."""
         # The client may take its time for the answer, and must not keep the place of another.
         self.admission.release(handler.request)
-        status, seconds = handler.get_status(), handler.request.request_time()
-        log_answered(handler, status, seconds)
-        metrics.count_request(self.names.resource(handler), action_name(handler), status, seconds)
+        status = handler.get_status()
+        self._log.add(handler, status, handler.request.request_time())
         if scope := getattr(handler, "scope", None):  # handlers of Tornado's have none
             scope.answered(status)
 

@@ -7,23 +7,20 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from tornado.httputil import HTTPHeaders
-
 from ..error import APIError, AuthError
 from ..log import LOGGER
 from ..offload import CALLER
 from ..offload.thread import LARGE_BYTES, in_thread
 from .action import ActionRecord, LookUp, refuse_unread
 from .body import body_error
+from .default_headers import DefaultHeadersHandler
 from .errors import as_api_error, render_error
-from .headers import date
 from .json_answer import dumps
 from .json_body import parse_object, parsed_or_error
-from .lifecycle import LifecycleHandler
 from .route_names import UNKNOWN
 
 
-class JSONHandler(LifecycleHandler):
+class JSONHandler(DefaultHeadersHandler):
     """The base of all routes.
 
     `@auth` sets `session` to the session that its look-up has found, and `user_id` to the
@@ -77,23 +74,6 @@ class JSONHandler(LifecycleHandler):
         if len(self.request.body) >= LARGE_BYTES:
             return await in_thread(record.arguments, body, self.has_body)
         return record.arguments(body, self.has_body)
-
-    def clear(self) -> None:
-        """Clear as Tornado does, with the date made once a second, and the headers at once."""
-        self._headers = HTTPHeaders()
-        self.set_default_headers()
-        self._write_buffer = []
-        self.set_status(200)
-
-    def set_default_headers(self) -> None:
-        headers = self._headers  # `set_header` would check each header anew
-        headers["Date"] = date()
-        headers["Content-Type"] = "application/json"
-        headers["Cache-Control"] = "no-store"
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["X-Request-Id"] = self.request_id
-        if self.application.draining:
-            self.set_header("Connection", "close")
 
     def prepare(self) -> None:
         super().prepare()
