@@ -16,6 +16,7 @@ from tornado.httputil import (
 from ..files import most_requests
 from ..mongo.delay import delay
 from ..settings import ServerSettings
+from ..telemetry import metrics
 from .action import refuse_unread
 from .admission import Admission
 from .admission_window import AdmissionWindow
@@ -26,8 +27,8 @@ from .json_handler import JSONHandler
 from .metrics_handler import metrics_route
 from .not_found_handler import NotFoundHandler
 from .overload import Overload
-from .request_log import RequestLog
-from .route_names import RouteNames
+from .request_log import log_answered
+from .route_names import RouteNames, action_name
 from .target import KnownRequest, Target
 from .timeouts import TimeoutQueue
 
@@ -71,7 +72,6 @@ class Application(web.Application):
             config.request_timeout_seconds, lambda handler: handler.time_out()
         )
         self.names = RouteNames(self.wildcard_router.rules)
-        self._log = RequestLog(self.names)
         for rule in self.wildcard_router.rules:
             _refuse_decorators_of_foreign_classes(rule.target)
         # The HTTP server asks `refuse` first, with bytes that it has not parsed.
@@ -119,8 +119,9 @@ class Application(web.Application):
         """Release, log, count and trace a request, once its handler has finished."""
         # The client may take its time for the answer, and must not keep the place of another.
         self.admission.release(handler.request)
-        status = handler.get_status()
-        self._log.add(handler, status, handler.request.request_time())
+        status, seconds = handler.get_status(), handler.request.request_time()
+        log_answered(handler, status, seconds)
+        metrics.count_request(self.names.resource(handler), action_name(handler), status, seconds)
         if scope := getattr(handler, "scope", None):  # handlers of Tornado's have none
             scope.answered(status)
 

@@ -62,16 +62,21 @@ class JSONHandler(DefaultHeadersHandler):
     def has_body(self) -> bool:
         return bool(self.request.body)
 
+    @property
+    def has_large_body(self) -> bool:
+        """True if the body is to be parsed and validated in a thread."""
+        return len(self.request.body) >= LARGE_BYTES
+
     async def load_body(self) -> None:
         """Parse a large body in a thread, before `body` is asked for."""
-        if len(self.request.body) >= LARGE_BYTES:
+        if self.has_large_body:
             self._parsed = await in_thread(
                 parsed_or_error, self.request.body, self.config.max_body_values
             )
 
     async def arguments(self, record: ActionRecord, body: dict[str, Any]) -> Sequence[Any]:
         """Return the arguments of a call; a large body is validated in a thread."""
-        if len(self.request.body) >= LARGE_BYTES:
+        if self.has_large_body:
             return await in_thread(record.arguments, body, self.has_body)
         return record.arguments(body, self.has_body)
 

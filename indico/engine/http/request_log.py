@@ -1,44 +1,23 @@
-"""The log lines and the metrics of requests, recorded together once in each turn of the loop."""
+"""The log line of a request."""
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 from collections.abc import Iterable
 from typing import Any
 
 from tornado.web import RequestHandler
 
 from .. import log
-from ..telemetry import metrics
-from .route_names import RouteNames, action_name
 
 MAX_PATH = 500
-_NO_REQUEST = contextvars.Context()  # else each line would have the ids of the turn's first request
 
 
-class RequestLog:
-    """The requests that were answered in this turn of the loop, which are recorded after it."""
-
-    def __init__(self, names: RouteNames) -> None:
-        self._names = names
-        self._answered: list[tuple[RequestHandler, int, float]] = []
-
-    def add(self, handler: RequestHandler, status: int, seconds: float) -> None:
-        if not self._answered:
-            asyncio.get_running_loop().call_soon(self._record, context=_NO_REQUEST)
-        self._answered.append((handler, status, seconds))
-
-    def _record(self) -> None:
-        answered, self._answered = self._answered, []
-        for handler, status, seconds in answered:
-            resource = self._names.resource(handler)
-            metrics.count_request(resource, action_name(handler), status, seconds)
-        log.info(*(_line(*request) for request in answered))
+def log_answered(handler: RequestHandler, status: int, seconds: float) -> None:
+    """Log a request, the status of its answer, its time and its user."""
+    log.info(_line(handler, status, seconds))
 
 
 def _line(handler: RequestHandler, status: int, seconds: float) -> log.Line:
-    """Return the message and the fields of a request, its answer, its time and its user."""
     request = handler.request
     method, path, remote_ip = request.method, request.path[:MAX_PATH], request.remote_ip
     milliseconds = round(seconds * 1000, 1)
