@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tornado.concurrent import Future
 from tornado.httputil import HTTPServerRequest
-from tornado.web import RequestHandler
+from tornado.util import ObjectDict
+from tornado.web import RequestHandler, _UIModuleNamespace
 
 from ..error import DeadlineExceeded
 from ..settings import ServerSettings
@@ -30,9 +32,28 @@ class LifecycleHandler(RequestHandler):
     _request_id: str | None = None
     _task: asyncio.Task[Any] | None = None
 
+    # Tornado's own, which it sets on each handler.
+    _headers_written = _finished = False
+    _auto_finish = True
+    _prepared_future = None
+
     def __init__(self, application: Any, request: HTTPServerRequest, **kwargs: Any) -> None:
+        """Do what Tornado's handler does, except for `ui`, which templates need."""
+        self.application, self.request = application, request
         self.scope = RequestScope()
-        super().__init__(application, request, **kwargs)
+        self.clear()
+        connection: Any = request.connection
+        connection.set_close_callback(self.on_connection_close)
+        self.initialize(**kwargs)
+
+    @cached_property
+    def ui(self) -> ObjectDict:  # type: ignore[override]
+        """The functions of templates."""
+        methods = self.application.ui_methods
+        ui = ObjectDict({name: self._ui_method(method) for name, method in methods.items()})
+        modules = _UIModuleNamespace(self, self.application.ui_modules)
+        ui.update(_tt_modules=modules, modules=modules)
+        return ui
 
     @property
     def config(self) -> ServerSettings:
