@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tornado.httputil import (
     HTTPConnection,
@@ -183,10 +183,11 @@ class LimitedBody(_HandlerDelegate):
         """Begin a handler that needs less than Tornado's do."""
         if not self._short:
             return super().execute()
-        handler = self.handler_class(self.application, self.request, **self.handler_kwargs)
+        handler: Any = self.handler_class(self.application, self.request, **self.handler_kwargs)
         transforms = [transform(self.request) for transform in self.application.transforms]
         running = handler._execute(transforms, *self.path_args, **self.path_kwargs)
-        asyncio.get_running_loop().create_task(running)
+        loop = getattr(self.connection, "loop", None) or asyncio.get_running_loop()
+        handler.task = loop.create_task(running)
         return None
 
 

@@ -52,6 +52,10 @@ class Exchange(HTTPConnection):
                 self._delegate, server.chunk_size, self._max_body_size
             )
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._connection.loop
+
     # What the connection calls.
 
     def begin(self) -> Awaitable[None] | None:
