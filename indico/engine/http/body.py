@@ -187,7 +187,7 @@ class LimitedBody(_HandlerDelegate):
         transforms = [transform(self.request) for transform in self.application.transforms]
         running = handler._execute(transforms, *self.path_args, **self.path_kwargs)
         loop = getattr(self.connection, "loop", None) or asyncio.get_running_loop()
-        handler.task = loop.create_task(running)
+        handler._task = loop.create_task(running)
         return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 from tornado.concurrent import Future
@@ -35,6 +34,7 @@ class DefaultHeadersHandler(LifecycleHandler):
     """
 
     _may_shorten = True
+    _made_headers: HTTPHeaders | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -44,15 +44,20 @@ class DefaultHeadersHandler(LifecycleHandler):
 
     def clear(self) -> None:
         """Clear as Tornado does, but make no headers yet."""
-        vars(self).pop("_headers", None)
+        self._made_headers = None
         self._write_buffer = []
         self._status_code, self._reason = 200, "OK"
 
-    @cached_property
-    def _headers(self) -> HTTPHeaders:  # type: ignore[override]
-        headers = vars(self)["_headers"] = HTTPHeaders()
-        self.set_default_headers()
-        return headers
+    @property
+    def _headers(self) -> HTTPHeaders:
+        if self._made_headers is None:
+            self._made_headers = HTTPHeaders()
+            self.set_default_headers()
+        return self._made_headers
+
+    @_headers.setter
+    def _headers(self, headers: HTTPHeaders) -> None:
+        self._made_headers = headers
 
     def set_default_headers(self) -> None:
         headers = self._headers  # `set_header` would check each header anew
@@ -73,7 +78,7 @@ class DefaultHeadersHandler(LifecycleHandler):
         return (
             self._may_shorten
             and self.request.method == "POST"
-            and "_headers" not in vars(self)
+            and self._made_headers is None
             and not (self._finished or self._write_buffer or self._transforms)
             and not hasattr(self, "_new_cookie")
             and not self._should_not_send_content(self._status_code)

@@ -30,7 +30,7 @@ class LifecycleHandler(RequestHandler):
     scope: RequestScope
     client_gone = False
     _request_id: str | None = None
-    task: asyncio.Task[Any] | None = None
+    _task: asyncio.Task[Any] | None = None
 
     # Tornado's own, which it sets on each handler.
     _headers_written = _finished = False
@@ -68,7 +68,7 @@ class LifecycleHandler(RequestHandler):
         return self._request_id
 
     def prepare(self) -> None:
-        self.task = self.task or asyncio.current_task()
+        self._task = self._task or asyncio.current_task()
         self.enter_scope()
         self.scope.set_deadline(self.application.deadlines.start(self))
 
@@ -80,8 +80,8 @@ class LifecycleHandler(RequestHandler):
 
     def time_out(self) -> None:
         """End the action where it waits, unless its answer has begun: then its client decides."""
-        if self.task is not None and not (self._headers_written or self._finished):
-            self.task.cancel()
+        if self._task is not None and not (self._headers_written or self._finished):
+            self._task.cancel()
             self.send_error(504, exc_info=(None, DeadlineExceeded(), None))
 
     def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None]:
@@ -98,8 +98,8 @@ class LifecycleHandler(RequestHandler):
         self.client_gone = True
         self.application.admission.release(self.request)
         self.stop_time()
-        if self.task is not None and self.scope.entered:
-            self.task.cancel()
+        if self._task is not None and self.scope.entered:
+            self._task.cancel()
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         if self.client_gone and self._headers_written:
