@@ -126,8 +126,8 @@ def info(*lines: Line) -> None:
 
 def _log_lines() -> None:
     lines = []
-    while _lines:
-        with suppress(IndexError):  # another thread was faster
+    with suppress(IndexError):  # another thread took the last line
+        while _lines:
             lines.append(_lines.popleft())
     if lines:
         LOGGER.handle(_Lines(lines))
