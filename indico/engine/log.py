@@ -138,15 +138,12 @@ class _Handler(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         if isinstance(record, _Lines):
-            self._write("\n".join([*map(self.format, record.each()), ""]))
+            with suppress(OSError):
+                self.stream.write("\n".join([*map(self.format, record.each()), ""]))
+                self.flush()
         else:
             _log_lines()
             super().emit(record)
-
-    def _write(self, text: str) -> None:
-        with suppress(OSError):
-            self.stream.write(text)
-            self.flush()
 
     def flush(self) -> None:
         with suppress(OSError):
