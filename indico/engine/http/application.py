@@ -68,7 +68,7 @@ class Application(web.Application):
         for rule in self.wildcard_router.rules:
             _refuse_decorators_of_foreign_classes(rule.target)
         # While overloaded, the HTTP server asks `refuse` first, with bytes that it has not parsed.
-        self._overload = Overload(self.admission)
+        self._overload = Overload(self.admission, config.max_body_bytes)
         self.overloaded, self.refuse = self.admission.is_full, self._overload.refuse
         self.max_body_bytes = config.max_body_bytes
         self._forwarded = Forwarded(config.trusted_proxies) if config.trusted_proxies else None

@@ -37,7 +37,8 @@ class LimitedBody(HTTPMessageDelegate):
 
     Such a body is read to its end and discarded piece by piece, because a client that still sends
     reads no answer. The handler raises the error that `body_error` returns. At the end of the body
-    `overload` admits the request, or answers it in the handler's place.
+    `overload` admits the request, or answers it in the handler's place. A handler that streams its
+    body begins with the head, so it is admitted then.
     """
 
     _request: HTTPServerRequest
@@ -45,6 +46,7 @@ class LimitedBody(HTTPMessageDelegate):
     _size = 0
     _packed: bytearray | None = None
     _refused = False
+    _discarded: HTTPMessageDelegate | None = None
 
     def __init__(self, app: Application, connection: HTTPConnection, overload: Overload) -> None:
         self._app = app
@@ -70,7 +72,7 @@ class LimitedBody(HTTPMessageDelegate):
         elif encoding != "identity":
             self._fail(UnsupportedMediaType())
         if _streams(self._handler):
-            return self._handler.headers_received(start_line, headers)
+            return self._begin(start_line, headers)
         if kind.startswith("multipart/"):
             self._fail(UnsupportedMediaType())
         # A body is JSON whatever its type (curl -d sends the type of a form). Tornado would parse
@@ -78,7 +80,20 @@ class LimitedBody(HTTPMessageDelegate):
         headers["Content-Type"] = "application/json"
         return self._handler.headers_received(start_line, headers)
 
+    def _begin(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        """Admit a request to a handler that streams its body, which begins now, or refuse it."""
+        if self._overload.admission.admit(self._request):
+            return self._handler.headers_received(start_line, headers)
+        self._overload.admission.release(self._request)
+        self._handler = _NO_HANDLER
+        self._discarded = self._overload.discard(self._connection, _NO_HANDLER)
+        return self._discarded.headers_received(start_line, headers)
+
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        if self._discarded:
+            return self._discarded.data_received(chunk)
         if self._refused or body_error(self._request):
             return None
         self._size += len(chunk)
@@ -93,8 +108,12 @@ class LimitedBody(HTTPMessageDelegate):
         return None
 
     def finish(self) -> None:
+        if self._discarded:
+            self._discarded.finish()
+            return
         # The handler begins in the loop's next turn, after all requests that came in this turn.
-        if not self._refused and not self._overload.admit(self._request):
+        begun = self._refused or _streams(self._handler)
+        if not begun and not self._overload.admit(self._request):
             return
         taken = None
         if self._packed is not None and body_error(self._request) is None:

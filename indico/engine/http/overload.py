@@ -34,10 +34,14 @@ class Overload:
     A request is refused as early as its form allows, always with the same answer: `refuse` before
     it is parsed, `discard` after its head, `admit` if admission was not full until its body ended,
     `refuse_parsed` if its body is one too many.
+
+    A body of up to `max_body_bytes` is read and discarded before its request is refused, because a
+    client that still sends reads no answer. No client has to send a longer one.
     """
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, max_body_bytes: int) -> None:
         self.admission = admission
+        self.max_body_bytes = max_body_bytes
         self._refused: list[tuple[str, str, str]] = []  # in this turn of the loop
 
     def refuse(self, data: bytes) -> bytes | None:
@@ -64,6 +68,13 @@ class Overload:
         self.refuse_parsed(request)
         return False
 
+    def is_too_long(self, headers: HTTPHeaders) -> bool:
+        """Return whether a client need not send its body before the request is refused."""
+        if headers.get("Expect", "").lower() == "100-continue":
+            return True
+        length = headers.get("Content-Length", "")
+        return length.isdecimal() and int(length) > self.max_body_bytes
+
     def refuse_parsed(self, request: HTTPServerRequest) -> None:
         """Answer and release a request whose body is complete."""
         refusal = Refusal.to(request.method or "", request.uri or "")
@@ -71,10 +82,17 @@ class Overload:
         self.answer(connection, refusal, request_id(request.headers))
         self.admission.release(request)
 
-    def answer(self, connection: HTTPConnection, refusal: Refusal, its_id: str) -> None:
-        """Write the refusal of the request with `its_id`, through Tornado's interface."""
+    def answer(
+        self, connection: HTTPConnection, refusal: Refusal, its_id: str, at_once: bool = False
+    ) -> None:
+        """Write the refusal of the request with `its_id`, through Tornado's interface.
+
+        `at_once`, before the end of the body, it is the last answer on its connection.
+        """
         values, body = refusal.render(its_id)
         headers = HTTPHeaders(HEADERS | dict(zip(VARYING, values, strict=True)))
+        if at_once:
+            headers["Connection"] = "close"
         connection.write_headers(_START_LINE, headers, b"" if refusal.method == "HEAD" else body)
         connection.finish()
         self._count(refusal, its_id)
@@ -104,6 +122,7 @@ class _DiscardedRequest(HTTPMessageDelegate):
         self._connection = connection
         self._request = request
         self._refused: tuple[Refusal, str] | None = None
+        self._bytes = 0
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
@@ -111,11 +130,18 @@ class _DiscardedRequest(HTTPMessageDelegate):
         method, uri, _ = cast(RequestStartLine, start_line)
         if uri.partition("?")[0] in ALWAYS_ADMITTED:
             return self._request.headers_received(start_line, headers)
-        self._refused = Refusal.to(method, uri), request_id(headers)
+        self._refused = refused = Refusal.to(method, uri), request_id(headers)
+        if self._overload.is_too_long(headers):
+            self._overload.answer(self._connection, *refused, at_once=True)
         return None
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        return None if self._refused else self._request.data_received(chunk)
+        if not self._refused:
+            return self._request.data_received(chunk)
+        self._bytes += len(chunk)
+        if self._bytes > self._overload.max_body_bytes:  # in chunks, without a length
+            self._overload.answer(self._connection, *self._refused, at_once=True)
+        return None
 
     def finish(self) -> None:
         if self._refused:
