@@ -111,7 +111,11 @@ def _thirds(samples: list[Sample]) -> Iterator[tuple[str, float, float]]:
     third = max(1, len(looked_at) // 3)
     for value in fields(Sample):
         values = [getattr(sample, value.name) for sample in looked_at] or [0.0]
-        yield value.name.replace("_", " ").replace("mib", "MiB"), mean(values[:third]), mean(values[-third:])
+        yield (
+            value.name.replace("_", " ").replace("mib", "MiB"),
+            mean(values[:third]),
+            mean(values[-third:]),
+        )
 
 
 def _is_flat(first: float, last: float) -> bool:

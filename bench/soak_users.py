@@ -113,14 +113,17 @@ class User:
         ]
         weights, calls = zip(*things, strict=True)
         while asyncio.get_running_loop().time() < until:
-            (thing,) = self._random.choices(calls, weights)
-            try:
-                await thing()
-            except (WrongAnswer, OSError, asyncio.IncompleteReadError, ValueError) as error:
-                self._seen.wrong.append(f"{thing.__name__}: {type(error).__name__}: {error}")
-                self._connection.drop(abruptly=True)
+            await self.do(*self._random.choices(calls, weights))
             await asyncio.sleep(self._random.uniform(*PAUSE_SECONDS))
         self._connection.drop(abruptly=False)
+
+    async def do(self, thing: Callable[[], Awaitable[None]]) -> None:
+        """Do one thing, and note what is wrong with its answer."""
+        try:
+            await thing()
+        except (WrongAnswer, OSError, asyncio.IncompleteReadError, ValueError) as error:
+            self._seen.wrong.append(f"{type(error).__name__}: {error}")
+            self._connection.drop(abruptly=True)
 
     async def _write_and_read(self) -> None:
         title = self._new_text(100)
