@@ -85,7 +85,7 @@ async def _soak(server: Server, port: int, data: Data, count: int, seconds: floa
     counted, lost = await racing
     print(_report(seen, samples))
     print(f"racing updates: {counted} of {lost_updates.UPDATES} are stored; {lost} races lost")
-    flat = all(_is_flat(first, last) for _, first, last in _thirds(samples))
+    flat = all(_is_flat(first, last) for _, first, _, last in _thirds(samples))
     return 0 if flat and not seen.wrong and counted == lost_updates.UPDATES else 1
 
 
@@ -105,8 +105,8 @@ def _database_connections(port: int) -> float:
     )
 
 
-def _thirds(samples: list[Sample]) -> Iterator[tuple[str, float, float]]:
-    """Yield the name of each value, and its mean in the first and in the last third."""
+def _thirds(samples: list[Sample]) -> Iterator[tuple[str, float, float, float]]:
+    """Yield the name of each value, and its mean in each third."""
     looked_at = samples[int(len(samples) * WARM_UP) :]
     third = max(1, len(looked_at) // 3)
     for value in fields(Sample):
@@ -129,7 +129,7 @@ def _report(seen: Soaked, samples: list[Sample]) -> str:
         f"of them: {kinds}; {seen.refused:,} refused because of too much load",
         *seen.wrong[:_SHOWN],
     ]
-    for name, first, last in _thirds(samples):
+    for name, first, middle, last in _thirds(samples):
         verdict = "flat" if _is_flat(first, last) else "GROWS"
-        lines.append(f"{name}: {first:,.1f} in the first third, {last:,.1f} in the last: {verdict}")
+        lines.append(f"{name}, a third each: {first:,.1f}, {middle:,.1f}, {last:,.1f}: {verdict}")
     return "\n".join(lines)
