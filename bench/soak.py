@@ -111,11 +111,9 @@ def _thirds(samples: list[Sample]) -> Iterator[tuple[str, float, float, float]]:
     third = max(1, len(looked_at) // 3)
     for value in fields(Sample):
         values = [getattr(sample, value.name) for sample in looked_at] or [0.0]
-        yield (
-            value.name.replace("_", " ").replace("mib", "MiB"),
-            mean(values[:third]),
-            mean(values[-third:]),
-        )
+        name = value.name.replace("_", " ").replace("mib", "MiB")
+        parts = values[:third], values[third:-third] or values, values[-third:]
+        yield name, *map(mean, parts)
 
 
 def _is_flat(first: float, last: float) -> bool:
