@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
+    HTTPMessageDelegate,
     HTTPServerRequest,
     RequestStartLine,
     ResponseStartLine,
@@ -36,7 +37,8 @@ class LimitedBody(_HandlerDelegate):
 
     Such a body is read to its end and discarded piece by piece, because a client that still sends
     reads no answer. The handler raises the error that `body_error` returns. At the end of the body
-    `overload` admits the request, or answers it in the handler's place.
+    `overload` admits the request, or answers it in the handler's place. A handler that streams its
+    body begins with the head, so it is admitted then.
     """
 
     application: Application
@@ -46,6 +48,7 @@ class LimitedBody(_HandlerDelegate):
     _packed = False
     _refused = False
     _usual_limit = 0
+    _discarded: HTTPMessageDelegate | None = None
 
     def __init__(self, app: Application, connection: HTTPConnection, overload: Overload) -> None:
         self.application = app
@@ -65,7 +68,7 @@ class LimitedBody(_HandlerDelegate):
             self._unpack_later(headers.pop("Content-Encoding").lower() or "identity")
         if self.stream_request_body:
             self._usual_limit = _limit_of(self.connection)
-            return super().headers_received(start_line, headers)
+            return self._begin(start_line, headers)
         if headers.get_list("Content-Type") != _JSON:
             self._take_for_json(headers)
         return None
@@ -84,7 +87,20 @@ class LimitedBody(_HandlerDelegate):
             self._fail(UnsupportedMediaType())
         (headers["Content-Type"],) = _JSON
 
+    def _begin(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        """Admit a request to a handler that streams its body, which begins now, or refuse it."""
+        admission = self._overload.admission
+        if admission.admit(self.request):
+            return super().headers_received(start_line, headers)
+        admission.release(self.request)
+        self._discarded = self._overload.discard(self.connection, HTTPMessageDelegate())
+        return self._discarded.headers_received(start_line, headers)
+
     def data_received(self, data: bytes) -> Awaitable[None] | None:
+        if self._discarded:
+            return self._discarded.data_received(data)
         if self._refused or body_error(self.request):
             return None
         self._size += len(data)
@@ -99,8 +115,12 @@ class LimitedBody(_HandlerDelegate):
         return None
 
     def finish(self) -> None:
+        if self._discarded:
+            self._discarded.finish()
+            return
         # The handler begins in the loop's next turn, after all requests that came in this turn.
-        if not self._refused and not self._overload.admit(self.request):
+        begun = self._refused or self.stream_request_body
+        if not begun and not self._overload.admit(self.request):
             return
         taken = None
         if self._packed and not self._refused and body_error(self.request) is None:
@@ -113,7 +133,7 @@ class LimitedBody(_HandlerDelegate):
             start(self._end_after(taken))
 
     def on_connection_close(self) -> None:
-        if self._routed:
+        if self._routed and not self._discarded:
             self._overload.admission.release(self.request)
             super().on_connection_close()
 

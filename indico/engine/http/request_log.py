@@ -42,10 +42,9 @@ def _line(handler: RequestHandler, status: int, seconds: float) -> log.Line:
 
 
 def log_refused(status: int, requests: Iterable[tuple[str, str, str]]) -> None:
-    """Log requests that were refused before a handler was made for them: method, target and id."""
+    """Log requests that were refused before a handler was made for them: method, path and id."""
     lines = []
-    for method, uri, request_id in requests:
-        path = uri.partition("?")[0][:MAX_PATH]
+    for method, path, request_id in requests:
         fields: dict[str, Any] = {
             "method": method,
             "path": path,
