@@ -1,4 +1,4 @@
-"""Where a request leads: to a handler, remembered for the requests to the same host and path."""
+"""The handler of a host and path, remembered for later requests, and these requests."""
 
 from __future__ import annotations
 
