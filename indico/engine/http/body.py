@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, cast
 
@@ -15,8 +14,9 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
-from ..error import APIError, InvalidJSON, Overloaded, TooLarge, UnsupportedMediaType
+from ..error import APIError, Overloaded, TooLarge, UnsupportedMediaType
 from ..tasks import start
+from .compressed import gunzip
 from .overload import Overload
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ _NO_HANDLER = HTTPMessageDelegate()
 
 # A body up to this size is taken even while large bodies take all the memory that they may.
 SMALL_BYTES = 16 << 10
-# Compressors in blocks make a member of each 64 KB. A member may be empty, and takes time anyway.
-_MAX_GZIP_MEMBERS = 100
 
 
 class LimitedBody(HTTPMessageDelegate):
@@ -66,14 +64,13 @@ class LimitedBody(HTTPMessageDelegate):
         encoding = "identity"
         if headers.get_list("Content-Encoding"):
             encoding = headers.pop("Content-Encoding").lower() or encoding
-        kind = headers.get("Content-Type", "").lower()
         if encoding in ("gzip", "x-gzip"):
             self._packed = bytearray()
         elif encoding != "identity":
             self._fail(UnsupportedMediaType())
         if _streams(self._handler):
             return self._begin(start_line, headers)
-        if kind.startswith("multipart/"):
+        if headers.get("Content-Type", "").lower().startswith("multipart/"):
             self._fail(UnsupportedMediaType())
         # A body is JSON whatever its type (curl -d sends the type of a form). Tornado would parse
         # a form, and refuse a compressed form.
@@ -201,24 +198,3 @@ def _limit_of(connection: HTTPConnection) -> int:
     """Return what `set_max_body_size` has set; Tornado has no other name for it."""
     limit: int = getattr(connection, "_max_body_size")  # noqa: B009
     return limit
-
-
-def gunzip(packed: bytes | bytearray, limit: int) -> bytes:
-    """Return what `packed` holds. Raises `TooLarge` beyond `limit` bytes, and `InvalidJSON`."""
-    parts = []
-    size = 0
-    for _ in range(_MAX_GZIP_MEMBERS):  # RFC 1952, section 2.2: a gzip file is a series of members
-        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        try:
-            parts.append(member.decompress(packed, limit + 1 - size))
-        except zlib.error:
-            raise InvalidJSON("The body is not valid gzip.") from None
-        size += len(parts[-1])
-        if size > limit:
-            raise TooLarge(limit)
-        if not member.eof:
-            raise InvalidJSON("The gzip body ends too early.")
-        packed = member.unused_data
-        if not packed:
-            return b"".join(parts)
-    raise InvalidJSON(f"The gzip body has more than {_MAX_GZIP_MEMBERS} members.")
