@@ -18,7 +18,7 @@ from ...log import LOGGER
 from ...process import autoreload
 from ...program import Program
 from ..sample.server import PROGRAM
-from ..server_process import children
+from ..server_process import ENGINE, children
 from ..server_test import mongodb_uri
 from .in_process import run_main
 
@@ -151,4 +151,6 @@ class MainTest(FolderTest):
             ("def make(settings):\n a\n", "line 2: NameError: name 'a' is not defined"),
         ):
             self.assertTrue(self.said(text).startswith(f"{self.source}, {said}"), said)
+        why = f"from {ENGINE}.error import StartError\ndef make(settings): raise StartError('why')"
+        self.assertEqual(self.said(why), "why\n")
         self.assertRegex(self.said(""), "^.*, line .*: AttributeError: module 'project.source'")
