@@ -7,6 +7,7 @@ Each class has one `code` (for a program) and one `status` (the HTTP status that
       InvalidJSON               malformed            400
       InvalidArgument           invalid_argument     400
         MissingField
+        UnknownField
         WrongFieldType
       AuthError                 unauthenticated      401
       PermissionDenied          permission_denied    403
@@ -106,6 +107,16 @@ class MissingField(InvalidArgument):
         path = short(path)
         message = f"The field {path} is missing."
         super().__init__(message, details=[_detail(path, "missing", message)])
+
+
+class UnknownField(InvalidArgument):
+    """The body has a field `path` that the action does not know; `nearest` is one that it knows."""
+
+    def __init__(self, path: str, nearest: str | None = None) -> None:
+        path = short(path)
+        hint = f": did you mean {nearest}?" if nearest else "."
+        message = f"The field {path} is unknown{hint}"
+        super().__init__(message, details=[_detail(path, "unknown", message)])
 
 
 class WrongFieldType(InvalidArgument):

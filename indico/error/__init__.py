@@ -27,6 +27,7 @@ from indico.engine.error import (
     StartError,
     TooLarge,
     Unavailable,
+    UnknownField,
     UnsupportedMediaType,
     WrongFieldType,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "StartError",
     "TooLarge",
     "Unavailable",
+    "UnknownField",
     "UnsupportedMediaType",
     "WrongFieldType",
     "fits_64_bits",

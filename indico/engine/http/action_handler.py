@@ -11,6 +11,7 @@ from ..error import RouteNotFound
 from .action import Action, ActionRecord, record_of
 from .json_handler import JSONHandler
 from .route_names import UNKNOWN
+from .unknown_fields import known_fields
 
 _ACTION_NAME = re.compile(r"[a-zA-Z][a-zA-Z_]*")
 # Tornado sets these on each handler; all other names are attributes of its class.
@@ -98,4 +99,6 @@ def _action(cls: type[ActionHandler], name: str, action: Action) -> Action:
         if record.types and (arguments, len(record.types)) != (1, 1):
             raise TypeError(f"{where}: @type_check without @unpack is for one argument, the body.")
         record.whole_body = arguments == 1
+        if record.whole_body:
+            record.known = known_fields(record.types)
     return action

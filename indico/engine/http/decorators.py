@@ -17,8 +17,8 @@ from .action import REQUIRED, Action, record_of
 def unpack(*required: str, **optional: Any) -> Callable[[Action], Action]:
     """Call the action with these fields of the body, in this order.
 
-    A keyword gives a field that may be missing, and its default. Other fields of the body are
-    ignored. A required field that is missing is answered 400 `invalid_argument`.
+    A keyword gives a field that may be missing, and its default. A required field that is missing,
+    and a field with any other name, are answered 400 `invalid_argument`.
 
         @unpack("title", limit=20)
         async def search(self, title, limit): ...
@@ -40,7 +40,7 @@ def unpack(*required: str, **optional: Any) -> Callable[[Action], Action]:
                 f"@type_check {len(record.types)} types."
             )
         _check_arguments(action, fields)
-        record.fields = fields
+        record.fields, record.known = fields, frozenset(fields)
         return action
 
     return decorate

@@ -46,7 +46,7 @@ class CreateTest(AddressTest):
         self.error(self.post("/address/create", {"entry": {}}), 401, "unauthenticated")
 
     def test_missing_field(self) -> None:
-        self.error(self.call("create", x=1), 400, "invalid_argument", "entry")
+        self.error(self.call("create", x=1), 400, "invalid_argument", "entry", "x")
 
     def test_wrong_type(self) -> None:
         for entry, paths in (
@@ -64,7 +64,7 @@ class GetTest(AddressTest):
         self.error(self.post("/address/get", body), 401, "unauthenticated")
 
     def test_missing_field(self) -> None:
-        self.error(self.call("get", x=1), 400, "invalid_argument", "id")
+        self.error(self.call("get", x=1), 400, "invalid_argument", "id", "x")
 
     def test_wrong_type(self) -> None:
         self.error(self.call("get", id="xyz"), 400, "invalid_argument", "id")
@@ -95,7 +95,7 @@ class UpdateTest(AddressTest):
         self.error(self.post("/address/update", body), 401, "unauthenticated")
 
     def test_missing_field(self) -> None:
-        self.error(self.call("update", x=1), 400, "invalid_argument", "id", "entry")
+        self.error(self.call("update", x=1), 400, "invalid_argument", "id", "entry", "x")
 
     def test_wrong_type(self) -> None:
         body = {"id": self.address["id"], "entry": {"name": 5}, "version": "x"}
@@ -127,7 +127,7 @@ class DeleteTest(AddressTest):
         self.error(self.post("/address/delete", body), 401, "unauthenticated")
 
     def test_missing_field(self) -> None:
-        self.error(self.call("delete", x=1), 400, "invalid_argument", "id")
+        self.error(self.call("delete", x=1), 400, "invalid_argument", "id", "x")
 
     def test_other_user(self) -> None:
         self.error(self.call("delete", self.eve, id=self.address["id"]), 404, "not_found")
