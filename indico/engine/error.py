@@ -1,6 +1,7 @@
 """The tree of errors, as data; `http/errors.py` turns them into answers.
 
 Each class has one `code` (for a program) and one `status` (the HTTP status that goes with it).
+`retry` says whether a client may send the same call again.
 
     APIError                 internal             500
       ServerError               internal             500
@@ -15,6 +16,7 @@ Each class has one `code` (for a program) and one `status` (the HTTP status that
         RouteNotFound
       MethodNotAllowed          method_not_allowed   405
       Conflict                  conflict             409
+        Contended
       PreconditionFailed        precondition_failed  412
       TooLarge                  too_large            413
       UnsupportedMediaType      unsupported_media_type 415
@@ -28,9 +30,12 @@ Each class has one `code` (for a program) and one `status` (the HTTP status that
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 Detail = dict[str, str]
+# always: nothing was done; idempotent: something may have been done, so only where a second time
+# does no harm; never: the same call would fail again.
+Retry = Literal["always", "idempotent", "never"]
 
 MAX_DETAILS = 100
 MAX_SENTENCES = 10
@@ -47,6 +52,7 @@ class APIError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
+    retry: ClassVar[Retry] = "never"
     default_message: ClassVar[str] = "Something went wrong on the server."
 
     def __init__(
@@ -199,6 +205,8 @@ class UnsupportedMediaType(APIError):
 class _Retryable(APIError):
     """`retry_after` is in seconds: when a client may try again."""
 
+    retry: ClassVar[Retry] = "always"
+
     def __init__(
         self, message: str | None = None, *, retry_after: int = 1, details: Sequence[Detail] = ()
     ) -> None:
@@ -211,17 +219,28 @@ class RateLimited(_Retryable):
     default_message = "Too many requests: try again later."
 
 
+class Contended(_Retryable, Conflict):
+    """Too many requests change the same thing at once; raise it before anything is changed."""
+
+    default_message = "Too many requests change this at once: try again later."
+
+
 class Unavailable(_Retryable):
+    retry: ClassVar[Retry] = "idempotent"
     status = 503
     code = "unavailable"
     default_message = "The service is not available right now: try again later."
 
 
 class Overloaded(Unavailable):
+    """Raise it before anything is changed."""
+
+    retry: ClassVar[Retry] = "always"
     default_message = "The server has too much to do right now: try again later."
 
 
 class DeadlineExceeded(APIError):
+    retry: ClassVar[Retry] = "idempotent"
     status = 504
     code = "deadline_exceeded"
     default_message = "This took too long."

@@ -12,6 +12,7 @@ from indico.engine.error import (
 from indico.engine.error import (
     AuthError,
     Conflict,
+    Contended,
     DeadlineExceeded,
     InvalidArgument,
     InvalidJSON,
@@ -38,6 +39,7 @@ __all__ = [
     "MAX_DEPTH",
     "AuthError",
     "Conflict",
+    "Contended",
     "DeadlineExceeded",
     "IndicoError",
     "InvalidArgument",

@@ -17,7 +17,7 @@ from indico.routes.handler import (
 from indico.service import address_book
 from indico.service.address_book import POSITION, Address
 from indico.service.address_entry import Entry
-from indico.utils import type_check, unpack
+from indico.utils import idempotent, not_idempotent, read_only, type_check, unpack
 from indico.utils.auth.auth_utils import auth
 
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
@@ -35,6 +35,7 @@ class AddressAnswer(TypedDict):
 class AddressHandler(IndicoHandler):
     """The address book of the token's user."""
 
+    @not_idempotent
     @auth
     @unpack("entry")
     @type_check(Entry)
@@ -43,6 +44,7 @@ class AddressHandler(IndicoHandler):
         address = await address_book.create_address(self.user_id, entry)
         self.respond(_answer(address), code=201)
 
+    @read_only
     @auth
     @unpack("id")
     @type_check(Id)
@@ -50,6 +52,7 @@ class AddressHandler(IndicoHandler):
         """Return an entry."""
         return _answer(await address_book.get_address(self.user_id, address_id))
 
+    @idempotent
     @auth
     @unpack("id", "entry", version=None)
     @type_check(Id, Entry, Version)
@@ -60,6 +63,7 @@ class AddressHandler(IndicoHandler):
         versions = None if version is None else [version]
         return _answer(await address_book.update_address(self.user_id, address_id, entry, versions))
 
+    @idempotent
     @auth
     @unpack("id", version=None)
     @type_check(Id, Version)
@@ -68,6 +72,7 @@ class AddressHandler(IndicoHandler):
         versions = None if version is None else [version]
         await address_book.delete_address(self.user_id, address_id, versions)
 
+    @read_only
     @auth
     @unpack(limit=DEFAULT_LIMIT, cursor=None, query=None)
     @type_check(Limit, str, Query)

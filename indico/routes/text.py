@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from indico.routes.handler import IndicoHandler
 from indico.service.text import Keyword, keywords
-from indico.utils import type_check, unpack
+from indico.utils import read_only, type_check, unpack
 from indico.utils.auth.auth_utils import auth
 
 Text = Annotated[str, StringConstraints(max_length=200_000)]
@@ -17,6 +17,7 @@ Text = Annotated[str, StringConstraints(max_length=200_000)]
 class TextHandler(IndicoHandler):
     """Actions that compute for long, and therefore run in other processes."""
 
+    @read_only
     @auth
     @unpack("text", limit=10)
     @type_check(Text, Annotated[int, Field(ge=1, le=100)])

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -18,6 +18,7 @@ from ..validation import problems_of
 from .unknown_fields import unknown_fields
 
 Action = Callable[..., Coroutine[Any, Any, Any]]
+Effect = Literal["read_only", "idempotent", "not_idempotent"]
 LookUp = Callable[[HTTPHeaders], Awaitable[Any]]
 
 
@@ -39,7 +40,8 @@ class ActionRecord:
     `fields` has each field that `unpack` names, with its default or `REQUIRED`; None without
     `unpack`. `whole_body` says whether the whole body is the only argument. `types` has a type
     for each field, or one type for the whole body. `known` has the names of all fields that the
-    body may have; None for any name.
+    body may have; None for any name. `effect` says what a second call of the same does; None is as
+    `not_idempotent`.
     """
 
     look_up: LookUp | None = None
@@ -48,6 +50,7 @@ class ActionRecord:
     types: tuple[Any, ...] = ()
     adapters: tuple[TypeAdapter[Any], ...] = ()
     known: AbstractSet[str] | None = frozenset()
+    effect: Effect | None = None
 
     def arguments(self, body: Mapping[str, Any], sent: bool) -> Sequence[Any]:
         """Return the arguments of a call from its body; `sent` is false for an empty body.

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from ..error import RouteNotFound
 from .action import Action, ActionRecord, record_of
+from .effects import REPEATABLE
 from .json_handler import JSONHandler
 from .route_names import UNKNOWN
 from .unknown_fields import known_fields
@@ -59,6 +60,11 @@ class ActionHandler(JSONHandler):
     def action_name(self) -> str:
         action = getattr(self, "path_kwargs", {}).get("action")  # none yet at a 405
         return str(action) if action in self.actions else UNKNOWN
+
+    @property
+    def repeatable(self) -> bool:
+        record = self._records.get(self.action_name)
+        return record is not None and record.effect in REPEATABLE
 
     async def post(self, action: str | None = None) -> None:
         if action is None or (method := self.actions.get(action)) is None:

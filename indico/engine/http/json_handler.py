@@ -15,8 +15,9 @@ from ..offload import CALLER
 from ..offload.thread import LARGE_BYTES, in_thread
 from .action import ActionRecord, LookUp, refuse_unread
 from .body import body_error
+from .effects import SAFE_TO_REPEAT
 from .errors import as_api_error, render_error
-from .headers import date
+from .headers import challenge, date
 from .json_answer import dumps
 from .json_body import parse_object, parsed_or_error
 from .lifecycle import LifecycleHandler
@@ -33,6 +34,7 @@ class JSONHandler(LifecycleHandler):
     session: Any
     user_id: Any
     _parsed: dict[str, Any] | APIError | None = None
+    _needs_token = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -48,6 +50,11 @@ class JSONHandler(LifecycleHandler):
         """The label of the metrics for the method or action; `unknown` if there is none."""
         method = self.request.method or ""
         return method if method in self.SUPPORTED_METHODS else UNKNOWN
+
+    @property
+    def repeatable(self) -> bool:
+        """True if it does no harm to make this call twice."""
+        return self.request.method in SAFE_TO_REPEAT
 
     @property
     def body(self) -> dict[str, Any]:
@@ -105,6 +112,7 @@ class JSONHandler(LifecycleHandler):
 
         Offloaded calls of the request then count for the user.
         """
+        self._needs_token = True
         session = await look_up(self.request.headers)
         if session is None:
             raise AuthError
@@ -124,6 +132,8 @@ class JSONHandler(LifecycleHandler):
         self.set_status(error.status)
         for name, value in error.headers.items():
             self.set_header(name, value)
+        if error.status == 401 and self._needs_token:
+            self.set_header("WWW-Authenticate", challenge(self.request.headers))
         trace = traceback.format_exception(raised) if self.config.debug and raised else []
         self.finish(dumps(self.error_body(error, trace)))
 
@@ -132,7 +142,7 @@ class JSONHandler(LifecycleHandler):
 
     def error_body(self, error: APIError, trace: list[str]) -> dict[str, Any]:
         """Return the body of the answer to a request that failed."""
-        return render_error(error, self.request_id, trace)
+        return render_error(error, self.request_id, trace, self.repeatable)
 
     def log_exception(
         self,

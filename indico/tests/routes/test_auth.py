@@ -201,7 +201,9 @@ class TokenTest(ServerTest):
             with self.subTest(value=value):
                 response = self.fetch("/user/get", method="POST", body="{}", headers=headers)
                 self.error(response, 401, "unauthenticated")
-                self.assertEqual(response.headers["WWW-Authenticate"], "Bearer")
+                sent = (value or "").strip().lower().startswith("bearer ")
+                challenge = 'Bearer error="invalid_token"' if sent else "Bearer"
+                self.assertEqual(response.headers["WWW-Authenticate"], challenge)
                 bodies.add(response.body)
         self.assertEqual(len(bodies), 1)
         self.data(self.post("/user/get", token=self.token))
