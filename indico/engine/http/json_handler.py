@@ -99,6 +99,8 @@ class JSONHandler(LifecycleHandler):
         headers["Cache-Control"] = "no-store"
         headers["X-Content-Type-Options"] = "nosniff"
         headers["X-Request-Id"] = self.request_id
+        if self.application.cors is not None:
+            headers.update(self.application.cors.fields(self.request.headers))
         if self.application.draining:
             self.set_header("Connection", "close")
 
