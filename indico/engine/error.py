@@ -17,6 +17,7 @@ Each class has one `code` (for a program) and one `status` (the HTTP status that
       MethodNotAllowed          method_not_allowed   405
       Conflict                  conflict             409
         Contended
+      Gone                      gone                 410
       PreconditionFailed        precondition_failed  412
       TooLarge                  too_large            413
       UnsupportedMediaType      unsupported_media_type 415
@@ -178,6 +179,14 @@ class Conflict(APIError):
     default_message = "This is in conflict with what is stored already."
 
 
+class Gone(APIError):
+    """RFC 9110, section 15.5.11."""
+
+    status = 410
+    code = "gone"
+    default_message = "This was withdrawn."
+
+
 class PreconditionFailed(APIError):
     """RFC 9110, section 15.5.13."""
 
@@ -253,6 +262,7 @@ def error_for_status(status: int) -> APIError:
         403: PermissionDenied,
         404: RouteNotFound,
         409: Conflict,
+        410: Gone,
         412: PreconditionFailed,
         415: UnsupportedMediaType,
         429: RateLimited,

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -16,6 +16,9 @@ from tornado.httputil import HTTPHeaders
 from ..error import InvalidArgument, InvalidJSON, MissingField
 from ..validation import problems_of
 from .unknown_fields import unknown_fields
+
+if TYPE_CHECKING:
+    from .deprecation import Deprecation
 
 Action = Callable[..., Coroutine[Any, Any, Any]]
 Effect = Literal["read_only", "idempotent", "not_idempotent"]
@@ -41,7 +44,7 @@ class ActionRecord:
     `unpack`. `whole_body` says whether the whole body is the only argument. `types` has a type
     for each field, or one type for the whole body. `known` has the names of all fields that the
     body may have; None for any name. `effect` says what a second call of the same does; None is as
-    `not_idempotent`.
+    `not_idempotent`. `deprecation` is set for an action that will be withdrawn.
     """
 
     look_up: LookUp | None = None
@@ -51,6 +54,7 @@ class ActionRecord:
     adapters: tuple[TypeAdapter[Any], ...] = ()
     known: AbstractSet[str] | None = frozenset()
     effect: Effect | None = None
+    deprecation: Deprecation | None = None
 
     def arguments(self, body: Mapping[str, Any], sent: bool) -> Sequence[Any]:
         """Return the arguments of a call from its body; `sent` is false for an empty body.

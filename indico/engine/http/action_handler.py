@@ -70,6 +70,8 @@ class ActionHandler(JSONHandler):
         if action is None or (method := self.actions.get(action)) is None:
             raise RouteNotFound
         record = self._records[action]
+        if record.deprecation is not None:
+            self.deprecate(record.deprecation)
         await self.load_body()
         body = self.body  # every call needs a JSON object, also where no field is read
         if record.look_up:

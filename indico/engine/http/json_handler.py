@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Sequence
 from types import TracebackType
@@ -9,12 +10,14 @@ from typing import Any
 
 from tornado.httputil import HTTPHeaders
 
-from ..error import APIError, AuthError
+from ..error import APIError, AuthError, Gone
 from ..log import LOGGER
 from ..offload import CALLER
 from ..offload.thread import LARGE_BYTES, in_thread
+from ..telemetry import metrics
 from .action import ActionRecord, LookUp, refuse_unread
 from .body import body_error
+from .deprecation import Deprecation
 from .effects import SAFE_TO_REPEAT
 from .errors import as_api_error, render_error
 from .headers import challenge, date
@@ -35,6 +38,7 @@ class JSONHandler(LifecycleHandler):
     user_id: Any
     _parsed: dict[str, Any] | APIError | None = None
     _needs_token = False
+    _deprecation: Deprecation | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -109,6 +113,14 @@ class JSONHandler(LifecycleHandler):
         if error := body_error(self.request):
             raise error
 
+    def deprecate(self, deprecation: Deprecation) -> None:
+        """Count a call of something deprecated, and warn its caller. Raises `Gone`."""
+        self._deprecation = deprecation
+        self._headers.update(deprecation.headers)
+        metrics.DEPRECATED.labels(self.application.names.resource(self), self.action_name).inc()
+        if time.time() >= deprecation.sunset_at:
+            raise Gone(deprecation.farewell)
+
     async def authenticate(self, look_up: LookUp) -> None:
         """Set `session` and `user_id`. Raises `AuthError` if the request has no session.
 
@@ -132,7 +144,8 @@ class JSONHandler(LifecycleHandler):
         _, raised, _ = kwargs.get("exc_info", (None, None, None))
         error = self.as_error(status_code, raised)
         self.set_status(error.status)
-        for name, value in error.headers.items():
+        warnings = self._deprecation.headers if self._deprecation else {}
+        for name, value in (*error.headers.items(), *warnings.items()):
             self.set_header(name, value)
         if error.status == 401 and self._needs_token:
             self.set_header("WWW-Authenticate", challenge(self.request.headers))

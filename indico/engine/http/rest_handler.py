@@ -185,6 +185,8 @@ def _answering(
 
     @functools.wraps(method)
     async def answering(self: RestHandler, *path: str) -> None:
+        if record.deprecation is not None:
+            self.deprecate(record.deprecation)
         if record.look_up:
             await self.authenticate(record.look_up)
         await self.load_body()

@@ -25,6 +25,7 @@ EXAMPLES = [
     error.MethodNotAllowed(["GET", "HEAD"]),
     error.Conflict("a", details=[DETAIL]),
     error.Contended("a", retry_after=7),
+    error.Gone(),
     error.PreconditionFailed(),
     error.TooLarge(5),
     error.UnsupportedMediaType(),
