@@ -10,6 +10,7 @@ Each class has one `code` (for a program) and one `status` (the HTTP status that
         MissingField
         UnknownField
         WrongFieldType
+          WrongCursor
       AuthError                 unauthenticated      401
       PermissionDenied          permission_denied    403
       NotFound                  not_found            404
@@ -133,6 +134,14 @@ class WrongFieldType(InvalidArgument):
         path = short(path)
         message = f"The field {path} is wrong: {why}." if path else f"The body is wrong: {why}."
         super().__init__(message, details=[_detail(path, reason, message)])
+
+
+class WrongCursor(WrongFieldType):
+    """The field `cursor` is none that was answered for the same list."""
+
+    def __init__(self) -> None:
+        why = "take a next_cursor as it was answered, for the same list"
+        super().__init__("cursor", why, "cursor")
 
 
 class AuthError(APIError):

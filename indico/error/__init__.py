@@ -31,6 +31,7 @@ from indico.engine.error import (
     Unavailable,
     UnknownField,
     UnsupportedMediaType,
+    WrongCursor,
     WrongFieldType,
 )
 from indico.engine.validation import INT_TOO_LONG, MAX_DEPTH, fits_64_bits, problems_of
@@ -60,6 +61,7 @@ __all__ = [
     "Unavailable",
     "UnknownField",
     "UnsupportedMediaType",
+    "WrongCursor",
     "WrongFieldType",
     "fits_64_bits",
     "problems_of",

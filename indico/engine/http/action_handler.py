@@ -12,7 +12,6 @@ from .action import Action, ActionRecord, record_of
 from .effects import REPEATABLE
 from .json_handler import JSONHandler
 from .route_names import UNKNOWN
-from .unknown_fields import known_fields
 
 _ACTION_NAME = re.compile(r"[a-zA-Z][a-zA-Z_]*")
 # Tornado sets these on each handler; all other names are attributes of its class.
@@ -107,6 +106,6 @@ def _action(cls: type[ActionHandler], name: str, action: Action) -> Action:
         if record.types and (arguments, len(record.types)) != (1, 1):
             raise TypeError(f"{where}: @type_check without @unpack is for one argument, the body.")
         record.whole_body = arguments == 1
-        if record.whole_body:
-            record.known = known_fields(record.types)
+        if record.whole_body and not record.types:
+            record.known = None
     return action

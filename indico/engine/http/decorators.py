@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from .action import REQUIRED, Action, record_of
+from .unknown_fields import known_fields
 
 
 def unpack(*required: str, **optional: Any) -> Callable[[Action], Action]:
@@ -65,6 +66,7 @@ def type_check(*types: Any) -> Callable[[Action], Action]:
         if record.fields is not None or record.look_up:
             raise TypeError(f"{action.__name__}: @type_check goes below @auth and @unpack.")
         record.types, record.adapters = types, adapters
+        record.known = known_fields(types)  # of a whole body, unless @unpack follows
         return action
 
     return decorate

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
+from pydantic import TypeAdapter
 from tornado.httputil import HTTPHeaders
 
 from ..error import APIError, AuthError, Gone
@@ -24,6 +25,7 @@ from .headers import challenge, date
 from .json_answer import dumps
 from .json_body import parse_object, parsed_or_error
 from .lifecycle import LifecycleHandler
+from .paging import Find, P, Page, T, read_page
 from .route_names import UNKNOWN
 
 
@@ -132,6 +134,25 @@ class JSONHandler(LifecycleHandler):
             raise AuthError
         self.session, self.user_id = session, session.user_id
         CALLER.set(session.user_id)
+
+    async def page(
+        self,
+        find: Find[P, T],
+        limit: int,
+        cursor: str | None,
+        *key: Any,
+        kind: TypeAdapter[P] | None = None,
+    ) -> Page[T]:
+        """Return the page that `find` finds after a position; None is the beginning of the list.
+
+        A cursor is valid for one path, one user and one `key` only. The key has what else chooses a
+        list, like a search. `kind` validates the positions in cursors.
+
+            return await self.page(partial(NoteDB.find, self.user_id), limit, cursor)
+        """
+        user_id = getattr(self, "user_id", None)
+        purpose = f"{self.request.path.rstrip('/')} of {user_id}: {key!r}"
+        return await read_page(find, limit, cursor, purpose, self.config.secret_key, kind)
 
     def respond(self, data: Any = None, code: int = 200) -> None:
         """End the request with `data` in the envelope; `code` is the HTTP status."""

@@ -18,6 +18,7 @@ EXAMPLES = [
     error.MissingField("a.b"),
     error.UnknownField("limt", "limit"),
     error.WrongFieldType("a.b", "it is no b", "no_b"),
+    error.WrongCursor(),
     error.AuthError("a"),
     error.PermissionDenied(),
     error.NotFound("a"),

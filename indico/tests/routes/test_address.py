@@ -4,7 +4,7 @@ from typing import Any
 
 import indico.db.address_db as AddressDB
 from indico.db import ObjectId
-from indico.routes.handler import write_cursor
+from indico.engine.http.cursor import write_cursor
 from indico.tests.server_test import PASSWORD, ServerTest
 
 GRACE = {"name": "Grace Hopper", "emails": [{"kind": "work", "email": "grace@example.com"}]}
@@ -192,7 +192,7 @@ class ListTest(AddressTest):
         user_id = self.data(self.post("/auth/check", token=self.token))["user_id"]
         right = ["", self.address["id"]]
         for query in (None, "g"):
-            purpose = f"addresses of {user_id}: {query!r}"
+            purpose = f"/address/list of {user_id}: {(query,)!r}"
             for position in (right, ["a", "b"], ["a"], [1, right[1]], [*right, 1]):
                 cursor = write_cursor(position, purpose, self.config.secret_key)
                 response = self.call("list", cursor=cursor, query=query)
