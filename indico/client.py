@@ -11,7 +11,6 @@ Errors are in `client_error.py`. Both modules need Tornado only, so they can be 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import random
 import socket
@@ -76,7 +75,8 @@ class Client:
         `repeatable` action is tried again: one that is marked read-only or idempotent.
         """
         end = time.monotonic() + (self.timeout if timeout is None else timeout)
-        for attempt in itertools.count():
+        attempt = 0
+        while True:
             try:
                 return await self._send(action, body or {}, end - time.monotonic())
             except CallError as error:
@@ -85,6 +85,7 @@ class Client:
                 if not again or attempt == self.retries or time.monotonic() + pause >= end:
                     raise
             await asyncio.sleep(pause)
+            attempt += 1
 
     async def items(self, action: str, body: Body | None = None) -> AsyncIterator[Any]:
         """Yield the items of a list, from its first page to its last."""
