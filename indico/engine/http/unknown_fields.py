@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import AliasChoices, AliasPath, BaseModel
 from pydantic.fields import FieldInfo
+from typing_extensions import is_typeddict
 
 from ..error import MAX_DETAILS, MAX_SENTENCES, InvalidArgument, UnknownField
 
@@ -33,10 +35,18 @@ def unknown_fields(body: Mapping[str, Any], known: AbstractSet[str]) -> list[Inv
 
 
 def known_fields(types: Sequence[Any]) -> AbstractSet[str] | None:
-    """Return the fields of a whole body, if its type is a model; None if it may have any."""
-    kind = types[0] if types else None
-    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-        return None
+    """Return the fields of a whole body, if its type names them; None if it may have any."""
+    kind: Any = types[0] if types else None
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if is_typeddict(kind):
+        return frozenset(kind.__required_keys__ | kind.__optional_keys__)
+    if dataclasses.is_dataclass(kind):
+        return frozenset(field.name for field in dataclasses.fields(kind))
+    return _fields_of(kind) if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _fields_of(kind: type[BaseModel]) -> AbstractSet[str] | None:
     if kind.model_config.get("extra") == "allow":
         return None
     by_name = any(kind.model_config.get(key) for key in ("populate_by_name", "validate_by_name"))

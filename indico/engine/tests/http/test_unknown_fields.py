@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, NotRequired
 
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from ...error import MAX_DETAILS
 from ...http.action_handler import ActionHandler
@@ -16,6 +18,17 @@ from ..server_test import ServerTest
 
 
 class Point(BaseModel):
+    x: int
+    y: int = 0
+
+
+class Typed(TypedDict):
+    x: int
+    y: NotRequired[int]
+
+
+@dataclass
+class Data:
     x: int
     y: int = 0
 
@@ -55,6 +68,18 @@ class SearchHandler(ActionHandler):
 
     @type_check(Strict)
     async def strict(self, point: Strict) -> Any:
+        return point
+
+    @type_check(Typed)
+    async def typed(self, point: Typed) -> Any:
+        return {"y": 0, **point}
+
+    @type_check(Data)
+    async def data_class(self, point: Data) -> Any:
+        return point
+
+    @type_check(Annotated[Point, Field(title="Point")])
+    async def annotated(self, point: Point) -> Any:
         return point
 
     @type_check(Open)
@@ -116,10 +141,10 @@ class UnknownFieldTest(ServerTest):
         self.assertEqual(len(self.refused("nothing", {"a": 1}, "a")), 1)
 
     def test_a_model(self) -> None:
-        for action in ("model", "strict"):
+        for action in ("model", "strict", "typed", "data_class", "annotated"):
             self.assertEqual(self.answer(action, {"x": 1}), {"x": 1, "y": 0})
             self.assertEqual(len(self.refused(action, {"x": 1, "z": 2}, "z")), 1)
-            self.assertEqual(len(self.refused(action, {"y": "1", "z": 2}, "x", "y", "z")), 1)
+            self.assertEqual(len(self.refused(action, {"x": 1, "y": "1", "z": 2}, "y", "z")), 1)
 
     def test_a_model_with_aliases(self) -> None:
         self.assertEqual(self.answer("named", {"first": 1, "second": 2}), {"a": 1, "b": 2})
