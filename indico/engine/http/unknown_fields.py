@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
+import functools
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
@@ -15,7 +15,7 @@ from typing_extensions import is_typeddict
 
 from ..error import MAX_DETAILS, MAX_SENTENCES, InvalidArgument, UnknownField
 
-_LONGEST = 64  # comparing two names takes quadratic time, and the client chooses their length
+_LONGEST = 64  # the forms of a name take quadratic time, and the client chooses its length
 
 
 def unknown_fields(body: Mapping[str, Any], known: AbstractSet[str]) -> list[InvalidArgument]:
@@ -65,5 +65,24 @@ def _aliases(field: FieldInfo) -> set[str]:
 
 
 def _nearest(name: str, known: AbstractSet[str]) -> str | None:
-    near = difflib.get_close_matches(name, known, 1) if len(name) <= _LONGEST else []
-    return near[0] if near else None
+    """Return the known name that differs in one letter, in case, or in underscores."""
+    if len(name) > _LONGEST:
+        return None
+    nearby = _nearby(frozenset(known))
+    return next((nearby[form] for form in _forms(name) if form in nearby), None)
+
+
+@functools.cache
+def _nearby(known: frozenset[str]) -> Mapping[str, str]:
+    """Return the known name of each form, so that a lookup compares no two names."""
+    return {form: name for name in sorted(known, reverse=True) for form in _forms(name)}
+
+
+def _forms(name: str) -> list[str]:
+    """Return the plain name, and the plain name without each of its letters.
+
+    Two names share a form if a letter was left out, added, mistaken, or swapped with the next one.
+    """
+    plain = name.lower().replace("_", "").replace("-", "")
+    shorter = [plain[:place] + plain[place + 1 :] for place in range(len(plain))]
+    return [plain, *(shorter if len(plain) > 2 else [])]

@@ -130,6 +130,14 @@ class UnknownFieldTest(ServerTest):
             ["The field limt is unknown: did you mean limit?", "The field colour is unknown."],
         )
 
+    def test_what_is_near(self) -> None:
+        for name in ("limt", "limits", "lmit", "limet", "ilmit", "Limit", "li_mit", "LIM-IT"):
+            (message,) = self.refused("fields", {"query": "", name: 1}, name)
+            self.assertIn("did you mean limit?", message)
+        for name in ("lt", "l", "", "limitless", "limit" * 20, "\U0001f511"):
+            (message,) = self.refused("fields", {"query": "", name: 1}, name)
+            self.assertNotIn("did you mean", message)
+
     def test_beside_other_problems(self) -> None:
         self.assertEqual(
             len(self.refused("fields", {"limit": "x", "q": 1}, "query", "limit", "q")), 1
