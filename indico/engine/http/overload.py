@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import orjson
 from tornado.httputil import (
@@ -28,6 +28,9 @@ from .errors import render_for_both
 from .headers import date, new_id, request_id, sane_id
 from .request_log import log_refused
 
+if TYPE_CHECKING:
+    from .cors import CORS
+
 _ERROR = Overloaded()
 _START_LINE = ResponseStartLine("HTTP/1.1", _ERROR.status, "Service Unavailable")
 _HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", **_ERROR.headers}
@@ -37,7 +40,7 @@ _HEAD = "".join(
         f"HTTP/1.1 {_START_LINE.code} {_START_LINE.reason}\r\n",
         *(f"{name}: {value}\r\n" for name, value in _HEADERS.items()),
         *(f"{name}: %s\r\n" for name in _VARYING),
-        "\r\n",
+        "%s\r\n",
     ]
 )
 # The body with places for the JSON of an id, a method and a target, in this order.
@@ -76,8 +79,9 @@ class Overload:
     `refuse_parsed` if its body is one too many.
     """
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, cors: CORS | None = None) -> None:
         self.admission = admission
+        self._cors = cors
         self._refused: list[Refused] = []  # in this turn of the loop
 
     def refuse(self, data: bytes) -> bytes | None:
@@ -88,7 +92,7 @@ class Overload:
         if not self.admission.full or (request := parse_simple(data)) is None:
             return None
         self._count(request)
-        return serialize(request)
+        return serialize(request, self._cors.lines(data) if self._cors else "")
 
     def discard(
         self, connection: HTTPConnection, request: HTTPMessageDelegate
@@ -105,17 +109,18 @@ class Overload:
 
     def refuse_parsed(self, request: HTTPServerRequest) -> None:
         """Answer and release a request whose body is complete."""
-        sent_id = request_id(request.headers)
-        refused = Refused(request.method or "", request.uri or "", sent_id)
-        self.answer(cast(HTTPConnection, request.connection), refused)
+        refused = Refused(request.method or "", request.uri or "", request_id(request.headers))
+        self.answer(cast(HTTPConnection, request.connection), refused, request.headers)
         self.admission.release(request)
 
-    def answer(self, connection: HTTPConnection, request: Refused) -> None:
+    def answer(self, connection: HTTPConnection, request: Refused, sent: HTTPHeaders) -> None:
         """Write the same answer as `serialize`, through Tornado's interface."""
         values, body = _render(request)
         headers = HTTPHeaders(_HEADERS)
         for name, value in zip(_VARYING, values, strict=True):
             headers[name] = value
+        if self._cors is not None:
+            headers.update(self._cors.fields(sent))
         connection.write_headers(_START_LINE, headers, body)
         connection.finish()
         self._count(request)
@@ -144,7 +149,7 @@ class _DiscardedRequest(HTTPMessageDelegate):
         self._overload = overload
         self._connection = connection
         self._request = request
-        self._refused: Refused | None = None
+        self._refused: tuple[Refused, HTTPHeaders] | None = None
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
@@ -152,7 +157,7 @@ class _DiscardedRequest(HTTPMessageDelegate):
         method, uri, _ = cast(RequestStartLine, start_line)
         if uri.partition("?")[0] in ALWAYS_ADMITTED:
             return self._request.headers_received(start_line, headers)
-        self._refused = Refused(method, uri, request_id(headers))
+        self._refused = Refused(method, uri, request_id(headers)), headers
         return None
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
@@ -160,7 +165,7 @@ class _DiscardedRequest(HTTPMessageDelegate):
 
     def finish(self) -> None:
         if self._refused:
-            self._overload.answer(self._connection, self._refused)
+            self._overload.answer(self._connection, *self._refused)
         else:
             self._request.finish()
 
@@ -182,10 +187,10 @@ def parse_simple(data: bytes) -> Refused | None:
     return Refused(head[1].decode("ascii"), uri, its_id)
 
 
-def serialize(request: Refused) -> bytes:
-    """Return the answer to `request`, head and body."""
+def serialize(request: Refused, lines: str = "") -> bytes:
+    """Return the answer to `request`, head and body, with more `lines` in its head."""
     values, body = _render(request)
-    return (_HEAD % values).encode("ascii") + body
+    return (_HEAD % (*values, lines)).encode("ascii") + body
 
 
 def _render(request: Refused) -> tuple[tuple[str, ...], bytes]:
