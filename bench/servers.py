@@ -63,6 +63,10 @@ class Server:
         """Return the resident memory of the process and its children."""
         return sum(process.memory_info().rss for process in self._processes())
 
+    def open_files(self) -> int:
+        """Return the number of open files and sockets of the process and its children."""
+        return sum(process.num_fds() for process in self._processes())
+
     def wait_until_idle(self) -> None:
         """Wait for the end of requests of earlier clients, for `IDLE_SECONDS` at most."""
         deadline = time.monotonic() + IDLE_SECONDS

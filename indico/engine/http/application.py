@@ -69,9 +69,9 @@ class Application(web.Application):
         for rule in self.wildcard_router.rules:
             _refuse_decorators_of_foreign_classes(rule.target)
         self.cors = CORS(config.cors_origins) if config.cors_origins else None
-        # The HTTP server asks `refuse` first, with bytes that it has not parsed.
-        self._overload = Overload(self.admission, self.cors)
-        self.refuse = self._overload.refuse
+        # While overloaded, the HTTP server asks `refuse` first, with bytes that it has not parsed.
+        self._overload = Overload(self.admission, config.max_body_bytes, self.cors)
+        self.overloaded, self.refuse = self.admission.is_full, self._overload.refuse
         self.max_body_bytes = config.max_body_bytes
         self._forwarded = Forwarded(config.trusted_proxies) if config.trusted_proxies else None
         # The handler of a host and path, because matching takes a tenth of a small request.
@@ -81,7 +81,8 @@ class Application(web.Application):
         self, server_conn: object, request_conn: HTTPConnection
     ) -> HTTPMessageDelegate:
         request = LimitedBody(self, request_conn, self._overload)
-        return self._overload.discard(request_conn, request) if self.admission.full else request
+        full = self.admission.is_full()
+        return self._overload.discard(request_conn, request) if full else request
 
     def find_handler(  # type: ignore[override]
         self, request: HTTPServerRequest, **kwargs: Any

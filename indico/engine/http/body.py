@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, cast
 
@@ -15,8 +14,9 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
-from ..error import APIError, InvalidJSON, Overloaded, TooLarge, UnsupportedMediaType
+from ..error import APIError, Overloaded, TooLarge, UnsupportedMediaType
 from ..tasks import start
+from .compressed import gunzip
 from .overload import Overload
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ _NO_HANDLER = HTTPMessageDelegate()
 
 # A body up to this size is taken even while large bodies take all the memory that they may.
 SMALL_BYTES = 16 << 10
-# Compressors in blocks make a member of each 64 KB. A member may be empty, and takes time anyway.
-_MAX_GZIP_MEMBERS = 100
 
 
 class LimitedBody(HTTPMessageDelegate):
@@ -37,7 +35,8 @@ class LimitedBody(HTTPMessageDelegate):
 
     Such a body is read to its end and discarded piece by piece, because a client that still sends
     reads no answer. The handler raises the error that `body_error` returns. At the end of the body
-    `overload` admits the request, or answers it in the handler's place.
+    `overload` admits the request, or answers it in the handler's place. A handler that streams its
+    body begins with the head, so it is admitted then.
     """
 
     _request: HTTPServerRequest
@@ -45,6 +44,7 @@ class LimitedBody(HTTPMessageDelegate):
     _size = 0
     _packed: bytearray | None = None
     _refused = False
+    _discarded: HTTPMessageDelegate | None = None
 
     def __init__(self, app: Application, connection: HTTPConnection, overload: Overload) -> None:
         self._app = app
@@ -64,21 +64,33 @@ class LimitedBody(HTTPMessageDelegate):
         encoding = "identity"
         if headers.get_list("Content-Encoding"):
             encoding = headers.pop("Content-Encoding").lower() or encoding
-        kind = headers.get("Content-Type", "").lower()
         if encoding in ("gzip", "x-gzip"):
             self._packed = bytearray()
         elif encoding != "identity":
             self._fail(UnsupportedMediaType())
         if _streams(self._handler):
-            return self._handler.headers_received(start_line, headers)
-        if kind.startswith("multipart/"):
+            return self._begin(start_line, headers)
+        if headers.get("Content-Type", "").lower().startswith("multipart/"):
             self._fail(UnsupportedMediaType())
         # A body is JSON whatever its type (curl -d sends the type of a form). Tornado would parse
         # a form, and refuse a compressed form.
         headers["Content-Type"] = "application/json"
         return self._handler.headers_received(start_line, headers)
 
+    def _begin(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        """Admit a request to a handler that streams its body, which begins now, or refuse it."""
+        if self._overload.admission.admit(self._request):
+            return self._handler.headers_received(start_line, headers)
+        self._overload.admission.release(self._request)
+        self._handler = _NO_HANDLER
+        self._discarded = self._overload.discard(self._connection, _NO_HANDLER)
+        return self._discarded.headers_received(start_line, headers)
+
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        if self._discarded:
+            return self._discarded.data_received(chunk)
         if self._refused or body_error(self._request):
             return None
         self._size += len(chunk)
@@ -93,8 +105,12 @@ class LimitedBody(HTTPMessageDelegate):
         return None
 
     def finish(self) -> None:
+        if self._discarded:
+            self._discarded.finish()
+            return
         # The handler begins in the loop's next turn, after all requests that came in this turn.
-        if not self._refused and not self._overload.admit(self._request):
+        begun = self._refused or _streams(self._handler)
+        if not begun and not self._overload.admit(self._request):
             return
         taken = None
         if self._packed is not None and body_error(self._request) is None:
@@ -182,24 +198,3 @@ def _limit_of(connection: HTTPConnection) -> int:
     """Return what `set_max_body_size` has set; Tornado has no other name for it."""
     limit: int = getattr(connection, "_max_body_size")  # noqa: B009
     return limit
-
-
-def gunzip(packed: bytes | bytearray, limit: int) -> bytes:
-    """Return what `packed` holds. Raises `TooLarge` beyond `limit` bytes, and `InvalidJSON`."""
-    parts = []
-    size = 0
-    for _ in range(_MAX_GZIP_MEMBERS):  # RFC 1952, section 2.2: a gzip file is a series of members
-        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        try:
-            parts.append(member.decompress(packed, limit + 1 - size))
-        except zlib.error:
-            raise InvalidJSON("The body is not valid gzip.") from None
-        size += len(parts[-1])
-        if size > limit:
-            raise TooLarge(limit)
-        if not member.eof:
-            raise InvalidJSON("The gzip body ends too early.")
-        packed = member.unused_data
-        if not packed:
-            return b"".join(parts)
-    raise InvalidJSON(f"The gzip body has more than {_MAX_GZIP_MEMBERS} members.")

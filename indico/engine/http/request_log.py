@@ -33,10 +33,9 @@ def log_answered(handler: RequestHandler, status: int, seconds: float) -> None:
 
 
 def log_refused(status: int, requests: Iterable[tuple[str, str, str]]) -> None:
-    """Log requests that were refused before a handler was made for them: method, target and id."""
+    """Log requests that were refused before a handler was made for them: method, path and id."""
     lines = []
-    for method, uri, request_id in requests:
-        path = uri.partition("?")[0][:MAX_PATH]
+    for method, path, request_id in requests:
         fields = {"method": method, "path": path, "status": status, "request_id": request_id}
         lines.append((f"{method} {path} {status} overloaded id={request_id}", fields))
     log.info(*lines)
