@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-from bench.soak_users import Connection
+from bench.soak_connection import Connection
 
 UPDATES = 240
 _AT_ONCE = 12

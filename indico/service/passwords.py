@@ -15,7 +15,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from indico.error import Unavailable
+from indico.error import Overloaded
 from indico.service.common_passwords import COMMON_PASSWORDS
 from indico.service.fields import has_control_characters
 
@@ -53,7 +53,7 @@ _no_ones_hash = HASHER.hash(secrets.token_hex(16))
 
 
 async def hash_password(password: str) -> str:
-    """Return the hash of a password. Raise `Unavailable` when too many hashes are pending."""
+    """Return the hash of a password. Raise `Overloaded` when too many hashes are pending."""
     return await _in_pool(lambda: HASHER.hash(_normal(password)))
 
 
@@ -96,7 +96,7 @@ def _matches(password_hash: str, password: str) -> bool:
 async def _in_pool(work: Callable[[], T]) -> T:
     global _pending
     if _pending >= MAX_PENDING:
-        raise Unavailable("Too many people are logging in right now: try again later.")
+        raise Overloaded("Too many people are logging in right now: try again later.")
     _pending += 1
     try:
         return await asyncio.get_running_loop().run_in_executor(_pool, work)

@@ -21,6 +21,7 @@ from .action import refuse_unread
 from .admission import Admission
 from .admission_window import AdmissionWindow
 from .body import LimitedBody
+from .cors import CORS, PreflightHandler, is_preflight
 from .forwarded import Forwarded
 from .health import HealthRoute, ReadyRoute
 from .json_handler import JSONHandler
@@ -74,8 +75,9 @@ class Application(web.Application):
         self.names = RouteNames(self.wildcard_router.rules)
         for rule in self.wildcard_router.rules:
             _refuse_decorators_of_foreign_classes(rule.target)
+        self.cors = CORS(config.cors_origins) if config.cors_origins else None
         # While overloaded, the HTTP server asks `refuse` first, with bytes that it has not parsed.
-        self._overload = Overload(self.admission, config.max_body_bytes)
+        self._overload = Overload(self.admission, config.max_body_bytes, self.cors)
         self.overloaded, self.refuse = self.admission.is_full, self._overload.refuse
         self.max_body_bytes = config.max_body_bytes
         self._forwarded = Forwarded(config.trusted_proxies) if config.trusted_proxies else None
@@ -104,6 +106,10 @@ class Application(web.Application):
         self.admission.enter(request)
         if self._forwarded:
             self._forwarded.apply(request)
+        if self.cors is not None and is_preflight(request):
+            methods = self.find_handler(request).handler_class.SUPPORTED_METHODS
+            preflight = PreflightHandler, {"methods": methods}
+            return request, Target.found(self.get_handler_delegate(request, *preflight))
         return request, target or self._find_target(request, (host, path))
 
     def _find_target(self, request: HTTPServerRequest, where: tuple[str, str]) -> Target:

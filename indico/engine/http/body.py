@@ -18,7 +18,7 @@ from tornado.web import _HandlerDelegate
 
 from ..error import APIError, Overloaded, TooLarge, UnsupportedMediaType
 from ..tasks import start
-from .gzip_body import gunzip
+from .compressed import gunzip
 from .overload import Overload
 
 if TYPE_CHECKING:

@@ -64,6 +64,8 @@ class DefaultHeadersHandler(LifecycleHandler):
         headers["Date"] = date()
         headers.update(_HEADERS)
         headers["X-Request-Id"] = self.request_id
+        if self.application.cors is not None:
+            headers.update(self.application.cors.fields(self.request.headers))
         if self.application.draining:
             self.set_header("Connection", "close")
 
@@ -82,7 +84,7 @@ class DefaultHeadersHandler(LifecycleHandler):
             and not (self._finished or self._write_buffer or self._transforms)
             and not hasattr(self, "_new_cookie")
             and not self._should_not_send_content(self._status_code)
-            and not self.application.draining
+            and not (self.application.draining or self.application.cors)
         )
 
     def _finish_at_once(self, connection: Exchange, body: bytes) -> Future[None]:

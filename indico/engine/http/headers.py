@@ -29,6 +29,15 @@ def new_id() -> str:
     return f"{random.getrandbits(64):016x}"
 
 
+def challenge(headers: HTTPHeaders) -> str:
+    """Return `WWW-Authenticate` for a request with these headers, whose token was not accepted.
+
+    It names an error only if a token was sent (RFC 6750, section 3.1).
+    """
+    sent = any(value[:7].lower() == "bearer " for value in headers.get_list("Authorization"))
+    return 'Bearer error="invalid_token"' if sent else "Bearer"
+
+
 def date() -> str:
     return _date(int(time.time()))
 

@@ -14,6 +14,8 @@ from tornado.web import RequestHandler, _UIModuleNamespace
 from ..error import DeadlineExceeded
 from ..settings import ServerSettings
 from ..telemetry import tracing
+from .client_timeout import HEADER as CLIENT_TIMEOUT
+from .client_timeout import client_timeout
 from .headers import request_id
 from .scope import RequestScope
 
@@ -31,6 +33,7 @@ class LifecycleHandler(RequestHandler):
     client_gone = False
     _request_id: str | None = None
     _task: asyncio.Task[Any] | None = None
+    _timer: asyncio.TimerHandle | None = None  # for a client that gives less time than the server
 
     # Tornado's own, which it sets on each handler.
     _headers_written = _finished = False
@@ -70,7 +73,16 @@ class LifecycleHandler(RequestHandler):
     def prepare(self) -> None:
         self._task = self._task or asyncio.current_task()
         self.enter_scope()
-        self.scope.set_deadline(self.application.deadlines.start(self))
+        deadline = self.application.deadlines.start(self)
+        self.scope.set_deadline(deadline)
+        if sent := self.request.headers.get_list(CLIENT_TIMEOUT):
+            self._end_by(asyncio.get_running_loop().time() + client_timeout(sent), deadline)
+
+    def _end_by(self, time: float, deadline: float) -> None:
+        """Time out at this time of the loop's clock, if it is before the deadline."""
+        if time < deadline:
+            self._timer = asyncio.get_running_loop().call_at(time, self.time_out)
+            self.scope.set_deadline(time)
 
     def enter_scope(self) -> None:
         if tracing.tracer is not None:
@@ -113,4 +125,6 @@ class LifecycleHandler(RequestHandler):
     def stop_time(self) -> None:
         """End the request's time, because its answer begins, or its client is gone."""
         self.application.deadlines.stop(self)
+        if self._timer is not None:
+            self._timer.cancel()
         self.scope.lift_deadline()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from tornado.httputil import (
     HTTPConnection,
@@ -25,6 +25,9 @@ from .headers import request_id
 from .refusal import ERROR, HEADERS, REASON, VARYING, Refusal, refusal_of_simple
 from .request_log import log_refused
 
+if TYPE_CHECKING:
+    from .cors import CORS
+
 _START_LINE = ResponseStartLine("HTTP/1.1", ERROR.status, REASON)
 
 
@@ -39,8 +42,9 @@ class Overload:
     client that still sends reads no answer. No client has to send a longer one.
     """
 
-    def __init__(self, admission: Admission, max_body_bytes: int) -> None:
+    def __init__(self, admission: Admission, max_body_bytes: int, cors: CORS | None = None) -> None:
         self.admission = admission
+        self._cors = cors
         self.max_body_bytes = max_body_bytes
         self._refused: list[tuple[str, str, str]] = []  # in this turn of the loop
 
@@ -53,7 +57,7 @@ class Overload:
             return None
         refusal, its_id = found
         self._count(refusal, its_id)
-        return refusal.serialize(its_id)
+        return refusal.serialize(its_id, self._cors.lines(data) if self._cors else "")
 
     def discard(
         self, connection: HTTPConnection, request: HTTPMessageDelegate
@@ -79,18 +83,25 @@ class Overload:
         """Answer and release a request whose body is complete."""
         refusal = Refusal.to(request.method or "", request.uri or "")
         connection = cast(HTTPConnection, request.connection)
-        self.answer(connection, refusal, request_id(request.headers))
+        self.answer(connection, refusal, request.headers)
         self.admission.release(request)
 
     def answer(
-        self, connection: HTTPConnection, refusal: Refusal, its_id: str, at_once: bool = False
+        self,
+        connection: HTTPConnection,
+        refusal: Refusal,
+        sent: HTTPHeaders,
+        at_once: bool = False,
     ) -> None:
-        """Write the refusal of the request with `its_id`, through Tornado's interface.
+        """Write the refusal of a request with the headers `sent`, through Tornado's interface.
 
         `at_once`, before the end of the body, it is the last answer on its connection.
         """
+        its_id = request_id(sent)
         values, body = refusal.render(its_id)
         headers = HTTPHeaders(HEADERS | dict(zip(VARYING, values, strict=True)))
+        if self._cors is not None:
+            headers.update(self._cors.fields(sent))
         if at_once:
             headers["Connection"] = "close"
         connection.write_headers(_START_LINE, headers, b"" if refusal.method == "HEAD" else body)
@@ -121,7 +132,7 @@ class _DiscardedRequest(HTTPMessageDelegate):
         self._overload = overload
         self._connection = connection
         self._request = request
-        self._refused: tuple[Refusal, str] | None = None
+        self._refused: tuple[Refusal, HTTPHeaders] | None = None
         self._bytes = 0
 
     def headers_received(
@@ -130,7 +141,7 @@ class _DiscardedRequest(HTTPMessageDelegate):
         method, uri, _ = cast(RequestStartLine, start_line)
         if uri.partition("?")[0] in ALWAYS_ADMITTED:
             return self._request.headers_received(start_line, headers)
-        self._refused = refused = Refusal.to(method, uri), request_id(headers)
+        self._refused = refused = Refusal.to(method, uri), headers
         if self._overload.is_too_long(headers):
             self._overload.answer(self._connection, *refused, at_once=True)
         return None

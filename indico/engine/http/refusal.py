@@ -23,7 +23,7 @@ _HEAD = "".join(
         f"HTTP/1.1 {ERROR.status} {REASON}\r\n",
         *(f"{name}: {value}\r\n" for name, value in HEADERS.items()),
         *(f"{name}: %s\r\n" for name in VARYING),
-        "\r\n",
+        "%s\r\n",
     ]
 )
 # The body with places for the JSON of an id, a method and a target, in this order.
@@ -63,10 +63,10 @@ class Refusal(NamedTuple):
         body = (self.body % request_id).encode()
         return (date(), request_id, str(len(body))), body
 
-    def serialize(self, request_id: str) -> bytes:
-        """Return the answer, head and body."""
+    def serialize(self, request_id: str, lines: str = "") -> bytes:
+        """Return the answer, head and body, with more `lines` in its head."""
         values, body = self.render(request_id)
-        return (_HEAD % values).encode("ascii") + body
+        return (_HEAD % (*values, lines)).encode("ascii") + body
 
 
 def refusal_of_simple(data: bytes) -> tuple[Refusal, str] | None:

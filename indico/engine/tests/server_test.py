@@ -42,7 +42,7 @@ log.LOGGER.setLevel("CRITICAL")
 def mongodb_uri(kind: type[Embedded] = Embedded) -> str:
     """Return the MongoDB of this run of the tests, started when the first test asks."""
     assert NO_MONGODB not in os.environ, "a test without `integration = True` needs a MongoDB"
-    folder = Path(tempfile.mkdtemp(prefix="tests-", dir=_memory()))
+    folder = Path(tempfile.mkdtemp(prefix="tests-", dir=memory()))
     embedded = kind(folder, None, lambda line: None)
     embedded.start()
 
@@ -54,7 +54,7 @@ def mongodb_uri(kind: type[Embedded] = Embedded) -> str:
     return embedded.uri
 
 
-def _memory() -> str | None:
+def memory() -> str | None:
     """Return a folder in memory, where each write of the tests waits for no disk, or None."""
     folder = "/dev/shm"
     big = os.path.isdir(folder) and shutil.disk_usage(folder).free > 2 << 30

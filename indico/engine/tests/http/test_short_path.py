@@ -74,7 +74,7 @@ class AnyHandler(ActionHandler):
         named = {name: value[0].decode() for name, value in values[0].items()}
         return [type(request) is KnownRequest, self.get_argument("a", ""), named]
 
-    async def page(self) -> None:
+    async def template(self) -> None:
         self.finish(self.render_string("page.html"))
 
 
@@ -181,8 +181,8 @@ class ShortPathTest(HTTPServerTest):
 
     @gen_test
     async def test_a_page(self) -> None:
-        for status, _, body in await self.ask("/any/page"):
-            self.assertEqual((status, body), (200, b"A PAGE page"))
+        for status, _, body in await self.ask("/any/template"):
+            self.assertEqual((status, body), (200, b"A PAGE template"))
 
     @gen_test
     async def test_all_that_tornado_sets(self) -> None:

@@ -25,13 +25,13 @@ from .http_servers import HTTPServerTest, get, post_head
 
 @functools.cache
 def certificate() -> tuple[str, str]:
-    """Return a certificate for `localhost` and its key, in PEM."""
+    """Return a certificate for `localhost` and 127.0.0.1, and its key, in PEM."""
     with tempfile.TemporaryDirectory(prefix="tests-") as folder:
         key, crt = Path(folder, "key.pem"), Path(folder, "crt.pem")
         subprocess.run(
             [
                 *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-                *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+                *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
                 *("-keyout", str(key), "-out", str(crt)),
             ],
             check=True,

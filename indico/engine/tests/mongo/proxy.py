@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
@@ -34,7 +35,10 @@ class Proxy:
     connections. `cut_after` resets all connections in place of the message with that number. The
     messages in both directions are counted from now; 0 is never. While `commands` is a list,
     every command is appended to it, without the documents of an insert. The messages by which a
-    driver watches its server don't count.
+    driver watches its server don't count. `answers.cut_at` is the number of bytes at which all
+    connections are reset, mostly in the middle of an answer.
+
+    With `tls=true` in `uri` messages are not seen, because they are encrypted.
     """
 
     def __init__(self, uri: str) -> None:
@@ -45,6 +49,7 @@ class Proxy:
         self.requests = Traffic()
         self.answers = Traffic()
         self._uri = urlsplit(uri)
+        self._sees_messages = "tls=true" not in self._uri.query
         self._server_address = str(self._uri.hostname), self._uri.port or 27017
         self._ends: set[_End] = set()
         self._loop = asyncio.new_event_loop()
@@ -112,6 +117,7 @@ class Traffic:
     bytes: int = 0
     messages: int = 0
     frozen: bool = False
+    cut_at: float = inf
 
 
 class _End(asyncio.Protocol):
@@ -136,9 +142,18 @@ class _End(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._incoming.bytes += len(data)
-        self._message += data
-        if all(self._passes(message) for message in self._whole_messages()):
+        excess = self._incoming.bytes - self._incoming.cut_at
+        if excess >= 0:
+            self._incoming.cut_at = inf
+            self.other.send(data[: len(data) - int(excess)])
+            self._proxy._reset()
+        elif not self._proxy._sees_messages or self._pass_messages(data):
             self.other.send(data)
+
+    def _pass_messages(self, data: bytes) -> bool:
+        """Return whether `data` is passed on."""
+        self._message += data
+        return all(self._passes(message) for message in self._whole_messages())
 
     def _whole_messages(self) -> Iterator[bytearray]:
         while len(self._message) >= _HEADER.size:

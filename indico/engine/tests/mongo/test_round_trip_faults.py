@@ -89,6 +89,15 @@ class MongoDBFailsTest(FailPointTest):
         await self.recover()
 
     @gen_test(timeout=60)
+    async def test_made_but_not_confirmed(self) -> None:
+        """The drivers send the write again, as they do when a primary steps down meanwhile."""
+        late = {"code": 262, "codeName": "ExceededTimeLimit", "errmsg": "not confirmed"}
+        for method in WRITES:
+            async with self.failing(*COMMANDS, mode={"times": 1}, writeConcernError=late):
+                self.assertNotIsInstance(await self.made(method, 0), Exception)
+        await self.recover()
+
+    @gen_test(timeout=60)
     async def test_a_slow_write_holds_up_no_read(self) -> None:
         block = {"blockConnection": True, "blockTimeMS": 500}
         async with self.failing("insert", "update", "delete", "findAndModify", **block):

@@ -1,4 +1,4 @@
-"""A compressed body, unpacked no further than its limit."""
+"""Compressed bodies, unpacked no further than a limit."""
 
 from __future__ import annotations
 
