@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -110,27 +111,38 @@ class _Lines(logging.LogRecord):
         self._be(message, fields)
 
 
-_lines: deque[Line] = deque()  # of this turn of the event loop
+_calls: deque[tuple[Line, ...]] = deque()  # of `info`, in this turn of the event loop
 
 
 def info(*lines: Line) -> None:
-    """Log lines of requests, whose fields have all ids, after this turn of the event loop.
+    """Log lines of requests, whose fields have all ids, in one record after this turn of the loop.
 
-    They share one record and one write, because each costs as much as making a line.
+    All calls of a turn share a record and a write, because each costs as much as making a line. A
+    handler that is no `_Handler` gets a record for each call.
     """
     if LOGGER.isEnabledFor(logging.INFO):
-        if not _lines:
-            asyncio.get_running_loop().call_soon(_log_lines)
-        _lines.extend(lines)
+        if not _calls:
+            asyncio.get_running_loop().call_soon(_log_calls)
+        _calls.append(lines)
 
 
-def _log_lines() -> None:
-    lines = []
-    with suppress(IndexError):  # another thread took the last line
-        while _lines:
-            lines.append(_lines.popleft())
-    if lines:
+def _log_calls() -> None:
+    calls = []
+    with suppress(IndexError):  # another thread took the last call
+        while _calls:
+            calls.append(_calls.popleft())
+    if all(isinstance(handler, _Handler) for handler in _handlers()):
+        calls = [tuple(chain(*calls))] if calls else []
+    for lines in calls:
         LOGGER.handle(_Lines(lines))
+
+
+def _handlers() -> Iterator[logging.Handler]:
+    """Yield the handlers of `LOGGER` and its parents."""
+    logger: logging.Logger | None = LOGGER
+    while logger:
+        yield from logger.handlers
+        logger = logger.parent if logger.propagate else None
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -142,7 +154,7 @@ class _Handler(logging.StreamHandler[TextIO]):
                 self.stream.write("\n".join([*map(self.format, record.each()), ""]))
                 self.flush()
         else:
-            _log_lines()
+            _log_calls()
             super().emit(record)
 
     def flush(self) -> None:
