@@ -71,11 +71,15 @@ class ActionHandler(JSONHandler):
         record = self._records[action]
         if record.deprecation is not None:
             self.deprecate(record.deprecation)
-        await self.load_body()
+        if large := self.has_large_body:
+            await self.load_body()
         body = self.body  # every call needs a JSON object, also where no field is read
         if record.look_up:
             await self.authenticate(record.look_up)
-        data = await method(self, *await self.arguments(record, body))
+        arguments = (
+            await self.arguments(record, body) if large else record.arguments(body, self.has_body)
+        )
+        data = await method(self, *arguments)
         if not self._finished:
             self.respond(data)
 

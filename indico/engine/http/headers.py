@@ -15,7 +15,8 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 def request_id(headers: HTTPHeaders) -> str:
     """Return the client's `X-Request-Id` if it is a sane id, else a new id."""
-    return sane_id(",".join(headers.get_list("X-Request-Id")))
+    sent = headers.get_list("X-Request-Id")
+    return sane_id(",".join(sent)) if sent else new_id()
 
 
 def sane_id(sent: str) -> str:

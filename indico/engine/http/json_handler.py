@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Any
 
 from pydantic import TypeAdapter
-from tornado.httputil import HTTPHeaders
 
 from ..error import APIError, AuthError, Gone
 from ..log import LOGGER
@@ -18,18 +17,18 @@ from ..offload.thread import LARGE_BYTES, in_thread
 from ..telemetry import metrics
 from .action import ActionRecord, LookUp, refuse_unread
 from .body import body_error
+from .default_headers import DefaultHeadersHandler
 from .deprecation import Deprecation
 from .effects import SAFE_TO_REPEAT
 from .errors import as_api_error, render_error
-from .headers import challenge, date
+from .headers import challenge
 from .json_answer import dumps
 from .json_body import parse_object, parsed_or_error
-from .lifecycle import LifecycleHandler
 from .paging import Find, P, Page, T, read_page
 from .route_names import UNKNOWN
 
 
-class JSONHandler(LifecycleHandler):
+class JSONHandler(DefaultHeadersHandler):
     """The base of all routes.
 
     `@auth` sets `session` to the session that its look-up has found, and `user_id` to the
@@ -78,37 +77,23 @@ class JSONHandler(LifecycleHandler):
     def has_body(self) -> bool:
         return bool(self.request.body)
 
+    @property
+    def has_large_body(self) -> bool:
+        """True if the body is to be parsed and validated in a thread."""
+        return len(self.request.body) >= LARGE_BYTES
+
     async def load_body(self) -> None:
         """Parse a large body in a thread, before `body` is asked for."""
-        if len(self.request.body) >= LARGE_BYTES:
+        if self.has_large_body:
             self._parsed = await in_thread(
                 parsed_or_error, self.request.body, self.config.max_body_values
             )
 
     async def arguments(self, record: ActionRecord, body: dict[str, Any]) -> Sequence[Any]:
         """Return the arguments of a call; a large body is validated in a thread."""
-        if len(self.request.body) >= LARGE_BYTES:
+        if self.has_large_body:
             return await in_thread(record.arguments, body, self.has_body)
         return record.arguments(body, self.has_body)
-
-    def clear(self) -> None:
-        """Clear as Tornado does, with the date made once a second, and the headers at once."""
-        self._headers = HTTPHeaders()
-        self.set_default_headers()
-        self._write_buffer = []
-        self.set_status(200)
-
-    def set_default_headers(self) -> None:
-        headers = self._headers  # `set_header` would check each header anew
-        headers["Date"] = date()
-        headers["Content-Type"] = "application/json"
-        headers["Cache-Control"] = "no-store"
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["X-Request-Id"] = self.request_id
-        if self.application.cors is not None:
-            headers.update(self.application.cors.fields(self.request.headers))
-        if self.application.draining:
-            self.set_header("Connection", "close")
 
     def prepare(self) -> None:
         super().prepare()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tornado.concurrent import Future
 from tornado.httputil import HTTPServerRequest
-from tornado.web import RequestHandler
+from tornado.util import ObjectDict
+from tornado.web import RequestHandler, _UIModuleNamespace
 
 from ..error import DeadlineExceeded
 from ..settings import ServerSettings
@@ -33,9 +35,28 @@ class LifecycleHandler(RequestHandler):
     _task: asyncio.Task[Any] | None = None
     _timer: asyncio.TimerHandle | None = None  # for a client that gives less time than the server
 
+    # Tornado's own, which it sets on each handler.
+    _headers_written = _finished = False
+    _auto_finish = True
+    _prepared_future = None
+
     def __init__(self, application: Any, request: HTTPServerRequest, **kwargs: Any) -> None:
+        """Do what Tornado's handler does, except for `ui`, which templates need."""
+        self.application, self.request = application, request
         self.scope = RequestScope()
-        super().__init__(application, request, **kwargs)
+        self.clear()
+        connection: Any = request.connection
+        connection.set_close_callback(self.on_connection_close)
+        self.initialize(**kwargs)
+
+    @cached_property
+    def ui(self) -> ObjectDict:  # type: ignore[override]
+        """The functions of templates."""
+        methods = self.application.ui_methods
+        ui = ObjectDict({name: self._ui_method(method) for name, method in methods.items()})
+        modules = _UIModuleNamespace(self, self.application.ui_modules)
+        ui.update(_tt_modules=modules, modules=modules)
+        return ui
 
     @property
     def config(self) -> ServerSettings:
@@ -50,7 +71,7 @@ class LifecycleHandler(RequestHandler):
         return self._request_id
 
     def prepare(self) -> None:
-        self._task = asyncio.current_task()
+        self._task = self._task or asyncio.current_task()
         self.enter_scope()
         deadline = self.application.deadlines.start(self)
         self.scope.set_deadline(deadline)
@@ -89,7 +110,7 @@ class LifecycleHandler(RequestHandler):
         self.client_gone = True
         self.application.admission.release(self.request)
         self.stop_time()
-        if self._task is not None:
+        if self._task is not None and self.scope.entered:
             self._task.cancel()
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:

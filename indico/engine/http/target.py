@@ -1,0 +1,91 @@
+"""The handler of a host and path, remembered for later requests, and these requests."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPFile,
+    HTTPHeaders,
+    HTTPServerRequest,
+    RequestStartLine,
+)
+from tornado.web import RequestHandler, _HandlerDelegate
+
+from .lifecycle import LifecycleHandler
+
+
+class Target(NamedTuple):
+    """A handler class with its arguments, as a host and path lead to it.
+
+    `streams` says whether the handler reads its body as it comes, and `short` whether it can begin
+    without what Tornado does for templates and static files.
+    """
+
+    handler: tuple[type[RequestHandler], dict[str, Any], list[bytes], dict[str, bytes]]
+    host_name: str
+    streams: bool
+    short: bool
+
+    @classmethod
+    def found(cls, delegate: _HandlerDelegate) -> Target:
+        """Return where Tornado's router leads."""
+        kind, streams = delegate.handler_class, delegate.stream_request_body
+        settings = delegate.application.settings
+        cached = settings.get("compiled_template_cache", True)
+        cached = cached and settings.get("static_hash_cache", True)
+        short = cached and not streams and issubclass(kind, LifecycleHandler)
+        handler = kind, delegate.handler_kwargs, delegate.path_args, delegate.path_kwargs
+        return cls(handler, delegate.request.host_name, streams, short)
+
+
+class KnownRequest(HTTPServerRequest):
+    """A request to a host and path that another request had before, and without a query.
+
+    Tornado has checked them then, so nothing is left to be parsed.
+    """
+
+    query = ""
+    server_connection = None
+    _finish_time = None
+
+    def __init__(
+        self,
+        connection: HTTPConnection,
+        start_line: RequestStartLine,
+        headers: HTTPHeaders,
+        host: str,
+        host_name: str,
+    ) -> None:
+        self.method, self.uri, self.version = start_line
+        self.path = start_line.path
+        self.headers = headers
+        self.body = b""
+        self.host, self.host_name = host, host_name
+        self.connection = connection
+        context: Any = getattr(connection, "context", None)
+        self.remote_ip = context.remote_ip
+        self.protocol = context.protocol
+        self._start_time = time.time()
+
+    @cached_property
+    def arguments(self) -> dict[str, list[bytes]]:  # type: ignore[override]
+        return {}
+
+    @cached_property
+    def query_arguments(self) -> dict[str, list[bytes]]:  # type: ignore[override]
+        return {}
+
+    @cached_property
+    def body_arguments(self) -> dict[str, list[bytes]]:  # type: ignore[override]
+        return {}
+
+    @cached_property
+    def files(self) -> dict[str, list[HTTPFile]]:  # type: ignore[override]
+        return {}
+
+    def _parse_body(self) -> None:
+        """Parse nothing, because a body here is JSON, whatever its type."""
