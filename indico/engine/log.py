@@ -6,8 +6,6 @@ import asyncio
 import functools
 import json
 import logging
-import os
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -15,10 +13,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from itertools import chain
-from pathlib import Path
 from typing import Any, Literal, TextIO
-
-from .error import StartError
 
 LOGGER = logging.getLogger(__name__.rpartition(".engine.")[0])
 # The ids of the request that the current task works on: `request_id`, and maybe `trace_id`.
@@ -37,46 +32,6 @@ def configure(
     handler.setFormatter(JSONFormatter(service) if log_format == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     LOGGER.setLevel(level.upper())
-
-
-def open_streams() -> None:
-    """Open the standard streams that are closed, because a socket would take their place."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            stream = open(os.devnull, mode)  # noqa: SIM115
-            os.set_inheritable(stream.fileno(), True)
-            setattr(sys, name, stream)
-
-
-def redirect(file: Path | None) -> None:
-    """Append all that is printed and logged to `file`, if there is one.
-
-    Raises `StartError` if `file` can't be written.
-    """
-    if file is None:
-        return
-    try:
-        opened = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-    except OSError as error:
-        raise StartError(f"log_file: {file} can't be written: {error.strerror}.") from None
-    for descriptor in (1, 2):
-        os.dup2(opened, descriptor)
-    os.close(opened)
-
-
-def reopen(file: Path | None) -> None:
-    """Redirect while the server runs. An error is logged where the log went before."""
-    try:
-        redirect(file)
-    except StartError as error:
-        LOGGER.error("%s", error)
-
-
-def complain(text: str) -> None:
-    """Print `text` for the person at the terminal, because a log line would not be read there."""
-    for line in text.splitlines():
-        sys.stderr.write(f"{LOGGER.name}: {line}\n")
-    sys.stderr.flush()
 
 
 Line = tuple[str, dict[str, Any]]  # a message and its fields
@@ -112,6 +67,7 @@ class _Lines(logging.LogRecord):
 
 
 _calls: deque[tuple[Line, ...]] = deque()  # of `info`, in this turn of the event loop
+_loop: asyncio.AbstractEventLoop | None = None  # the loop that logs them
 
 
 def info(*lines: Line) -> None:
@@ -120,9 +76,12 @@ def info(*lines: Line) -> None:
     All calls of a turn share a record and a write, because each costs as much as making a line. A
     handler that is no `_Handler` gets a record for each call.
     """
+    global _loop
     if LOGGER.isEnabledFor(logging.INFO):
-        if not _calls:
-            asyncio.get_running_loop().call_soon(_log_calls)
+        loop = asyncio.get_running_loop()
+        if not _calls or loop is not _loop:  # another one may be closed by now
+            _loop = loop
+            loop.call_soon(_log_calls)
         _calls.append(lines)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from tornado.httputil import (
     HTTPConnection,
@@ -14,12 +13,12 @@ from tornado.httputil import (
     RequestStartLine,
     ResponseStartLine,
 )
-from tornado.web import _HandlerDelegate
 
 from ..error import APIError, Overloaded, TooLarge, UnsupportedMediaType
 from ..tasks import start
 from .compressed import gunzip
 from .overload import Overload
+from .target import RoutedRequest
 
 if TYPE_CHECKING:
     from .application import Application
@@ -32,7 +31,7 @@ _JSON = ["application/json"]
 SMALL_BYTES = 16 << 10
 
 
-class LimitedBody(_HandlerDelegate):
+class LimitedBody(RoutedRequest):
     """A request on its way to its handler, which gets no body that is too large or unreadable.
 
     Such a body is read to its end and discarded piece by piece, because a client that still sends
@@ -41,9 +40,6 @@ class LimitedBody(_HandlerDelegate):
     body begins with the head, so it is admitted then.
     """
 
-    application: Application
-    connection: HTTPConnection
-    _routed = False  # until its head is known to be sane
     _size = 0
     _packed = False
     _refused = False
@@ -51,19 +47,13 @@ class LimitedBody(_HandlerDelegate):
     _discarded: HTTPMessageDelegate | None = None
 
     def __init__(self, app: Application, connection: HTTPConnection, overload: Overload) -> None:
-        self.application = app
-        self.connection = connection
-        self.chunks = bytearray()
+        super().__init__(app, connection)
         self._overload = overload
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        line = cast(RequestStartLine, start_line)
-        self.request, target = self.application.route(self.connection, line, headers)
-        self._routed = True
-        self.handler_class, self.handler_kwargs, self.path_args, self.path_kwargs = target.handler
-        self.stream_request_body, self._short = target.streams, target.short
+        self.route(start_line, headers)
         if headers.get_list("Content-Encoding"):
             self._unpack_later(headers.pop("Content-Encoding").lower() or "identity")
         if self.stream_request_body:
@@ -133,7 +123,7 @@ class LimitedBody(_HandlerDelegate):
             start(self._end_after(taken))
 
     def on_connection_close(self) -> None:
-        if self._routed and not self._discarded:
+        if self.routed and not self._discarded:
             self._overload.admission.release(self.request)
             super().on_connection_close()
 
@@ -195,17 +185,6 @@ class LimitedBody(_HandlerDelegate):
             if self._hold(len(body)):
                 return super().data_received(body)
             self._refuse()
-        return None
-
-    def execute(self) -> Awaitable[None] | None:
-        """Begin a handler that needs less than Tornado's do."""
-        if not self._short:
-            return super().execute()
-        handler: Any = self.handler_class(self.application, self.request, **self.handler_kwargs)
-        transforms = [transform(self.request) for transform in self.application.transforms]
-        running = handler._execute(transforms, *self.path_args, **self.path_kwargs)
-        loop = getattr(self.connection, "loop", None) or asyncio.get_running_loop()
-        handler._task = loop.create_task(running)
         return None
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Awaitable
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from tornado.httputil import (
     HTTPConnection,
@@ -12,10 +14,14 @@ from tornado.httputil import (
     HTTPHeaders,
     HTTPServerRequest,
     RequestStartLine,
+    ResponseStartLine,
 )
 from tornado.web import RequestHandler, _HandlerDelegate
 
 from .lifecycle import LifecycleHandler
+
+if TYPE_CHECKING:
+    from .application import Application
 
 
 class Target(NamedTuple):
@@ -89,3 +95,34 @@ class KnownRequest(HTTPServerRequest):
 
     def _parse_body(self) -> None:
         """Parse nothing, because a body here is JSON, whatever its type."""
+
+
+class RoutedRequest(_HandlerDelegate):
+    """A request on its way, to the handler that its head leads to."""
+
+    application: Application
+    connection: HTTPConnection
+    routed = False  # until its head is known to be sane
+
+    def __init__(self, app: Application, connection: HTTPConnection) -> None:
+        self.application = app
+        self.connection = connection
+        self.chunks = bytearray()
+
+    def route(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
+        line = cast(RequestStartLine, start_line)
+        self.request, target = self.application.route(self.connection, line, headers)
+        self.routed = True
+        self.handler_class, self.handler_kwargs, self.path_args, self.path_kwargs = target.handler
+        self.stream_request_body, self._short = target.streams, target.short
+
+    def execute(self) -> Awaitable[None] | None:
+        """Begin a handler that needs less than Tornado's do."""
+        if not self._short:
+            return super().execute()
+        handler: Any = self.handler_class(self.application, self.request, **self.handler_kwargs)
+        transforms = [transform(self.request) for transform in self.application.transforms]
+        running = handler._execute(transforms, *self.path_args, **self.path_kwargs)
+        loop = getattr(self.connection, "loop", None) or asyncio.get_running_loop()
+        handler._task = loop.create_task(running)
+        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from .. import log
+from .. import log, standard_streams
 from .. import settings as config
 from ..broken_code import BrokenCode
 from ..error import StartError
@@ -16,7 +16,7 @@ from . import signals
 
 def main(program: Program, argv: Sequence[str]) -> int:
     """Run the server until a signal ends it, and return the exit code of the process."""
-    log.open_streams()
+    standard_streams.open_streams()
     commands = _commands()
     command, flags = commands.parse_known_args(argv)
     try:
@@ -31,10 +31,10 @@ def main(program: Program, argv: Sequence[str]) -> int:
 
         launch(program, settings, flags, command.replace)
     except SettingsError as error:
-        log.complain(str(error))
+        standard_streams.complain(str(error))
         return 2
     except StartError as error:
-        log.complain(str(error))
+        standard_streams.complain(str(error))
         return 1
     except signals.SecondStop:
         return 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from .. import log, offload
+from .. import log, offload, standard_streams
 from ..broken_code import BrokenCode
 from ..error import StartError
 from ..program import Program
@@ -109,7 +109,7 @@ def _serves(
     report: Callable[[int], None] | None = None,
 ) -> None:
     """Tell everybody that waits for the server."""
-    log.redirect(settings.log_target)
+    standard_streams.redirect(settings.log_target)
     if settings.log_target:  # the greeting went to the terminal
         url = url_of(settings, sockets)
         log.LOGGER.info("version %s listens on %s", program.version, url)

@@ -176,7 +176,7 @@ class StreamsTest(DaemonTest):
 
     def test_one_of_its_streams_is_closed(self) -> None:
         code = (
-            f"import os, sys; from {ENGINE} import log; log.open_streams(); "
+            f"import os, sys; from {ENGINE}.standard_streams import open_streams; open_streams(); "
             "print([os.fstat(n).st_ino for n in range(3)], os.stat(os.devnull).st_ino,"
             " all(map(os.get_inheritable, range(3))), file=open(sys.argv[1], 'w'))"
         )
