@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 
 import psutil
 
-from .environment import CHOSEN, FRESH_METRICS
+from .environment import CHOSEN, FRESH_METRICS, unmeasured
 from .sample.server import PROGRAM
 
 DOCTOR = PROGRAM.server.replace(".server", ".doctor")
@@ -33,14 +33,12 @@ class ServerProcess:
     """
 
     server = PROGRAM.server
-    environment: ClassVar[dict[str, str] | None] = None  # that of the test
 
     def __init__(self, *flags: str, root: Path = ROOT, before: Sequence[str] = ()) -> None:
         self.output = tempfile.NamedTemporaryFile("w+", prefix="server-")  # noqa: SIM115
         self.process = subprocess.Popen(
             [*before, sys.executable, "-m", self.server, "--port", "0", *flags],
             cwd=root,
-            env=self.environment,
             stdout=self.output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -108,12 +106,19 @@ def call(
 class ProcessTest(unittest.TestCase):
     """A folder for the data of an embedded MongoDB, which the test leaves stopped.
 
-    `flags` are for every server of the test.
+    `flags` are for every server of the test. Other tests cover the code of servers that are not
+    `measured`.
     """
 
     integration = True
     server_class: ClassVar[type[ServerProcess]] = ServerProcess
     flags: ClassVar[tuple[str, ...]] = ()
+    measured: ClassVar[bool] = True
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        if not cls.measured:
+            cls.enterClassContext(unmeasured())
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory(prefix="test-")

@@ -15,6 +15,7 @@ REGISTER = {"email": "ada@example.com", "password": PASSWORD}
 
 class ServersTest(ProcessTest):
     seconds = 15
+    measured = False
 
     flags = ("--mongodb-timeout-seconds", "1")
 

@@ -29,6 +29,7 @@ class OutageTest(ProcessTest):
     """Servers of one MongoDB, which is killed or frozen."""
 
     seconds = 17
+    measured = False
 
     def setUp(self) -> None:
         super().setUp()

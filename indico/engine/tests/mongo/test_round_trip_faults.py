@@ -53,7 +53,7 @@ class CutTest(FaultTest):
         self.assertLessEqual(len(stored), 250)
         await self.recover()
 
-    @property_settings(8)
+    @property_settings(4)
     @given(programs(with_many=False), st.integers(0, 9), st.integers(1, 12))
     def test_any_program_that_is_cut(self, program: list[Round], cut: int, messages: int) -> None:
         self.run_async(self.play(program, cut % len(program), messages))

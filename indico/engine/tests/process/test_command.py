@@ -155,6 +155,8 @@ class SayTest(TestCase):
 
 
 class StopTest(ProcessTest):
+    measured = False
+
     signals: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
     def test_requests_in_flight_are_finished(self) -> None:
@@ -241,6 +243,8 @@ class StopOnTornadoTest(StopTest):
 
 
 class NohupTest(ProcessTest):
+    measured = False
+
     def test_a_terminal_that_is_closed_does_not_end_it(self) -> None:
         server = ServerProcess("--mongodb-uri", mongodb_uri(), before=["nohup"])
         self.addCleanup(server.__exit__)

@@ -160,6 +160,8 @@ class LifeTest(DaemonTest):
 
 
 class StreamsTest(DaemonTest):
+    measured = False
+
     def test_its_streams_are_closed(self) -> None:
         """Some programs that start it by themselves leave them closed."""
         self.pid_file = self.folder / "a.pid"
@@ -202,6 +204,8 @@ class StreamsTest(DaemonTest):
 
 class WaitTest(DaemonTest):
     """The process that was started waits for the daemon."""
+
+    measured = False
 
     def test_what_goes_wrong_is_told_before_it_goes(self) -> None:
         with socket.socket() as taken:
@@ -250,6 +254,7 @@ class WaitTest(DaemonTest):
 
 class ReplaceTest(DaemonTest):
     seconds = 10
+    measured = False
 
     def test_it_replaces_the_first(self) -> None:
         first = self.start_daemon("--replace")  # there is none to replace
@@ -290,6 +295,8 @@ class ReplaceTest(DaemonTest):
 
 
 class LogFileTest(ProcessTest):
+    measured = False
+
     def test_it_is_opened_again_by_one_process(self) -> None:
         log_file = self.folder / "server.log"
         server = self.serve("--mongodb-uri", mongodb_uri(), "--log-file", str(log_file))

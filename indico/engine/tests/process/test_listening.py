@@ -21,6 +21,8 @@ from .in_process import run_main
 
 
 class CertificateTest(ProcessTest):
+    measured = False
+
     def setUp(self) -> None:
         super().setUp()
         self.certificate, self.key = self.folder / "crt.pem", self.folder / "key.pem"
@@ -79,6 +81,8 @@ class CertificateTest(ProcessTest):
 
 
 class ReusePortTest(ProcessTest):
+    measured = False
+
     def test_side_by_side(self) -> None:
         flags = ("--mongodb-uri", mongodb_uri())
         first = self.serve(*flags, "--reuse-port")
@@ -99,6 +103,8 @@ class ReusePortTest(ProcessTest):
 
 
 class MetricsPortTest(ProcessTest):
+    measured = False
+
     def test_on_a_port_of_its_own(self) -> None:
         for flags in (("--processes", "2"), ()):
             with socket.socket() as free:
@@ -126,6 +132,8 @@ class MetricsPortTest(ProcessTest):
 
 class SystemdTest(ProcessTest):
     """A start by systemd, which hands over a listening socket."""
+
+    measured = False
 
     def setUp(self) -> None:
         super().setUp()

@@ -181,6 +181,8 @@ class EmbeddedTest(WorkersTest):
 class TerminalTest(ProcessTest):
     """The terminal of a server is closed."""
 
+    measured = False
+
     def test_before_it_serves(self) -> None:
         started = self.folder / "started"
         binary = program(self.folder, f"touch {started}; {SLEEP} --dbpath $2")
@@ -270,6 +272,7 @@ class WorkerTest(unittest.IsolatedAsyncioTestCase):
 
 class ReloadTest(WorkersTest):
     seconds = 9
+    measured = False
 
     def test_no_request_is_lost(self) -> None:
         server = self.serve("--processes", "1", "--drain-seconds", "30")

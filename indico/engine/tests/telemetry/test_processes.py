@@ -27,6 +27,8 @@ def pids(scraped: Scraped) -> set[str]:
 class OneProcessTest(ProcessTest):
     """One server, shared by the tests."""
 
+    measured = False
+
     server: ClassVar[ServerProcess]
 
     @classmethod
@@ -79,6 +81,8 @@ class OneProcessTest(ProcessTest):
 
 class SharedFolderTest(ProcessTest):
     """A folder that all processes of the test share."""
+
+    measured = False
 
     def setUp(self) -> None:
         super().setUp()
