@@ -289,7 +289,7 @@ class ReloadTest(WorkersTest):
         token = (await loop.run_in_executor(None, call))[1]["token"]
         requests = [Request("POST", "/user/get", token), Request("GET", "/healthz")]
         load = Load(server.port, requests)
-        async with load.run(16, pause_seconds=0.02):
+        async with load.run(16, pause_seconds=0.05):
             for number in range(2):
                 await load.more(200)
                 server.signal(signal.SIGHUP)
