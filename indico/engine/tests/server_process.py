@@ -140,9 +140,10 @@ class ProcessTest(unittest.TestCase):
         ]
 
     def end_all(self) -> None:
-        for process in self.mongods():
-            process.kill()
-        until(lambda: not self.mongods())
+        if mongods := self.mongods():
+            for process in mongods:
+                process.kill()
+            until(lambda: not self.mongods())
 
     def serve(self, *flags: str) -> ServerProcess:
         """Start a server with its data in the folder, and wait until it listens."""
@@ -171,7 +172,7 @@ def children(pid: int, word: str) -> list[psutil.Process]:
     return found
 
 
-def until(condition: Callable[[], Any], seconds: float = 30) -> None:
+def until(condition: Callable[[], Any], seconds: float = 60) -> None:
     """Wait until `condition` holds."""
     deadline = time.monotonic() + seconds
     while not condition():
