@@ -27,6 +27,9 @@ for _name in [name for name in os.environ if name.startswith(PREFIX)]:
 # Each module is compiled once, rather than in each of some 200 processes.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# Tornado's five seconds for an answer are not enough where an answer waits for a process start.
+os.environ.setdefault("ASYNC_TEST_TIMEOUT", "60")
+
 os.environ[f"{PREFIX}ENV_FILE"] = os.devnull  # also of the servers that a test starts
 
 # A server that a test starts as a process opens no database but a test's.
