@@ -30,8 +30,6 @@ class SettingsTest(TestCase):
 class FileTest(ProcessTest):
     """The server of the tutorial."""
 
-    measured = False
-
     def test_the_settings_file(self) -> None:
         flags = ("--config", "configs/addressbook-local.yaml", "--debug")
         server = self.serve(

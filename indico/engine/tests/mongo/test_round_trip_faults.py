@@ -99,7 +99,7 @@ class MongoDBFailsTest(FailPointTest):
 
     @gen_test(timeout=60)
     async def test_a_slow_write_holds_up_no_read(self) -> None:
-        block = {"blockConnection": True, "blockTimeMS": 500}
+        block = {"blockConnection": True, "blockTimeMS": 2000}
         async with self.failing("insert", "update", "delete", "findAndModify", **block):
             writing = asyncio.gather(*(self.made(method, 0) for method in WRITES))
             await asyncio.sleep(0.05)

@@ -30,7 +30,7 @@ SLEEP = f"exec {sys.executable} -S -c 'import time; time.sleep(60)'"
 
 class StartTest(ProcessTest):
     def test_greeting(self) -> None:
-        server = self.start()
+        server = self.start("--debug")
         until(lambda: "Starting MongoDB" in server.printed())
         server.signal(signal.SIGUSR1)  # before it serves, the signal means nothing
         server.wait_until_it_listens()
@@ -154,8 +154,6 @@ class SayTest(TestCase):
 
 
 class StopTest(ProcessTest):
-    measured = False
-
     signals: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
     def test_requests_in_flight_are_finished(self) -> None:
@@ -236,13 +234,12 @@ class StopTest(ProcessTest):
 class StopOnTornadoTest(StopTest):
     """Tornado's HTTP server; the meaning of the signals does not depend on it."""
 
+    measured = False
     flags = ("--http-server", "tornado")
     signals = (signal.SIGTERM,)
 
 
 class NohupTest(ProcessTest):
-    measured = False
-
     def test_a_terminal_that_is_closed_does_not_end_it(self) -> None:
         server = ServerProcess("--mongodb-uri", mongodb_uri(), before=["nohup"])
         self.addCleanup(server.__exit__)

@@ -160,8 +160,6 @@ class LifeTest(DaemonTest):
 
 
 class StreamsTest(DaemonTest):
-    measured = False
-
     def test_its_streams_are_closed(self) -> None:
         """Some programs that start it by themselves leave them closed."""
         self.pid_file = self.folder / "a.pid"
@@ -254,7 +252,6 @@ class WaitTest(DaemonTest):
 
 class ReplaceTest(DaemonTest):
     seconds = 10
-    measured = False
 
     def test_it_replaces_the_first(self) -> None:
         first = self.start_daemon("--replace")  # there is none to replace

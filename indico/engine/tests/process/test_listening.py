@@ -133,8 +133,6 @@ class MetricsPortTest(ProcessTest):
 class SystemdTest(ProcessTest):
     """A start by systemd, which hands over a listening socket."""
 
-    measured = False
-
     def setUp(self) -> None:
         super().setUp()
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -183,8 +183,6 @@ class EmbeddedTest(WorkersTest):
 class TerminalTest(ProcessTest):
     """The terminal of a server is closed."""
 
-    measured = False
-
     def test_before_it_serves(self) -> None:
         started = self.folder / "started"
         binary = program(self.folder, f"touch {started}; {SLEEP} --dbpath $2")

@@ -82,8 +82,6 @@ class OneProcessTest(ProcessTest):
 class SharedFolderTest(ProcessTest):
     """A folder that all processes of the test share."""
 
-    measured = False
-
     def setUp(self) -> None:
         super().setUp()
         self.shared = self.folder / "metrics"
@@ -94,6 +92,7 @@ class SharedFolderTest(ProcessTest):
 
 
 class SeveralServersTest(SharedFolderTest):
+    measured = False
     flags = ("--mongodb-database", "test_metrics")
 
     def test_each_answers_for_all(self) -> None:
