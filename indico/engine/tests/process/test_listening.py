@@ -21,8 +21,6 @@ from .in_process import run_main
 
 
 class CertificateTest(ProcessTest):
-    measured = False
-
     def setUp(self) -> None:
         super().setUp()
         self.certificate, self.key = self.folder / "crt.pem", self.folder / "key.pem"
