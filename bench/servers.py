@@ -16,7 +16,7 @@ import psutil
 from bench.machine import pinned
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 30
+START_SECONDS = 60
 STOP_SECONDS = 30
 IDLE_SECONDS = 10
 TICK_SECONDS = 0.01  # Linux counts processor time in these units

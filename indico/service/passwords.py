@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import secrets
 import unicodedata
@@ -49,7 +50,6 @@ MAX_PENDING = 512
 
 _pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="argon2")
 _pending = 0
-_no_ones_hash = HASHER.hash(secrets.token_hex(16))
 
 
 async def hash_password(password: str) -> str:
@@ -82,8 +82,20 @@ def _normal(password: str) -> str:
 def _verify(password_hash: str | None, password: str) -> bool:
     # Up to version 1.0.0 a hash was made of the text as it was typed.
     spellings = dict.fromkeys([_normal(password), password])
-    same = any(_matches(password_hash or _no_ones_hash, spelling) for spelling in spellings)
+    known = password_hash or _no_ones_hash()
+    same = any(_matches(known, spelling) for spelling in spellings)
     return same and password_hash is not None
+
+
+def _no_ones_hash() -> str:
+    """Return the text of a hash with today's parameters that no password has."""
+    salt, digest = _base64(HASHER.salt_len), _base64(HASHER.hash_len)
+    parameters = f"m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}"
+    return f"$argon2id$v=19${parameters}${salt}${digest}"
+
+
+def _base64(size: int) -> str:
+    return base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=")
 
 
 def _matches(password_hash: str, password: str) -> bool:

@@ -78,6 +78,8 @@ def play(test: TestCase, blocks: list[Any], server: ServerProcess) -> tuple[int,
 
 
 class CallsTest(ProcessTest):
+    measured = False
+
     def test_every_curl_line(self) -> None:
         server = self.serve("--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_readme")
         blocks = BLOCKS + re.findall(BLOCK, SERVICES, re.S)

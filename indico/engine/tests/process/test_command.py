@@ -10,7 +10,6 @@ import signal
 import socket
 import stat
 import sys
-import time
 from contextlib import redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
@@ -31,7 +30,7 @@ SLEEP = f"exec {sys.executable} -S -c 'import time; time.sleep(60)'"
 
 class StartTest(ProcessTest):
     def test_greeting(self) -> None:
-        server = self.start()
+        server = self.start("--debug")
         until(lambda: "Starting MongoDB" in server.printed())
         server.signal(signal.SIGUSR1)  # before it serves, the signal means nothing
         server.wait_until_it_listens()
@@ -215,9 +214,8 @@ class StopTest(ProcessTest):
         with socket.create_connection(("127.0.0.1", server.port)) as client:
             client.sendall(HEAD + b"{")
             until(lambda: server.call("/healthz")[0] == 200)
-            started = time.monotonic()
-            self.assertEqual(server.stop(), 0)
-            self.assertLess(time.monotonic() - started, 5)
+            server.signal(signal.SIGTERM)
+            self.assertEqual(server.wait(15), 0)  # it would drain for 20 seconds otherwise
             self.assertEqual(client.recv(100), b"")
         self.assertIn("1 requests did not finish", server.printed())
 
@@ -236,6 +234,7 @@ class StopTest(ProcessTest):
 class StopOnTornadoTest(StopTest):
     """Tornado's HTTP server; the meaning of the signals does not depend on it."""
 
+    measured = False
     flags = ("--http-server", "tornado")
     signals = (signal.SIGTERM,)
 

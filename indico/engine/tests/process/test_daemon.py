@@ -203,6 +203,8 @@ class StreamsTest(DaemonTest):
 class WaitTest(DaemonTest):
     """The process that was started waits for the daemon."""
 
+    measured = False
+
     def test_what_goes_wrong_is_told_before_it_goes(self) -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
@@ -290,6 +292,8 @@ class ReplaceTest(DaemonTest):
 
 
 class LogFileTest(ProcessTest):
+    measured = False
+
     def test_it_is_opened_again_by_one_process(self) -> None:
         log_file = self.folder / "server.log"
         server = self.serve("--mongodb-uri", mongodb_uri(), "--log-file", str(log_file))
