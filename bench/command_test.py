@@ -32,6 +32,7 @@ from bench import (
     measured,
     overload,
     replica_set,
+    soak,
     turns,
 )
 from bench.__main__ import main
@@ -40,7 +41,7 @@ from indico.engine.tests.server_test import mongodb_uri
 
 DATABASE = "test_bench"
 RUNNING = replica_set.running
-MODULES = (batches, growth, held, limit, measured, overload, turns)
+MODULES = (batches, growth, held, limit, measured, overload, soak, turns)
 
 
 @contextmanager

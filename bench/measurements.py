@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench import batches, chart, compare, cost, growth, held, limit, offload, overload
+from bench import batches, chart, compare, cost, growth, held, limit, offload, overload, soak
 
 MEASUREMENTS: dict[str, Callable[[list[str]], int]] = {
     "peers": compare.main,
@@ -15,5 +15,6 @@ MEASUREMENTS: dict[str, Callable[[list[str]], int]] = {
     "limit": limit.main,
     "growth": growth.main,
     "overload": overload.main,
+    "soak": soak.main,
     "draw": chart.main,
 }

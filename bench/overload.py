@@ -145,7 +145,7 @@ def _measure_refusals(run: Run, results: Overload) -> None:
         held.sendall(hold(HELD_SECONDS))
         time.sleep(0.5)
         step = one.step(REFUSALS_PER_SECOND)
-    results.refusal_seconds = step.server / step.refused
+    results.refusal_seconds = overload_report.ratio(step.server, step.refused)
     print(f"a refusal takes {results.refusal_seconds * 1e6:.0f} us of the server's processor")
 
 

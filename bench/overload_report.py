@@ -98,7 +98,7 @@ def _sections(results: Overload) -> Iterator[str]:
         for name, steps in servers.items():
             yield f"{name.capitalize()}:"
             capacity = results.capacity(workload)
-            yield _table("x capacity", [(f"{s.offered / capacity:.2f}", s) for s in steps])
+            yield _table("x capacity", [(f"{ratio(s.offered, capacity):.2f}", s) for s in steps])
     if results.delays:
         workload = next(iter(results.steps))
         yield f"## Other delays, {TITLES[workload]} at twice the capacity"
@@ -113,7 +113,7 @@ def _summary(results: Overload, workload: str) -> str:
     answered, held = results.held[workload]
     return (
         f"The capacity is {results.capacity(workload):,.0f} requests/s. At best, a request takes "
-        f"{best.server / best.accepted * 1e6:.0f} us of the processor. A refusal takes "
+        f"{ratio(best.server, best.accepted) * 1e6:.0f} us of the processor. A refusal takes "
         f"{refusal:.0f} us, if the server does nothing else. Of {held:,} calls that waited beside "
         f"twice the capacity, {answered:,} were answered. In {len(results.rounds[workload])} "
         "rounds, each with the best load and then with more (medians, and the parts of each round):"
@@ -126,7 +126,7 @@ def _rounds(rounds: list[Round]) -> str:
         ("best", "twice", "three times"), zip(*rounds, strict=True), strict=True
     ):
         parts = sorted(
-            step.accepted / one[0].accepted for step, one in zip(steps, rounds, strict=True)
+            ratio(step.accepted, one[0].accepted) for step, one in zip(steps, rounds, strict=True)
         )
         rows.append(
             [
@@ -154,6 +154,11 @@ def _cells(step: Step) -> list[str]:
         pair(_milliseconds(step.refused_p50), _milliseconds(step.refused_p99)),
         *(f"{part:.0%}" for part in (step.server, step.mongodb, step.load, step.others)),
     ]
+
+
+def ratio(part: float, whole: float) -> float:
+    """Return the ratio, and 0 for none: a server that is slow enough answers nothing in a step."""
+    return part / whole if whole else 0.0
 
 
 def _milliseconds(seconds: float | None) -> str:

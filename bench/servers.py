@@ -16,7 +16,7 @@ import psutil
 from bench.machine import pinned
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 30
+START_SECONDS = 60
 STOP_SECONDS = 30
 IDLE_SECONDS = 10
 TICK_SECONDS = 0.01  # Linux counts processor time in these units
@@ -62,6 +62,10 @@ class Server:
     def memory_bytes(self) -> int:
         """Return the resident memory of the process and its children."""
         return sum(process.memory_info().rss for process in self._processes())
+
+    def open_files(self) -> int:
+        """Return the number of open files and sockets of the process and its children."""
+        return sum(process.num_fds() for process in self._processes())
 
     def wait_until_idle(self) -> None:
         """Wait for the end of requests of earlier clients, for `IDLE_SECONDS` at most."""

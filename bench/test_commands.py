@@ -21,12 +21,15 @@ from bench import (
     cited,
     clients,
     growth,
+    lost_updates,
     machine,
     measured,
     offload,
     overload,
     release,
     replica_set,
+    soak,
+    soak_users,
 )
 from bench.__main__ import COMMANDS
 from bench.command_test import DATABASE, RUNNING, CommandTest
@@ -143,6 +146,23 @@ class OverloadTest(CommandTest):
             printed = self.run_command("--workloads", "read", "--seconds", "0.5")
         self.assertIn("Of 3 calls that waited beside twice the capacity, 3 were answered", printed)
         self.assertTrue((self.folder / "overload.json").exists())
+
+
+class SoakTest(CommandTest):
+    command = "soak"
+
+    def test_it_runs(self) -> None:
+        with (
+            patch.object(soak, "SAMPLE_SECONDS", 0.05),
+            patch.object(lost_updates, "UPDATES", 24),
+            patch.multiple(soak_users, STALL_SECONDS=(0, 0.01), RETRY_SECONDS=(0, 0.01)),
+        ):
+            printed = self.run_command(
+                *("--minutes", "0.005", "--users", "10"),
+                codes=(0, 1),  # memory grows at first
+            )
+        self.assertIn("each compared with the known one: 0 wrong\n", printed)
+        self.assertIn("racing updates: 24 of 24 are stored", printed)
 
 
 class ReleaseTest(CommandTest):

@@ -37,6 +37,12 @@ class OverloadTest(TestCase):
         self.assertRegex(page, r"twice +\| +2,000 \| +950 \| +96% \(81% to 96%\) +\| +300 ")
         self.assertIn("10, 20 | -, -", page)
 
+    def test_page_of_a_server_that_answers_nothing(self) -> None:
+        nothing = Step(500, 0, 0, 0, None, None, None, None, 0.9, 0.1, 0.1, 0.0)
+        self.made.steps["read"][BOUND] = [nothing]
+        self.made.rounds["read"] = [(nothing, nothing, nothing)]
+        self.assertIn("0% (0% to 0%)", overload_report.markdown(self.made))
+
     def test_points(self) -> None:
         steps = self.made.as_json()["steps"]
         lines = chart.points(steps, lambda step, capacity: step["accepted"] / capacity)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from indico.config import Settings
 from indico.engine.http.application import Application, operating_routes
+from indico.engine.http.batch import BatchRoute
 from indico.routes.address import AddressRoute
 from indico.routes.addresses import AddressesEntryRoute, AddressesRoute
 from indico.routes.auth import AuthRoute
@@ -23,7 +24,7 @@ PUBLIC_ADDRESS_BOOK = [AddressesRoute, AddressesEntryRoute]
 
 def make_app(settings: Settings) -> Application:
     """Return the application, ready to be given to a server; it opens nothing."""
-    routes = [*ROUTES, *operating_routes(settings)]
+    routes = [*ROUTES, BatchRoute, *operating_routes(settings)]
     if settings.serves_public_address_book:
         routes += PUBLIC_ADDRESS_BOOK
     return Application(routes, settings)

@@ -3,6 +3,7 @@
 from indico.engine.mongo.clock import now
 from indico.engine.mongo.collection import Collection, IndexModel, Part
 from indico.engine.mongo.driver import Document, Id, ObjectId, mongodb
+from indico.engine.mongo.paging import Position, find_page
 from indico.engine.mongo.transactions import transaction
 from indico.engine.mongo.turns import turn
 
@@ -13,6 +14,8 @@ __all__ = [
     "IndexModel",
     "ObjectId",
     "Part",
+    "Position",
+    "find_page",
     "mongodb",
     "now",
     "transaction",

@@ -1,19 +1,24 @@
 """The tree of errors, as data; `http/errors.py` turns them into answers.
 
 Each class has one `code` (for a program) and one `status` (the HTTP status that goes with it).
+`retry` says whether a client may send the same call again.
 
     APIError                 internal             500
       ServerError               internal             500
       InvalidJSON               malformed            400
       InvalidArgument           invalid_argument     400
         MissingField
+        UnknownField
         WrongFieldType
+          WrongCursor
       AuthError                 unauthenticated      401
       PermissionDenied          permission_denied    403
       NotFound                  not_found            404
         RouteNotFound
       MethodNotAllowed          method_not_allowed   405
       Conflict                  conflict             409
+        Contended
+      Gone                      gone                 410
       PreconditionFailed        precondition_failed  412
       TooLarge                  too_large            413
       UnsupportedMediaType      unsupported_media_type 415
@@ -27,9 +32,12 @@ Each class has one `code` (for a program) and one `status` (the HTTP status that
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 Detail = dict[str, str]
+# always: nothing was done; idempotent: something may have been done, so only where a second time
+# does no harm; never: the same call would fail again.
+Retry = Literal["always", "idempotent", "never"]
 
 MAX_DETAILS = 100
 MAX_SENTENCES = 10
@@ -46,6 +54,7 @@ class APIError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
+    retry: ClassVar[Retry] = "never"
     default_message: ClassVar[str] = "Something went wrong on the server."
 
     def __init__(
@@ -108,6 +117,16 @@ class MissingField(InvalidArgument):
         super().__init__(message, details=[_detail(path, "missing", message)])
 
 
+class UnknownField(InvalidArgument):
+    """The body has a field `path` that the action does not know; `nearest` is one that it knows."""
+
+    def __init__(self, path: str, nearest: str | None = None) -> None:
+        path = short(path)
+        hint = f": did you mean {nearest}?" if nearest else "."
+        message = f"The field {path} is unknown{hint}"
+        super().__init__(message, details=[_detail(path, "unknown", message)])
+
+
 class WrongFieldType(InvalidArgument):
     """The field at `path` has a wrong value; `why` ends the sentence."""
 
@@ -115,6 +134,14 @@ class WrongFieldType(InvalidArgument):
         path = short(path)
         message = f"The field {path} is wrong: {why}." if path else f"The body is wrong: {why}."
         super().__init__(message, details=[_detail(path, reason, message)])
+
+
+class WrongCursor(WrongFieldType):
+    """The field `cursor` is none that was answered for the same list."""
+
+    def __init__(self) -> None:
+        why = "take a next_cursor as it was answered, for the same list"
+        super().__init__("cursor", why, "cursor")
 
 
 class AuthError(APIError):
@@ -161,6 +188,14 @@ class Conflict(APIError):
     default_message = "This is in conflict with what is stored already."
 
 
+class Gone(APIError):
+    """RFC 9110, section 15.5.11."""
+
+    status = 410
+    code = "gone"
+    default_message = "This was withdrawn."
+
+
 class PreconditionFailed(APIError):
     """RFC 9110, section 15.5.13."""
 
@@ -188,6 +223,8 @@ class UnsupportedMediaType(APIError):
 class _Retryable(APIError):
     """`retry_after` is in seconds: when a client may try again."""
 
+    retry: ClassVar[Retry] = "always"
+
     def __init__(
         self, message: str | None = None, *, retry_after: int = 1, details: Sequence[Detail] = ()
     ) -> None:
@@ -200,17 +237,28 @@ class RateLimited(_Retryable):
     default_message = "Too many requests: try again later."
 
 
+class Contended(_Retryable, Conflict):
+    """Too many requests change the same thing at once; raise it before anything is changed."""
+
+    default_message = "Too many requests change this at once: try again later."
+
+
 class Unavailable(_Retryable):
+    retry: ClassVar[Retry] = "idempotent"
     status = 503
     code = "unavailable"
     default_message = "The service is not available right now: try again later."
 
 
 class Overloaded(Unavailable):
+    """Raise it before anything is changed."""
+
+    retry: ClassVar[Retry] = "always"
     default_message = "The server has too much to do right now: try again later."
 
 
 class DeadlineExceeded(APIError):
+    retry: ClassVar[Retry] = "idempotent"
     status = 504
     code = "deadline_exceeded"
     default_message = "This took too long."
@@ -223,6 +271,7 @@ def error_for_status(status: int) -> APIError:
         403: PermissionDenied,
         404: RouteNotFound,
         409: Conflict,
+        410: Gone,
         412: PreconditionFailed,
         415: UnsupportedMediaType,
         429: RateLimited,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -34,8 +35,11 @@ class Program(NamedTuple):
         return f"python -m {self.server}"
 
     def settings_class(self) -> type[ServerSettings]:
-        """Return the project's class. Raises `ValueError` if its prefix is another one."""
-        kind: type[ServerSettings] = _imported(self.settings)
+        """Return the project's class.
+
+        Raises `BrokenCode`, and `ValueError` if its prefix is another one.
+        """
+        kind: type[ServerSettings] = self._part(lambda: _imported(self.settings))
         prefix = kind.model_config["env_prefix"]
         if prefix != self.env_prefix:
             raise ValueError(
@@ -45,8 +49,15 @@ class Program(NamedTuple):
         return kind
 
     def app(self, settings: ServerSettings) -> Application:
-        made: Application = _imported(self.make_app)(settings)
+        """Make the project's application. Raises `BrokenCode`."""
+        made: Application = self._part(lambda: _imported(self.make_app)(settings))
         return made
+
+    def _part(self, make: Callable[[], Any]) -> Any:
+        from .broken_code import broken_code  # the doctor reads this module with an old Python
+
+        with broken_code(self.package):
+            return make()
 
 
 def _imported(reference: str) -> Any:

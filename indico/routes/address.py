@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypedDict
+from functools import partial
+from typing import Annotated, Any
 
 from pydantic import StringConstraints
+from typing_extensions import TypedDict
 
 from indico.db import Id, ObjectId
-from indico.routes.handler import (
-    DEFAULT_LIMIT,
-    IndicoHandler,
-    Limit,
-    read_cursor,
-    write_cursor,
-)
+from indico.routes.handler import DEFAULT_LIMIT, Cursor, IndicoHandler, Limit, Page
 from indico.service import address_book
-from indico.service.address_book import POSITION, Address
+from indico.service.address_book import POSITION, Address, Book, Position
 from indico.service.address_entry import Entry
-from indico.utils import type_check, unpack
+from indico.utils import idempotent, not_idempotent, read_only, type_check, unpack
 from indico.utils.auth.auth_utils import auth
 
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
@@ -35,6 +31,7 @@ class AddressAnswer(TypedDict):
 class AddressHandler(IndicoHandler):
     """The address book of the token's user."""
 
+    @not_idempotent
     @auth
     @unpack("entry")
     @type_check(Entry)
@@ -43,6 +40,7 @@ class AddressHandler(IndicoHandler):
         address = await address_book.create_address(self.user_id, entry)
         self.respond(_answer(address), code=201)
 
+    @read_only
     @auth
     @unpack("id")
     @type_check(Id)
@@ -50,6 +48,7 @@ class AddressHandler(IndicoHandler):
         """Return an entry."""
         return _answer(await address_book.get_address(self.user_id, address_id))
 
+    @idempotent
     @auth
     @unpack("id", "entry", version=None)
     @type_check(Id, Entry, Version)
@@ -60,6 +59,7 @@ class AddressHandler(IndicoHandler):
         versions = None if version is None else [version]
         return _answer(await address_book.update_address(self.user_id, address_id, entry, versions))
 
+    @idempotent
     @auth
     @unpack("id", version=None)
     @type_check(Id, Version)
@@ -68,23 +68,27 @@ class AddressHandler(IndicoHandler):
         versions = None if version is None else [version]
         await address_book.delete_address(self.user_id, address_id, versions)
 
+    @read_only
     @auth
     @unpack(limit=DEFAULT_LIMIT, cursor=None, query=None)
-    @type_check(Limit, str, Query)
-    async def list(self, limit: int, cursor: str | None, query: str | None) -> dict[str, Any]:
-        """Return `items` and `next_cursor`; with `query`, entries whose name begins with it.
+    @type_check(Limit, Cursor, Query)
+    async def list(self, limit: int, cursor: str | None, query: str | None) -> Page[AddressAnswer]:
+        """Return a page of entries; with `query`, of entries whose name begins with it.
 
         The order is by id, and with `query` by name.
         """
-        secret = self.config.secret_key
-        purpose = f"addresses of {self.user_id}: {query!r}"
-        after = None if cursor is None else read_cursor(cursor, purpose, secret, POSITION)
-        found, end = await address_book.list_addresses(self.user_id, limit, after, query)
-        items = [_answer(address) for address in found]
-        return {"items": items, "next_cursor": end and write_cursor(end, purpose, secret)}
+        find = partial(_find, self.user_id, query)
+        return await self.page(find, limit, cursor, query, kind=POSITION)
 
 
 AddressRoute = (r"/address/(?P<action>[a-zA-Z_]+)?", AddressHandler)
+
+
+async def _find(
+    book: Book, query: str | None, limit: int, after: Position | None
+) -> tuple[list[AddressAnswer], Position | None]:
+    found, end = await address_book.list_addresses(book, limit, after, query)
+    return [_answer(address) for address in found], end
 
 
 def _answer(address: Address) -> AddressAnswer:

@@ -10,20 +10,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from indico.db import ObjectId
 from indico.error import InvalidArgument, RouteNotFound, problems_of
-from indico.routes.handler import (
-    DEFAULT_LIMIT,
-    Limit,
-    RestHandler,
-    dumps,
-    read_cursor,
-    write_cursor,
-)
+from indico.routes.handler import DEFAULT_LIMIT, Limit, RestHandler, dumps
 from indico.service import address_book
-from indico.service.address_book import POSITION, PUBLIC, Address
+from indico.service.address_book import POSITION, PUBLIC, Address, Position
 
 _LIMIT: TypeAdapter[int] = TypeAdapter(Limit)
 _DIGITS = re.compile(r"[0-9]{1,9}")
-_CURSOR = "addresses of the public book"
 
 
 class AddressesHandler(RestHandler):
@@ -41,17 +33,11 @@ class AddressesHandler(RestHandler):
         limit = self.get_query_argument("limit", None)
         cursor = self.get_query_argument("cursor", None)
         if limit is not None or cursor is not None:
-            return await self._page(DEFAULT_LIMIT if limit is None else _limit(limit), cursor)
+            length = DEFAULT_LIMIT if limit is None else _limit(limit)
+            return await self.page(_find, length, cursor, kind=POSITION)
         if not self.not_modified(await address_book.public_version()):
             await self.stream(_pieces(address_book.get_all_addresses(PUBLIC)))
         return None
-
-    async def _page(self, limit: int, cursor: str | None) -> dict[str, Any]:
-        secret = self.config.secret_key
-        after = None if cursor is None else read_cursor(cursor, _CURSOR, secret, POSITION)
-        addresses, end = await address_book.list_addresses(PUBLIC, limit, after)
-        items = [{"id": address.id, "entry": address.entry} for address in addresses]
-        return {"items": items, "next_cursor": end and write_cursor(end, _CURSOR, secret)}
 
 
 class AddressesEntryHandler(RestHandler):
@@ -90,6 +76,11 @@ class AddressesEntryHandler(RestHandler):
 
 AddressesRoute = (r"/addresses/?", AddressesHandler)
 AddressesEntryRoute = (r"/addresses/([^/]+)/?", AddressesEntryHandler)
+
+
+async def _find(limit: int, after: Position | None) -> tuple[list[dict[str, Any]], Position | None]:
+    found, end = await address_book.list_addresses(PUBLIC, limit, after)
+    return [{"id": address.id, "entry": address.entry} for address in found], end
 
 
 async def _pieces(addresses: AsyncIterator[Address]) -> AsyncIterator[bytes]:

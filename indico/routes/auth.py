@@ -12,7 +12,7 @@ from indico.service import accounts
 from indico.service.accounts import Login
 from indico.service.fields import Email, Name
 from indico.service.passwords import Password
-from indico.utils import type_check, unpack
+from indico.utils import idempotent, not_idempotent, read_only, type_check, unpack
 from indico.utils.auth.auth_utils import auth
 
 
@@ -26,6 +26,7 @@ class Check(TypedDict):
 class AuthHandler(IndicoHandler):
     """The tokens of an account."""
 
+    @not_idempotent
     @unpack("email", "password", name=None)
     @type_check(Email, Password, Name)
     async def register(self, email: str, password: str, name: str | None) -> None:
@@ -33,22 +34,26 @@ class AuthHandler(IndicoHandler):
         ttl = self.config.session_ttl_seconds
         self.respond(await accounts.register(email, name, password, ttl), code=201)
 
+    @not_idempotent
     @unpack("email", "password")
     @type_check(str, str)
     async def login(self, email: str, password: str) -> Login:
         """Return `user`, a new `token` and `expires_at`."""
         return await accounts.login(email, password, self.config.session_ttl_seconds)
 
+    @read_only
     @auth
     async def check(self) -> Check:
         """Return the token's `user_id` and `expires_at`."""
         return Check(user_id=self.user_id, expires_at=self.session.expires_at)
 
+    @idempotent
     @auth
     async def logout(self) -> dict[str, int]:
         """Revoke the token of this call."""
         return {"revoked": await SessionDB.revoke(self.session)}
 
+    @idempotent
     @auth
     async def logout_all(self) -> dict[str, int]:
         """Revoke all tokens of the user, and return their number."""

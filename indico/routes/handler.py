@@ -6,18 +6,19 @@ from indico.config import Settings
 from indico.db import ObjectId
 from indico.db.session_db import Session
 from indico.engine.http.action_handler import ActionHandler
-from indico.engine.http.cursor import DEFAULT_LIMIT, Limit, read_cursor, write_cursor
+from indico.engine.http.cursor import DEFAULT_LIMIT, Cursor, Limit
 from indico.engine.http.json_answer import dumps
+from indico.engine.http.paging import Page
 from indico.engine.http.rest_handler import RestHandler
 
 __all__ = [
     "DEFAULT_LIMIT",
+    "Cursor",
     "IndicoHandler",
     "Limit",
+    "Page",
     "RestHandler",
     "dumps",
-    "read_cursor",
-    "write_cursor",
 ]
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from indico.routes.handler import IndicoHandler
+from indico.utils import read_only
 
 
 class SystemHandler(IndicoHandler):
     """Actions that need neither a token nor the database."""
 
+    @read_only
     async def ping(self) -> str:
         """Return `"pong"`."""
         return "pong"
 
+    @read_only
     async def echo(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return the body of the request."""
         return body

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from indico.routes.handler import IndicoHandler
+from indico.routes.handler import IndicoHandler, Page
 from indico.service.text import Keyword, keywords
-from indico.utils import type_check, unpack
+from indico.utils import read_only, type_check, unpack
 from indico.utils.auth.auth_utils import auth
 
 Text = Annotated[str, StringConstraints(max_length=200_000)]
@@ -17,12 +17,13 @@ Text = Annotated[str, StringConstraints(max_length=200_000)]
 class TextHandler(IndicoHandler):
     """Actions that compute for long, and therefore run in other processes."""
 
+    @read_only
     @auth
     @unpack("text", limit=10)
     @type_check(Text, Annotated[int, Field(ge=1, le=100)])
-    async def keywords(self, text: str, limit: int) -> list[Keyword]:
+    async def keywords(self, text: str, limit: int) -> Page[Keyword]:
         """Return the `limit` most important words, best first, each with `word` and `score`."""
-        return await keywords(text, limit)
+        return Page(items=await keywords(text, limit), next_cursor=None)
 
 
 TextRoute = (r"/text/(?P<action>[a-zA-Z_]+)?", TextHandler)

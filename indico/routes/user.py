@@ -8,18 +8,20 @@ from indico.routes.handler import IndicoHandler
 from indico.service import accounts
 from indico.service.fields import UserUpdate
 from indico.service.passwords import Password
-from indico.utils import type_check, unpack
+from indico.utils import idempotent, not_idempotent, read_only, type_check, unpack
 from indico.utils.auth.auth_utils import auth
 
 
 class UserHandler(IndicoHandler):
     """The account that the token belongs to."""
 
+    @read_only
     @auth
     async def get(self) -> User:
         """Return `id`, `email`, `name`, `created_at` and `updated_at`."""
         return await UserDB.get(self.user_id)
 
+    @idempotent
     @auth
     @unpack("update_user", password=None)
     @type_check(UserUpdate, str)
@@ -27,6 +29,7 @@ class UserHandler(IndicoHandler):
         """Change `name`, `email` (this needs `password`) or both, and return the account."""
         return await accounts.update(self.session, update_user, password)
 
+    @not_idempotent
     @auth
     @unpack("current_password", "new_password")
     @type_check(str, Password)
@@ -35,6 +38,7 @@ class UserHandler(IndicoHandler):
         revoked = await accounts.change_password(self.session, current_password, new_password)
         return {"revoked": revoked}
 
+    @idempotent
     @auth
     @unpack("password")
     @type_check(str)

@@ -16,7 +16,7 @@ import indico.db.public_book_db as PublicBookDB
 import indico.db.user_db as UserDB
 from indico.db import ObjectId, turn
 from indico.db.address_db import POSITION, PUBLIC, Address, Book, Position
-from indico.error import AuthError, Conflict, NotFound, PreconditionFailed
+from indico.error import AuthError, Contended, NotFound, PreconditionFailed
 from indico.service.address_entry import check_off_loop
 
 __all__ = [
@@ -78,7 +78,7 @@ async def patch_address(
 ) -> Address:
     """Apply `merge_patch` to the entry of an address, with the errors of `update_address`.
 
-    Raise `Conflict` if others change the entry all the time.
+    Raise `Contended` if others change the entry all the time.
     """
     async with turn(address_id, busy=_contended):  # else each patch would undo most others
         for _ in range(_TRIES):
@@ -173,9 +173,8 @@ async def _refusal(
     return PreconditionFailed() if exists else _not_found()
 
 
-def _contended() -> Conflict:
-    message = "Too many requests change this address at once: try again later."
-    return Conflict(message, headers={"Retry-After": "1"})
+def _contended() -> Contended:
+    return Contended("Too many requests change this address at once: try again later.")
 
 
 def _not_found() -> NotFound:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import secrets
 import unicodedata
@@ -15,7 +16,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from indico.error import Unavailable
+from indico.error import Overloaded
 from indico.service.common_passwords import COMMON_PASSWORDS
 from indico.service.fields import has_control_characters
 
@@ -49,11 +50,10 @@ MAX_PENDING = 512
 
 _pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="argon2")
 _pending = 0
-_no_ones_hash = HASHER.hash(secrets.token_hex(16))
 
 
 async def hash_password(password: str) -> str:
-    """Return the hash of a password. Raise `Unavailable` when too many hashes are pending."""
+    """Return the hash of a password. Raise `Overloaded` when too many hashes are pending."""
     return await _in_pool(lambda: HASHER.hash(_normal(password)))
 
 
@@ -82,8 +82,20 @@ def _normal(password: str) -> str:
 def _verify(password_hash: str | None, password: str) -> bool:
     # Up to version 1.0.0 a hash was made of the text as it was typed.
     spellings = dict.fromkeys([_normal(password), password])
-    same = any(_matches(password_hash or _no_ones_hash, spelling) for spelling in spellings)
+    known = password_hash or _no_ones_hash()
+    same = any(_matches(known, spelling) for spelling in spellings)
     return same and password_hash is not None
+
+
+def _no_ones_hash() -> str:
+    """Return the text of a hash with today's parameters that no password has."""
+    salt, digest = _base64(HASHER.salt_len), _base64(HASHER.hash_len)
+    parameters = f"m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}"
+    return f"$argon2id$v=19${parameters}${salt}${digest}"
+
+
+def _base64(size: int) -> str:
+    return base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=")
 
 
 def _matches(password_hash: str, password: str) -> bool:
@@ -96,7 +108,7 @@ def _matches(password_hash: str, password: str) -> bool:
 async def _in_pool(work: Callable[[], T]) -> T:
     global _pending
     if _pending >= MAX_PENDING:
-        raise Unavailable("Too many people are logging in right now: try again later.")
+        raise Overloaded("Too many people are logging in right now: try again later.")
     _pending += 1
     try:
         return await asyncio.get_running_loop().run_in_executor(_pool, work)

@@ -63,6 +63,10 @@ class MapTest(ServerTest):
         for path, action in ACTIONS.items():
             self.assertTrue(inspect.getdoc(action), path)
 
+    def test_every_action_is_marked(self) -> None:
+        unmarked = [path for path, action in ACTIONS.items() if record_of(action).effect is None]
+        self.assertEqual(unmarked, [], "mark each @read_only, @idempotent or @not_idempotent")
+
     def test_every_error_has_the_one_shape(self) -> None:
         for path in [*ACTIONS, "/healthz", "/readyz", "/nosuch"]:
             self.error(self.post(path, b"{", Content_Encoding="br"), *self.refusal(path))
@@ -105,7 +109,7 @@ class RestMapTest(ServerTest):
                 self.assertGreaterEqual(response.code, 400)
                 self.assertEqual((body["method"], body["uri"]), (method, path))
                 self.assertEqual((body["code"], type(body["message"])), (response.code, str))
-                self.assertEqual(set(body["error"]), {"code", "request_id", "details"})
+                self.assertEqual(set(body["error"]), {"code", "request_id", "details", "retryable"})
 
     def test_every_method_says_what_it_does(self) -> None:
         for path, kind in self.paths().items():
@@ -121,7 +125,7 @@ class ErrorTreeTest(TestCase):
             if inspect.isclass(kind) and issubclass(kind, IndicoError) and kind.__name__[0] != "_"
         ]
         statuses = {kind.code: {k.status for k in kinds if k.code == kind.code} for kind in kinds}
-        self.assertEqual(len(statuses), 14)
+        self.assertEqual(len(statuses), 15)
         rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", (ROOT / "docs/api.md").read_text(), re.M)
         self.assertEqual({code: {int(status)} for code, status in rows}, statuses)
 

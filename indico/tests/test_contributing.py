@@ -18,7 +18,10 @@ from indico.tests.server_process import ROOT
 # What a step deletes in a file, and the code spans that say which.
 DELETION = r"In `(\S+)`, delete (each line with|the definitions? of|the sections?) (.*?)\.(?=\s|\Z)"
 # Tests of your parts together; each other test module is imported only.
-TESTS = ["db", "routes.test_user", "routes.test_system", "test_app", "test_config", "test_imports"]
+TESTS = [
+    *("db", "routes.test_user", "routes.test_system", "test_app", "test_calling", "test_config"),
+    "test_imports",
+]
 FIND = f"from {runner.__name__} import *; print(*find(SUITES['all'].modules))"
 
 

@@ -20,6 +20,8 @@ ALLOWED = {
     "server": {"__version__", "engine"},
     "doctor": {"server", "engine"},
     "app": {"config", "routes", "engine"},
+    "client": {"client_error"},
+    "client_error": set(),
     "config": {"engine"},
     "routes": {"config", "service", "db", "error", "utils"},
     "service": {"db", "error"},

@@ -46,30 +46,46 @@ def curl(line: str, server: ServerProcess, token: str) -> Any:
         return json.load(error)
 
 
+def assert_like(test: TestCase, example: Any, answer: Any) -> None:
+    """Compare, but for the values that a page writes as `...`."""
+    if isinstance(example, dict):
+        pairs = list(zip(example, answer, strict=True))
+        for key, own in pairs:
+            test.assertIn(key, ("...", own))
+            assert_like(test, example[key], answer[own])
+    elif isinstance(example, list):
+        for part, own in zip(example, answer, strict=True):
+            assert_like(test, part, own)
+    elif example != "...":
+        test.assertEqual(example, answer)
+
+
+def play(test: TestCase, blocks: list[Any], server: ServerProcess) -> tuple[int, str]:
+    """Run each line of curl, and compare each block of JSON with the answer before.
+
+    Return the number of comparisons, and the token that the first call has answered.
+    """
+    token, answer, compared = "", None, 0
+    for kind, text in blocks:
+        for line in text.splitlines():
+            if line.startswith("curl "):
+                answer = curl(line, server, token)
+                token = token or answer["data"]["token"]
+        if kind == "json":
+            compared += 1
+            assert_like(test, json.loads(text), answer)
+    return compared, token
+
+
 class CallsTest(ProcessTest):
+    measured = False
+
     def test_every_curl_line(self) -> None:
         server = self.serve("--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_readme")
-        token, answer, compared = "", None, 0
-        for kind, text in BLOCKS + re.findall(BLOCK, SERVICES, re.S):
-            for line in text.splitlines():
-                if line.startswith("curl "):
-                    answer = curl(line, server, token)
-                    token = token or answer["data"]["token"]
-            if kind == "json":
-                compared += 1
-                self.assert_like(json.loads(text), answer)
+        blocks = BLOCKS + re.findall(BLOCK, SERVICES, re.S)
+        compared, token = play(self, blocks, server)
         self.assertGreaterEqual(compared, 3)
         server.call("/user/delete", {"password": "correct horse"}, token)
-
-    def assert_like(self, example: Any, answer: Any) -> None:
-        """Compare, but for the values that the README writes as `...`."""
-        if isinstance(example, dict):
-            pairs = list(zip(example, answer, strict=True))
-            for key, own in pairs:
-                self.assertIn(key, ("...", own))
-                self.assert_like(example[key], answer[own])
-        elif example != "...":
-            self.assertEqual(example, answer)
 
 
 class NewResourceTest(CopyTest):

@@ -35,6 +35,8 @@ def create(folder, with_pip, clear):
 FILES = ("req.txt", "req-test.txt", "req-check.txt")
 # Stands in for the test runner, ruff and mypy.
 TOOL = "import sys\nprint(sys.argv)\n"
+# Stands in for pip where all is there that is required.
+PIP = "import sys\nassert sys.argv[1] == 'install', sys.argv\n"
 
 
 def make_project(folder: Path) -> None:
@@ -81,6 +83,7 @@ class RunTest(TestCase):
     def setUp(self) -> None:
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="test-")))
         make_project(self.folder)
+        (self.folder / "pip.py").write_text(PIP)
         (self.folder / "venv.py").write_text(COPY.format(template=str(self.template / ".venv")))
 
     def test_usage(self) -> None:
@@ -144,6 +147,7 @@ class RunTest(TestCase):
         process = subprocess.Popen(
             [sys.executable, "run.py", "serve", "--wait"],
             cwd=self.template,
+            env=UNMEASURED,
             stdout=subprocess.PIPE,
         )
         assert process.stdout
@@ -156,13 +160,14 @@ class RunTest(TestCase):
         """The environment stays as it was, and runs again once the requirements are right."""
         self.serve("Installing")
         (self.folder / ".venv/kept").touch()
+        (self.folder / "pip.py").unlink()
         self.require("-r nowhere.txt\n")
         for _ in range(2):
             done = run_task(self.folder, "serve")
             self.assertEqual(done.returncode, 1)
             self.assertIn("pip could not install req.txt", done.stderr)
             self.assertNotIn("flags", done.stdout)
-        self.require("# nothing\n")
+        self.require("pip\n")
         self.serve("Installing")
         self.serve("flags")
         self.assertTrue((self.folder / ".venv/kept").exists())

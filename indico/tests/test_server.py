@@ -34,6 +34,8 @@ class LogTest(ProcessTest):
 
 
 class BrokenCodeTest(ProcessTest):
+    measured = False
+
     def test_a_command_to_a_running_server(self) -> None:
         copy = self.folder / "indico"
         shutil.copytree(ROOT / "indico", copy, ignore=shutil.ignore_patterns("tests"))
@@ -47,6 +49,8 @@ class BrokenCodeTest(ProcessTest):
 
 class IndexTest(ProcessTest):
     """The indexes that a server makes at its start, of all collections that its app imports."""
+
+    measured = False
 
     def test_documents_contradict_one(self) -> None:
         client: MongoClient[dict[str, Any]] = MongoClient(mongodb_uri())

@@ -1,6 +1,16 @@
-"""Tools of routes: the decorators `unpack` and `type_check`, and the log."""
+"""Tools of routes: the decorators of actions, and the log."""
 
 from indico.engine.http.decorators import type_check, unpack
+from indico.engine.http.deprecation import deprecated
+from indico.engine.http.effects import idempotent, not_idempotent, read_only
 from indico.engine.log import LOGGER
 
-__all__ = ["LOGGER", "type_check", "unpack"]
+__all__ = [
+    "LOGGER",
+    "deprecated",
+    "idempotent",
+    "not_idempotent",
+    "read_only",
+    "type_check",
+    "unpack",
+]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -14,8 +15,13 @@ from tornado.httputil import HTTPHeaders
 
 from ..error import InvalidArgument, InvalidJSON, MissingField
 from ..validation import problems_of
+from .unknown_fields import unknown_fields
+
+if TYPE_CHECKING:
+    from .deprecation import Deprecation
 
 Action = Callable[..., Coroutine[Any, Any, Any]]
+Effect = Literal["read_only", "idempotent", "not_idempotent"]
 LookUp = Callable[[HTTPHeaders], Awaitable[Any]]
 
 
@@ -25,6 +31,8 @@ class _Required:
 
 
 REQUIRED = _Required()
+_WHOLE_BODY: dict[str, Any] = {"": REQUIRED}
+_NOTHING: dict[str, Any] = {}
 
 
 @dataclass
@@ -34,7 +42,9 @@ class ActionRecord:
     `look_up` finds the session of a request by its headers; None for an action without a token.
     `fields` has each field that `unpack` names, with its default or `REQUIRED`; None without
     `unpack`. `whole_body` says whether the whole body is the only argument. `types` has a type
-    for each field, or one type for the whole body.
+    for each field, or one type for the whole body. `known` has the names of all fields that the
+    body may have; None for any name. `effect` says what a second call of the same does; None is as
+    `not_idempotent`. `deprecation` is set for an action that will be withdrawn.
     """
 
     look_up: LookUp | None = None
@@ -42,22 +52,24 @@ class ActionRecord:
     whole_body: bool = False
     types: tuple[Any, ...] = ()
     adapters: tuple[TypeAdapter[Any], ...] = ()
+    known: AbstractSet[str] | None = frozenset()
+    effect: Effect | None = None
+    deprecation: Deprecation | None = None
 
     def arguments(self, body: Mapping[str, Any], sent: bool) -> Sequence[Any]:
         """Return the arguments of a call from its body; `sent` is false for an empty body.
 
         Raises `InvalidJSON`, or one `InvalidArgument` with every problem.
         """
-        if self.fields is not None:
-            fields = self.fields
-            values = [body.get(name, default) for name, default in fields.items()]
-        elif not self.whole_body:
-            return ()
-        elif not self.adapters:
-            return (body,)
-        else:
-            fields, values = {"": REQUIRED}, [body]
-        problems = self._validate(fields, values) if self.adapters else _missing(fields, values)
+        problems: list[InvalidArgument] = []
+        if self.known is None:
+            if not self.adapters:
+                return (body,)
+        elif not body.keys() <= self.known:
+            problems += unknown_fields(body, self.known)
+            body = {name: body[name] for name in self.known if name in body}
+        fields, values = self._values(body)
+        problems[:0] = self._validate(fields, values) if self.adapters else _missing(fields, values)
         if problems and not sent:
             raise InvalidJSON("The body is empty: this action needs a JSON object with its fields.")
         try:
@@ -66,6 +78,12 @@ class ActionRecord:
         finally:  # no cycle, because the traceback of a single problem refers to this list
             problems.clear()
         return values
+
+    def _values(self, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+        """Return the fields, and the value of each; "" stands for the whole body."""
+        if self.fields is not None:
+            return self.fields, [body.get(name, default) for name, default in self.fields.items()]
+        return (_WHOLE_BODY, [body]) if self.whole_body else (_NOTHING, [])
 
     def _validate(self, fields: dict[str, Any], values: list[Any]) -> list[InvalidArgument]:
         """Replace each value by the validated value, and return the problems."""

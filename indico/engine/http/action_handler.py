@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from ..error import RouteNotFound
 from .action import Action, ActionRecord, record_of
+from .effects import REPEATABLE
 from .json_handler import JSONHandler
 from .route_names import UNKNOWN
 
@@ -59,15 +60,26 @@ class ActionHandler(JSONHandler):
         action = getattr(self, "path_kwargs", {}).get("action")  # none yet at a 405
         return str(action) if action in self.actions else UNKNOWN
 
+    @property
+    def repeatable(self) -> bool:
+        record = self._records.get(self.action_name)
+        return record is not None and record.effect in REPEATABLE
+
     async def post(self, action: str | None = None) -> None:
         if action is None or (method := self.actions.get(action)) is None:
             raise RouteNotFound
         record = self._records[action]
-        await self.load_body()
+        if record.deprecation is not None:
+            self.deprecate(record.deprecation)
+        if large := self.has_large_body:
+            await self.load_body()
         body = self.body  # every call needs a JSON object, also where no field is read
         if record.look_up:
             await self.authenticate(record.look_up)
-        data = await method(self, *await self.arguments(record, body))
+        arguments = (
+            await self.arguments(record, body) if large else record.arguments(body, self.has_body)
+        )
+        data = await method(self, *arguments)
         if not self._finished:
             self.respond(data)
 
@@ -98,4 +110,6 @@ def _action(cls: type[ActionHandler], name: str, action: Action) -> Action:
         if record.types and (arguments, len(record.types)) != (1, 1):
             raise TypeError(f"{where}: @type_check without @unpack is for one argument, the body.")
         record.whole_body = arguments == 1
+        if record.whole_body and not record.types:
+            record.known = None
     return action

@@ -34,8 +34,8 @@ class Admission:
     def in_flight(self) -> int:
         return len(self._in_flight)
 
-    @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
+        """Return whether the next request is one too many."""
         return self._window.left <= 0 or len(self._admitted) >= self._limit
 
     def enter(self, request: HTTPServerRequest) -> None:
@@ -45,7 +45,7 @@ class Admission:
         """Admit `request` to its handler; return False if it is one too many."""
         if request.path in ALWAYS_ADMITTED:  # takes nobody's place
             return True
-        if self.full:
+        if self.is_full():
             return False
         self._window.take()
         self._admitted.add(request)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from tornado import web
-from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerRequest,
+    RequestStartLine,
+)
 
 from ..files import most_requests
 from ..mongo.delay import delay
@@ -15,6 +21,7 @@ from .action import refuse_unread
 from .admission import Admission
 from .admission_window import AdmissionWindow
 from .body import LimitedBody
+from .cors import CORS, PreflightHandler, is_preflight
 from .forwarded import Forwarded
 from .health import HealthRoute, ReadyRoute
 from .json_handler import JSONHandler
@@ -23,6 +30,7 @@ from .not_found_handler import NotFoundHandler
 from .overload import Overload
 from .request_log import log_answered
 from .route_names import RouteNames, action_name
+from .target import KnownRequest, Target
 from .timeouts import TimeoutQueue
 
 MAX_TARGETS = 1000
@@ -67,38 +75,52 @@ class Application(web.Application):
         self.names = RouteNames(self.wildcard_router.rules)
         for rule in self.wildcard_router.rules:
             _refuse_decorators_of_foreign_classes(rule.target)
-        # The HTTP server asks `refuse` first, with bytes that it has not parsed.
-        self._overload = Overload(self.admission)
-        self.refuse = self._overload.refuse
+        self.cors = CORS(config.cors_origins) if config.cors_origins else None
+        # While overloaded, the HTTP server asks `refuse` first, with bytes that it has not parsed.
+        self._overload = Overload(self.admission, config.max_body_bytes, self.cors)
+        self.overloaded, self.refuse = self.admission.is_full, self._overload.refuse
         self.max_body_bytes = config.max_body_bytes
         self._forwarded = Forwarded(config.trusted_proxies) if config.trusted_proxies else None
         # The handler of a host and path, because matching takes a tenth of a small request.
-        self._targets: dict[tuple[str, str], tuple[Any, Any, Any, Any]] = {}
+        self._targets: dict[tuple[str, str], Target] = {}
 
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
     ) -> HTTPMessageDelegate:
         request = LimitedBody(self, request_conn, self._overload)
-        return self._overload.discard(request_conn, request) if self.admission.full else request
+        full = self.admission.is_full()
+        return self._overload.discard(request_conn, request) if full else request
 
-    def find_handler(  # type: ignore[override]
-        self, request: HTTPServerRequest, **kwargs: Any
-    ) -> HTTPMessageDelegate:
+    def route(
+        self, connection: HTTPConnection, start_line: RequestStartLine, headers: HTTPHeaders
+    ) -> tuple[HTTPServerRequest, Target]:
+        """Return a request by its head, and where it leads; the request is then in flight."""
+        host, (path, mark, _) = headers.get("Host", ""), start_line.path.partition("?")
+        target = self._targets.get((host, path))
+        if target is None or mark:
+            request = HTTPServerRequest(
+                connection=connection, start_line=start_line, headers=headers
+            )
+        else:
+            request = KnownRequest(connection, start_line, headers, host, target.host_name)
         self.admission.enter(request)
         if self._forwarded:
             self._forwarded.apply(request)
-        where = (request.host_name, request.path)
-        target = self._targets.get(where)
-        if target is not None:
-            return self.get_handler_delegate(request, *target)
-        handler = super().find_handler(request, **kwargs)
-        leads_somewhere = handler.handler_class is not self.settings["default_handler_class"]
+        if self.cors is not None and is_preflight(request):
+            methods = self.find_handler(request).handler_class.SUPPORTED_METHODS
+            preflight = PreflightHandler, {"methods": methods}
+            return request, Target.found(self.get_handler_delegate(request, *preflight))
+        return request, target or self._find_target(request, (host, path))
+
+    def _find_target(self, request: HTTPServerRequest, where: tuple[str, str]) -> Target:
+        """Return where Tornado's router leads, and remember it."""
+        target = Target.found(self.find_handler(request))
+        leads_somewhere = target.handler[0] is not self.settings["default_handler_class"]
         if leads_somewhere and sum(map(len, where)) <= MAX_TARGET_LENGTH:
             if len(self._targets) == MAX_TARGETS:
                 self._targets.clear()
-            found = (handler.handler_class, handler.handler_kwargs)
-            self._targets[where] = (*found, handler.path_args, handler.path_kwargs)
-        return handler
+            self._targets[where] = target
+        return target
 
     def log_request(self, handler: web.RequestHandler) -> None:
         """Release, log, count and trace a request, once its handler has finished."""

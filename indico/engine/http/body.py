@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from tornado.httputil import (
     HTTPConnection,
@@ -15,111 +14,128 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
-from ..error import APIError, InvalidJSON, Overloaded, TooLarge, UnsupportedMediaType
+from ..error import APIError, Overloaded, TooLarge, UnsupportedMediaType
 from ..tasks import start
+from .compressed import gunzip
 from .overload import Overload
+from .target import RoutedRequest
 
 if TYPE_CHECKING:
     from .application import Application
 
 # An attribute of the request. A `__dict__` here would take half a kilobyte of each call in flight.
 _BODY_ERROR = "body_error"
-_NO_HANDLER = HTTPMessageDelegate()
+_JSON = ["application/json"]
 
 # A body up to this size is taken even while large bodies take all the memory that they may.
 SMALL_BYTES = 16 << 10
-# Compressors in blocks make a member of each 64 KB. A member may be empty, and takes time anyway.
-_MAX_GZIP_MEMBERS = 100
 
 
-class LimitedBody(HTTPMessageDelegate):
+class LimitedBody(RoutedRequest):
     """A request on its way to its handler, which gets no body that is too large or unreadable.
 
     Such a body is read to its end and discarded piece by piece, because a client that still sends
     reads no answer. The handler raises the error that `body_error` returns. At the end of the body
-    `overload` admits the request, or answers it in the handler's place.
+    `overload` admits the request, or answers it in the handler's place. A handler that streams its
+    body begins with the head, so it is admitted then.
     """
 
-    _request: HTTPServerRequest
-    _handler = _NO_HANDLER
     _size = 0
-    _packed: bytearray | None = None
+    _packed = False
     _refused = False
+    _usual_limit = 0
+    _discarded: HTTPMessageDelegate | None = None
 
     def __init__(self, app: Application, connection: HTTPConnection, overload: Overload) -> None:
-        self._app = app
-        self._connection = connection
+        super().__init__(app, connection)
         self._overload = overload
-        self._usual_limit = _limit_of(connection)
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        self._request = HTTPServerRequest(
-            connection=self._connection,
-            start_line=cast(RequestStartLine, start_line),
-            headers=headers,
-        )
-        self._handler = self._app.find_handler(self._request)
-        encoding = "identity"
+        self.route(start_line, headers)
         if headers.get_list("Content-Encoding"):
-            encoding = headers.pop("Content-Encoding").lower() or encoding
-        kind = headers.get("Content-Type", "").lower()
-        if encoding in ("gzip", "x-gzip"):
-            self._packed = bytearray()
-        elif encoding != "identity":
-            self._fail(UnsupportedMediaType())
-        if _streams(self._handler):
-            return self._handler.headers_received(start_line, headers)
-        if kind.startswith("multipart/"):
-            self._fail(UnsupportedMediaType())
-        # A body is JSON whatever its type (curl -d sends the type of a form). Tornado would parse
-        # a form, and refuse a compressed form.
-        headers["Content-Type"] = "application/json"
-        return self._handler.headers_received(start_line, headers)
+            self._unpack_later(headers.pop("Content-Encoding").lower() or "identity")
+        if self.stream_request_body:
+            self._usual_limit = _limit_of(self.connection)
+            return self._begin(start_line, headers)
+        if headers.get_list("Content-Type") != _JSON:
+            self._take_for_json(headers)
+        return None
 
-    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        if self._refused or body_error(self._request):
+    def _unpack_later(self, encoding: str) -> None:
+        self._packed = encoding in ("gzip", "x-gzip")
+        if not self._packed and encoding != "identity":
+            self._fail(UnsupportedMediaType())
+
+    def _take_for_json(self, headers: HTTPHeaders) -> None:
+        """Take a body for JSON whatever its type: `curl -d` sends the type of a form.
+
+        Tornado would parse a form, and refuse a compressed form.
+        """
+        if headers.get("Content-Type", "").lower().startswith("multipart/"):
+            self._fail(UnsupportedMediaType())
+        (headers["Content-Type"],) = _JSON
+
+    def _begin(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        """Admit a request to a handler that streams its body, which begins now, or refuse it."""
+        admission = self._overload.admission
+        if admission.admit(self.request):
+            return super().headers_received(start_line, headers)
+        admission.release(self.request)
+        self._discarded = self._overload.discard(self.connection, HTTPMessageDelegate())
+        return self._discarded.headers_received(start_line, headers)
+
+    def data_received(self, data: bytes) -> Awaitable[None] | None:
+        if self._discarded:
+            return self._discarded.data_received(data)
+        if self._refused or body_error(self.request):
             return None
-        self._size += len(chunk)
+        self._size += len(data)
         if self._size > self._limit:
             self._fail(TooLarge(self._limit))
         elif not self._hold(self._size):
             self._refuse()
-        elif self._packed is None:
-            return self._handler.data_received(chunk)
+        elif self._packed:
+            self.chunks += data
         else:
-            self._packed += chunk
+            return super().data_received(data)
         return None
 
     def finish(self) -> None:
+        if self._discarded:
+            self._discarded.finish()
+            return
         # The handler begins in the loop's next turn, after all requests that came in this turn.
-        if not self._refused and not self._overload.admit(self._request):
+        begun = self._refused or self.stream_request_body
+        if not begun and not self._overload.admit(self.request):
             return
         taken = None
-        if self._packed is not None and body_error(self._request) is None:
-            taken = self._unpack(self._packed)
+        if self._packed and not self._refused and body_error(self.request) is None:
+            taken = self._unpack()
         if self._refused:
-            self._overload.refuse_parsed(self._request)
+            self._overload.refuse_parsed(self.request)
         elif taken is None:
             self._end()
         else:
             start(self._end_after(taken))
 
     def on_connection_close(self) -> None:
-        if self._handler is not _NO_HANDLER:  # its head was malformed
-            self._overload.admission.release(self._request)
-            self._handler.on_connection_close()
+        if self.routed and not self._discarded:
+            self._overload.admission.release(self.request)
+            super().on_connection_close()
 
     def _end(self) -> None:
-        error = body_error(self._request)
+        error = body_error(self.request)
         try:
-            if error and _streams(self._handler):  # it has begun, and waits for the body's end
-                self._request._body_future.set_exception(error)
+            if error and self.stream_request_body:  # it has begun, and waits for the body's end
+                self.request._body_future.set_exception(error)
             else:
-                self._handler.finish()
+                super().finish()
         except BaseException:
-            self._overload.admission.release(self._request)
+            self._overload.admission.release(self.request)
             raise
 
     async def _end_after(self, taken: Awaitable[None]) -> None:
@@ -135,34 +151,39 @@ class LimitedBody(HTTPMessageDelegate):
 
         A compressed body keeps the limit of the settings, because few bytes may become many.
         """
-        limit = _limit_of(self._connection)
-        usual = limit == self._usual_limit or self._packed is not None
-        return self._app.max_body_bytes if usual else limit
+        if self.stream_request_body and not self._packed:
+            limit = _limit_of(self.connection)
+            if limit != self._usual_limit:
+                return limit
+        return self.application.max_body_bytes
 
     def _fail(self, error: APIError) -> None:
-        setattr(self._request, _BODY_ERROR, error)
+        setattr(self.request, _BODY_ERROR, error)
 
     def _hold(self, size: int) -> bool:
+        if size <= SMALL_BYTES:
+            return True
         # A handler that reads its body as a stream decides what it keeps of a plain one.
-        streamed = self._packed is None and _streams(self._handler)
-        return size <= SMALL_BYTES or streamed or self._overload.admission.hold(self._request, size)
+        streamed = self.stream_request_body and not self._packed
+        return streamed or self._overload.admission.hold(self.request, size)
 
     def _refuse(self) -> None:
         """Forget the body. The request is answered at its end."""
-        if _streams(self._handler):  # it has begun, and answers by itself
+        if self.stream_request_body:  # it has begun, and answers by itself
             self._fail(Overloaded())
-            return
-        self._refused, self._packed = True, None
-        self._handler.on_connection_close()
+        else:
+            self._refused = True
+            self.chunks.clear()
 
-    def _unpack(self, packed: bytearray) -> Awaitable[None] | None:
+    def _unpack(self) -> Awaitable[None] | None:
+        packed, self.chunks = self.chunks, bytearray()
         try:
             body = gunzip(packed, self._limit)
         except APIError as error:
             self._fail(error)
         else:
             if self._hold(len(body)):
-                return self._handler.data_received(body)
+                return super().data_received(body)
             self._refuse()
         return None
 
@@ -173,33 +194,7 @@ def body_error(request: HTTPServerRequest) -> APIError | None:
     return error
 
 
-def _streams(handler: HTTPMessageDelegate) -> bool:
-    """Return whether a handler reads its body as it comes: `@stream_request_body`."""
-    return getattr(handler, "stream_request_body", False)
-
-
 def _limit_of(connection: HTTPConnection) -> int:
     """Return what `set_max_body_size` has set; Tornado has no other name for it."""
     limit: int = getattr(connection, "_max_body_size")  # noqa: B009
     return limit
-
-
-def gunzip(packed: bytes | bytearray, limit: int) -> bytes:
-    """Return what `packed` holds. Raises `TooLarge` beyond `limit` bytes, and `InvalidJSON`."""
-    parts = []
-    size = 0
-    for _ in range(_MAX_GZIP_MEMBERS):  # RFC 1952, section 2.2: a gzip file is a series of members
-        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        try:
-            parts.append(member.decompress(packed, limit + 1 - size))
-        except zlib.error:
-            raise InvalidJSON("The body is not valid gzip.") from None
-        size += len(parts[-1])
-        if size > limit:
-            raise TooLarge(limit)
-        if not member.eof:
-            raise InvalidJSON("The gzip body ends too early.")
-        packed = member.unused_data
-        if not packed:
-            return b"".join(parts)
-    raise InvalidJSON(f"The gzip body has more than {_MAX_GZIP_MEMBERS} members.")

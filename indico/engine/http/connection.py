@@ -34,6 +34,7 @@ class Connection(asyncio.Protocol):
     transport: asyncio.Transport
     context: Context
     writer: Writer
+    refused = False  # whether a request was, since the connection's idle time began
 
     def __init__(self, server: FastHTTPServer, loop: asyncio.AbstractEventLoop) -> None:
         self.server = server
@@ -51,7 +52,7 @@ class Connection(asyncio.Protocol):
         self.server.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        if not self._refused(data):
+        if not (self.server.overloaded() and self._refused(data)):
             self.requests.receive(data)
 
     def _refused(self, data: bytes) -> bool:
@@ -62,7 +63,7 @@ class Connection(asyncio.Protocol):
         if answer is None:
             return False
         self.writer.write(answer)
-        self.server.idle.start(self)
+        self.refused = True
         return True
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from .action import REQUIRED, Action, record_of
+from .unknown_fields import known_fields
 
 
 def unpack(*required: str, **optional: Any) -> Callable[[Action], Action]:
     """Call the action with these fields of the body, in this order.
 
-    A keyword gives a field that may be missing, and its default. Other fields of the body are
-    ignored. A required field that is missing is answered 400 `invalid_argument`.
+    A keyword gives a field that may be missing, and its default. A required field that is missing,
+    and a field with any other name, are answered 400 `invalid_argument`.
 
         @unpack("title", limit=20)
         async def search(self, title, limit): ...
@@ -40,7 +41,7 @@ def unpack(*required: str, **optional: Any) -> Callable[[Action], Action]:
                 f"@type_check {len(record.types)} types."
             )
         _check_arguments(action, fields)
-        record.fields = fields
+        record.fields, record.known = fields, frozenset(fields)
         return action
 
     return decorate
@@ -65,6 +66,7 @@ def type_check(*types: Any) -> Callable[[Action], Action]:
         if record.fields is not None or record.look_up:
             raise TypeError(f"{action.__name__}: @type_check goes below @auth and @unpack.")
         record.types, record.adapters = types, adapters
+        record.known = known_fields(types)  # of a whole body, unless @unpack follows
         return action
 
     return decorate

@@ -23,19 +23,29 @@ def as_api_error(status: int, raised: BaseException | None, methods: Sequence[st
     return MethodNotAllowed(methods) if status == 405 else error_for_status(status)
 
 
-def render_error(error: APIError, request_id: str, trace: Sequence[str] = ()) -> Body:
-    """Return the envelope of an error; `trace` has lines with `debug` only."""
-    about = _about(error, request_id)
+def render_error(
+    error: APIError, request_id: str, trace: Sequence[str] = (), repeatable: bool = False
+) -> Body:
+    """Return the envelope of an error; `trace` has lines with `debug` only.
+
+    `repeatable` says whether it does no harm to make the same call twice.
+    """
+    about = _about(error, request_id, repeatable)
     if error.status == 500 and trace:
         about["trace"] = list(trace)
     return {"status": error.status, "data": _message(error), "error": about}
 
 
 def render_rest_error(
-    error: APIError, request_id: str, method: str, uri: str, trace: Sequence[str] = ()
+    error: APIError,
+    request_id: str,
+    method: str,
+    uri: str,
+    trace: Sequence[str] = (),
+    repeatable: bool = False,
 ) -> tuple[str | None, Body]:
     """Return the reason phrase, None for the usual one, and the body that REST clients expect."""
-    about, message, reason = _about(error, request_id), _message(error), None
+    about, message, reason = _about(error, request_id, repeatable), _message(error), None
     if isinstance(error, InvalidJSON):
         about["details"] = [{"path": "", "reason": error.code, "message": message}]
         message = reason = "Invalid JSON body"
@@ -51,9 +61,17 @@ def render_for_both(error: APIError, request_id: str, method: str, uri: str) -> 
     return render_error(error, request_id) | body
 
 
-def _about(error: APIError, request_id: str) -> Body:
+def _about(error: APIError, request_id: str, repeatable: bool) -> Body:
     """Return what a program reads."""
-    return {"code": error.code, "request_id": request_id, "details": error.details}
+    about: Body = {
+        "code": error.code,
+        "request_id": request_id,
+        "details": error.details,
+        "retryable": error.retry == "always" or (repeatable and error.retry == "idempotent"),
+    }
+    if (seconds := error.headers.get("Retry-After", "")).isdecimal():
+        about["retry_after"] = int(seconds)
+    return about
 
 
 def _message(error: APIError) -> str:

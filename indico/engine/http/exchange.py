@@ -52,6 +52,10 @@ class Exchange(HTTPConnection):
                 self._delegate, server.chunk_size, self._max_body_size
             )
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._connection.loop
+
     # What the connection calls.
 
     def begin(self) -> Awaitable[None] | None:
@@ -136,6 +140,16 @@ class Exchange(HTTPConnection):
             self._switch = head
             return self._connection.writer.free
         return self._connection.writer.write(head + self._frame(chunk) if chunk else head)
+
+    def write_answer(self, head: bytes, body: bytes) -> asyncio.Future[None]:
+        """Write a whole answer at once, and finish. `head` gives the length of `body`."""
+        _, _, version = self._head.start_line
+        if self._keep_alive != (version == "HTTP/1.1"):
+            head += b"Connection: Keep-Alive\r\n" if self._keep_alive else b"Connection: close\r\n"
+        self.written = self._write_finished = True
+        sent = self._connection.writer.write(b"%b\r\n%b" % (head, body))
+        self._connection.requests.answered(self._keep_alive and self.read_finished)
+        return sent
 
     def write(self, chunk: bytes) -> asyncio.Future[None]:
         return self._connection.writer.write(self._frame(chunk))

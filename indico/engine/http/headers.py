@@ -15,7 +15,8 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 def request_id(headers: HTTPHeaders) -> str:
     """Return the client's `X-Request-Id` if it is a sane id, else a new id."""
-    return sane_id(",".join(headers.get_list("X-Request-Id")))
+    sent = headers.get_list("X-Request-Id")
+    return sane_id(",".join(sent)) if sent else new_id()
 
 
 def sane_id(sent: str) -> str:
@@ -26,6 +27,15 @@ def sane_id(sent: str) -> str:
 def new_id() -> str:
     """Return 64 random bits in hex: unique, but no secret."""
     return f"{random.getrandbits(64):016x}"
+
+
+def challenge(headers: HTTPHeaders) -> str:
+    """Return `WWW-Authenticate` for a request with these headers, whose token was not accepted.
+
+    It names an error only if a token was sent (RFC 6750, section 3.1).
+    """
+    sent = any(value[:7].lower() == "bearer " for value in headers.get_list("Authorization"))
+    return 'Bearer error="invalid_token"' if sent else "Bearer"
 
 
 def date() -> str:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from tornado.httputil import HTTPHeaders
+from pydantic import TypeAdapter
 
-from ..error import APIError, AuthError
+from ..error import APIError, AuthError, Gone
 from ..log import LOGGER
 from ..offload import CALLER
 from ..offload.thread import LARGE_BYTES, in_thread
+from ..telemetry import metrics
 from .action import ActionRecord, LookUp, refuse_unread
 from .body import body_error
+from .default_headers import DefaultHeadersHandler
+from .deprecation import Deprecation
+from .effects import SAFE_TO_REPEAT
 from .errors import as_api_error, render_error
-from .headers import date
+from .headers import challenge
 from .json_answer import dumps
 from .json_body import parse_object, parsed_or_error
-from .lifecycle import LifecycleHandler
+from .paging import Find, P, Page, T, read_page
 from .route_names import UNKNOWN
 
 
-class JSONHandler(LifecycleHandler):
+class JSONHandler(DefaultHeadersHandler):
     """The base of all routes.
 
     `@auth` sets `session` to the session that its look-up has found, and `user_id` to the
@@ -33,6 +38,8 @@ class JSONHandler(LifecycleHandler):
     session: Any
     user_id: Any
     _parsed: dict[str, Any] | APIError | None = None
+    _needs_token = False
+    _deprecation: Deprecation | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -50,6 +57,11 @@ class JSONHandler(LifecycleHandler):
         return method if method in self.SUPPORTED_METHODS else UNKNOWN
 
     @property
+    def repeatable(self) -> bool:
+        """True if it does no harm to make this call twice."""
+        return self.request.method in SAFE_TO_REPEAT
+
+    @property
     def body(self) -> dict[str, Any]:
         """The JSON object that was sent. Raises the errors of `parse_object`."""
         if self._parsed is None:
@@ -65,51 +77,67 @@ class JSONHandler(LifecycleHandler):
     def has_body(self) -> bool:
         return bool(self.request.body)
 
+    @property
+    def has_large_body(self) -> bool:
+        """True if the body is to be parsed and validated in a thread."""
+        return len(self.request.body) >= LARGE_BYTES
+
     async def load_body(self) -> None:
         """Parse a large body in a thread, before `body` is asked for."""
-        if len(self.request.body) >= LARGE_BYTES:
+        if self.has_large_body:
             self._parsed = await in_thread(
                 parsed_or_error, self.request.body, self.config.max_body_values
             )
 
     async def arguments(self, record: ActionRecord, body: dict[str, Any]) -> Sequence[Any]:
         """Return the arguments of a call; a large body is validated in a thread."""
-        if len(self.request.body) >= LARGE_BYTES:
+        if self.has_large_body:
             return await in_thread(record.arguments, body, self.has_body)
         return record.arguments(body, self.has_body)
-
-    def clear(self) -> None:
-        """Clear as Tornado does, with the date made once a second, and the headers at once."""
-        self._headers = HTTPHeaders()
-        self.set_default_headers()
-        self._write_buffer = []
-        self.set_status(200)
-
-    def set_default_headers(self) -> None:
-        headers = self._headers  # `set_header` would check each header anew
-        headers["Date"] = date()
-        headers["Content-Type"] = "application/json"
-        headers["Cache-Control"] = "no-store"
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["X-Request-Id"] = self.request_id
-        if self.application.draining:
-            self.set_header("Connection", "close")
 
     def prepare(self) -> None:
         super().prepare()
         if error := body_error(self.request):
             raise error
 
+    def deprecate(self, deprecation: Deprecation) -> None:
+        """Count a call of something deprecated, and warn its caller. Raises `Gone`."""
+        self._deprecation = deprecation
+        self._headers.update(deprecation.headers)
+        metrics.DEPRECATED.labels(self.application.names.resource(self), self.action_name).inc()
+        if time.time() >= deprecation.sunset_at:
+            raise Gone(deprecation.farewell)
+
     async def authenticate(self, look_up: LookUp) -> None:
         """Set `session` and `user_id`. Raises `AuthError` if the request has no session.
 
         Offloaded calls of the request then count for the user.
         """
+        self._needs_token = True
         session = await look_up(self.request.headers)
         if session is None:
             raise AuthError
         self.session, self.user_id = session, session.user_id
         CALLER.set(session.user_id)
+
+    async def page(
+        self,
+        find: Find[P, T],
+        limit: int,
+        cursor: str | None,
+        *key: Any,
+        kind: TypeAdapter[P] | None = None,
+    ) -> Page[T]:
+        """Return the page that `find` finds after a position; None is the beginning of the list.
+
+        A cursor is valid for one path, one user and one `key` only. The key has what else chooses a
+        list, like a search. `kind` validates the positions in cursors.
+
+            return await self.page(partial(NoteDB.find, self.user_id), limit, cursor)
+        """
+        user_id = getattr(self, "user_id", None)
+        purpose = f"{self.request.path.rstrip('/')} of {user_id}: {key!r}"
+        return await read_page(find, limit, cursor, purpose, self.config.secret_key, kind)
 
     def respond(self, data: Any = None, code: int = 200) -> None:
         """End the request with `data` in the envelope; `code` is the HTTP status."""
@@ -122,8 +150,11 @@ class JSONHandler(LifecycleHandler):
         _, raised, _ = kwargs.get("exc_info", (None, None, None))
         error = self.as_error(status_code, raised)
         self.set_status(error.status)
-        for name, value in error.headers.items():
+        warnings = self._deprecation.headers if self._deprecation else {}
+        for name, value in (*error.headers.items(), *warnings.items()):
             self.set_header(name, value)
+        if error.status == 401 and self._needs_token:
+            self.set_header("WWW-Authenticate", challenge(self.request.headers))
         trace = traceback.format_exception(raised) if self.config.debug and raised else []
         self.finish(dumps(self.error_body(error, trace)))
 
@@ -132,7 +163,7 @@ class JSONHandler(LifecycleHandler):
 
     def error_body(self, error: APIError, trace: list[str]) -> dict[str, Any]:
         """Return the body of the answer to a request that failed."""
-        return render_error(error, self.request_id, trace)
+        return render_error(error, self.request_id, trace, self.repeatable)
 
     def log_exception(
         self,

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tornado.concurrent import Future
 from tornado.httputil import HTTPServerRequest
-from tornado.web import RequestHandler
+from tornado.util import ObjectDict
+from tornado.web import RequestHandler, _UIModuleNamespace
 
 from ..error import DeadlineExceeded
 from ..settings import ServerSettings
 from ..telemetry import tracing
+from .client_timeout import HEADER as CLIENT_TIMEOUT
+from .client_timeout import client_timeout
 from .headers import request_id
 from .scope import RequestScope
 
@@ -29,10 +33,30 @@ class LifecycleHandler(RequestHandler):
     client_gone = False
     _request_id: str | None = None
     _task: asyncio.Task[Any] | None = None
+    _timer: asyncio.TimerHandle | None = None  # for a client that gives less time than the server
+
+    # Tornado's own, which it sets on each handler.
+    _headers_written = _finished = False
+    _auto_finish = True
+    _prepared_future = None
 
     def __init__(self, application: Any, request: HTTPServerRequest, **kwargs: Any) -> None:
+        """Do what Tornado's handler does, except for `ui`, which templates need."""
+        self.application, self.request = application, request
         self.scope = RequestScope()
-        super().__init__(application, request, **kwargs)
+        self.clear()
+        connection: Any = request.connection
+        connection.set_close_callback(self.on_connection_close)
+        self.initialize(**kwargs)
+
+    @cached_property
+    def ui(self) -> ObjectDict:  # type: ignore[override]
+        """The functions of templates."""
+        methods = self.application.ui_methods
+        ui = ObjectDict({name: self._ui_method(method) for name, method in methods.items()})
+        modules = _UIModuleNamespace(self, self.application.ui_modules)
+        ui.update(_tt_modules=modules, modules=modules)
+        return ui
 
     @property
     def config(self) -> ServerSettings:
@@ -47,9 +71,18 @@ class LifecycleHandler(RequestHandler):
         return self._request_id
 
     def prepare(self) -> None:
-        self._task = asyncio.current_task()
+        self._task = self._task or asyncio.current_task()
         self.enter_scope()
-        self.scope.set_deadline(self.application.deadlines.start(self))
+        deadline = self.application.deadlines.start(self)
+        self.scope.set_deadline(deadline)
+        if sent := self.request.headers.get_list(CLIENT_TIMEOUT):
+            self._end_by(asyncio.get_running_loop().time() + client_timeout(sent), deadline)
+
+    def _end_by(self, time: float, deadline: float) -> None:
+        """Time out at this time of the loop's clock, if it is before the deadline."""
+        if time < deadline:
+            self._timer = asyncio.get_running_loop().call_at(time, self.time_out)
+            self.scope.set_deadline(time)
 
     def enter_scope(self) -> None:
         if tracing.tracer is not None:
@@ -77,7 +110,7 @@ class LifecycleHandler(RequestHandler):
         self.client_gone = True
         self.application.admission.release(self.request)
         self.stop_time()
-        if self._task is not None:
+        if self._task is not None and self.scope.entered:
             self._task.cancel()
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
@@ -92,4 +125,6 @@ class LifecycleHandler(RequestHandler):
     def stop_time(self) -> None:
         """End the request's time, because its answer begins, or its client is gone."""
         self.application.deadlines.stop(self)
+        if self._timer is not None:
+            self._timer.cancel()
         self.scope.lift_deadline()

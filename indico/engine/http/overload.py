@@ -7,11 +7,9 @@ Work for refusals is missing for the admitted requests. An HTTP server therefore
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
-import orjson
 from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
@@ -21,51 +19,16 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
-from ..error import Overloaded
 from ..telemetry import metrics
 from .admission import ALWAYS_ADMITTED, Admission
-from .errors import render_for_both
-from .headers import date, new_id, request_id, sane_id
+from .headers import request_id
+from .refusal import ERROR, HEADERS, REASON, VARYING, Refusal, refusal_of_simple
 from .request_log import log_refused
 
-_ERROR = Overloaded()
-_START_LINE = ResponseStartLine("HTTP/1.1", _ERROR.status, "Service Unavailable")
-_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", **_ERROR.headers}
-_VARYING = ("Date", "X-Request-Id", "Content-Length")
-_HEAD = "".join(
-    [
-        f"HTTP/1.1 {_START_LINE.code} {_START_LINE.reason}\r\n",
-        *(f"{name}: {value}\r\n" for name, value in _HEADERS.items()),
-        *(f"{name}: %s\r\n" for name in _VARYING),
-        "\r\n",
-    ]
-)
-# The body with places for the JSON of an id, a method and a target, in this order.
-_BODY = orjson.dumps(render_for_both(_ERROR, *["%b"] * 3)).replace(b'"%b"', b"%b")
+if TYPE_CHECKING:
+    from .cors import CORS
 
-# A whole request of the simplest kind. Its fields may give the length of the body and keep the
-# connection, and nothing else about either. The expression never backtracks.
-_FIELD = (
-    rb"(?:(?!(?i:content-length|transfer-encoding|connection|expect|upgrade):)"
-    rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\t -~]*+\r\n"
-    rb"|(?i:connection: *keep-alive)\r\n)*+"
-)
-_SIMPLE = re.compile(
-    rb"([A-Z]++) (/[!-~]*+) HTTP/1\.1\r\n"
-    + _FIELD
-    + rb"(?:(?i:content-length): *(\d{1,4})\r\n)?+"
-    + _FIELD
-    + rb"\r\n"
-)
-_ID = re.compile(rb"\r\n(?i:x-request-id):[\t ]*+([!-~]*+)[\t ]*+(?=\r\n)")
-
-
-class Refused(NamedTuple):
-    """The parts of a request that its refusal repeats."""
-
-    method: str
-    uri: str
-    request_id: str
+_START_LINE = ResponseStartLine("HTTP/1.1", ERROR.status, REASON)
 
 
 class Overload:
@@ -74,21 +37,27 @@ class Overload:
     A request is refused as early as its form allows, always with the same answer: `refuse` before
     it is parsed, `discard` after its head, `admit` if admission was not full until its body ended,
     `refuse_parsed` if its body is one too many.
+
+    A body of up to `max_body_bytes` is read and discarded before its request is refused, because a
+    client that still sends reads no answer. No client has to send a longer one.
     """
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, max_body_bytes: int, cors: CORS | None = None) -> None:
         self.admission = admission
-        self._refused: list[Refused] = []  # in this turn of the loop
+        self._cors = cors
+        self.max_body_bytes = max_body_bytes
+        self._refused: list[tuple[str, str, str]] = []  # in this turn of the loop
 
     def refuse(self, data: bytes) -> bytes | None:
-        """Return the answer to `data`, if that is one simple request, and one too many.
+        """Return the answer to `data` while admission is full, if that is one simple request.
 
         None leaves `data` to the parser.
         """
-        if not self.admission.full or (request := parse_simple(data)) is None:
+        if (found := refusal_of_simple(data)) is None:
             return None
-        self._count(request)
-        return serialize(request)
+        refusal, its_id = found
+        self._count(refusal, its_id)
+        return refusal.serialize(its_id, self._cors.lines(data) if self._cors else "")
 
     def discard(
         self, connection: HTTPConnection, request: HTTPMessageDelegate
@@ -103,32 +72,51 @@ class Overload:
         self.refuse_parsed(request)
         return False
 
+    def is_too_long(self, headers: HTTPHeaders) -> bool:
+        """Return whether a client need not send its body before the request is refused."""
+        if headers.get("Expect", "").lower() == "100-continue":
+            return True
+        length = headers.get("Content-Length", "")
+        return length.isdecimal() and int(length) > self.max_body_bytes
+
     def refuse_parsed(self, request: HTTPServerRequest) -> None:
         """Answer and release a request whose body is complete."""
-        sent_id = request_id(request.headers)
-        refused = Refused(request.method or "", request.uri or "", sent_id)
-        self.answer(cast(HTTPConnection, request.connection), refused)
+        refusal = Refusal.to(request.method or "", request.uri or "")
+        connection = cast(HTTPConnection, request.connection)
+        self.answer(connection, refusal, request.headers)
         self.admission.release(request)
 
-    def answer(self, connection: HTTPConnection, request: Refused) -> None:
-        """Write the same answer as `serialize`, through Tornado's interface."""
-        values, body = _render(request)
-        headers = HTTPHeaders(_HEADERS)
-        for name, value in zip(_VARYING, values, strict=True):
-            headers[name] = value
-        connection.write_headers(_START_LINE, headers, body)
-        connection.finish()
-        self._count(request)
+    def answer(
+        self,
+        connection: HTTPConnection,
+        refusal: Refusal,
+        sent: HTTPHeaders,
+        at_once: bool = False,
+    ) -> None:
+        """Write the refusal of a request with the headers `sent`, through Tornado's interface.
 
-    def _count(self, request: Refused) -> None:
-        self._refused.append(request)
+        `at_once`, before the end of the body, it is the last answer on its connection.
+        """
+        its_id = request_id(sent)
+        values, body = refusal.render(its_id)
+        headers = HTTPHeaders(HEADERS | dict(zip(VARYING, values, strict=True)))
+        if self._cors is not None:
+            headers.update(self._cors.fields(sent))
+        if at_once:
+            headers["Connection"] = "close"
+        connection.write_headers(_START_LINE, headers, b"" if refusal.method == "HEAD" else body)
+        connection.finish()
+        self._count(refusal, its_id)
+
+    def _count(self, refusal: Refusal, its_id: str) -> None:
+        self._refused.append((refusal.method, refusal.path, its_id))
         if len(self._refused) == 1:
             asyncio.get_running_loop().call_soon(self._tell)
 
     def _tell(self) -> None:
         """Count and log the refusals of a turn of the loop together, which takes less time."""
         metrics.REFUSED.inc(len(self._refused))
-        log_refused(_ERROR.status, self._refused)
+        log_refused(ERROR.status, self._refused)
         self._refused = []
 
 
@@ -144,7 +132,8 @@ class _DiscardedRequest(HTTPMessageDelegate):
         self._overload = overload
         self._connection = connection
         self._request = request
-        self._refused: Refused | None = None
+        self._refused: tuple[Refusal, HTTPHeaders] | None = None
+        self._bytes = 0
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
@@ -152,44 +141,25 @@ class _DiscardedRequest(HTTPMessageDelegate):
         method, uri, _ = cast(RequestStartLine, start_line)
         if uri.partition("?")[0] in ALWAYS_ADMITTED:
             return self._request.headers_received(start_line, headers)
-        self._refused = Refused(method, uri, request_id(headers))
+        self._refused = refused = Refusal.to(method, uri), headers
+        if self._overload.is_too_long(headers):
+            self._overload.answer(self._connection, *refused, at_once=True)
         return None
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        return None if self._refused else self._request.data_received(chunk)
+        if not self._refused:
+            return self._request.data_received(chunk)
+        self._bytes += len(chunk)
+        if self._bytes > self._overload.max_body_bytes:  # in chunks, without a length
+            self._overload.answer(self._connection, *self._refused, at_once=True)
+        return None
 
     def finish(self) -> None:
         if self._refused:
-            self._overload.answer(self._connection, self._refused)
+            self._overload.answer(self._connection, *self._refused)
         else:
             self._request.finish()
 
     def on_connection_close(self) -> None:
         if not self._refused:
             self._request.on_connection_close()
-
-
-def parse_simple(data: bytes) -> Refused | None:
-    """Return the request in `data`; None unless `data` is one simple request, as most are."""
-    head = _SIMPLE.match(data)
-    if head is None or head.end() + int(head[3] or 0) != len(data):
-        return None
-    uri = head[2].decode("ascii")
-    if uri.partition("?")[0] in ALWAYS_ADMITTED:
-        return None
-    ids = _ID.findall(data, 0, head.end())
-    its_id = sane_id(b",".join(ids).decode("ascii")) if ids else new_id()
-    return Refused(head[1].decode("ascii"), uri, its_id)
-
-
-def serialize(request: Refused) -> bytes:
-    """Return the answer to `request`, head and body."""
-    values, body = _render(request)
-    return (_HEAD % values).encode("ascii") + body
-
-
-def _render(request: Refused) -> tuple[tuple[str, ...], bytes]:
-    """Return the values of the `_VARYING` fields, and the body."""
-    method, uri, its_id = request
-    body = _BODY % (orjson.dumps(its_id), orjson.dumps(method), orjson.dumps(uri))
-    return (date(), its_id, str(len(body))), b"" if method == "HEAD" else body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from tornado.web import RequestHandler
 
@@ -13,30 +14,42 @@ MAX_PATH = 500
 
 def log_answered(handler: RequestHandler, status: int, seconds: float) -> None:
     """Log a request, the status of its answer, its time and its user."""
+    log.info(_line(handler, status, seconds))
+
+
+def _line(handler: RequestHandler, status: int, seconds: float) -> log.Line:
     request = handler.request
+    method, path, remote_ip = request.method, request.path[:MAX_PATH], request.remote_ip
+    milliseconds = round(seconds * 1000, 1)
+    request_id, user_id = getattr(handler, "request_id", "-"), getattr(handler, "user_id", "-")
     fields = {
-        "method": request.method,
-        "path": request.path[:MAX_PATH],
+        "method": method,
+        "path": path,
         "status": status,
-        "milliseconds": round(seconds * 1000, 1),
-        "remote_ip": request.remote_ip,
-        "request_id": getattr(handler, "request_id", "-"),
-        "user_id": str(getattr(handler, "user_id", "-")),
+        "milliseconds": milliseconds,
+        "remote_ip": remote_ip,
+        "request_id": request_id,
+        "user_id": str(user_id),
     }
-    log.info(
-        (
-            f"{request.method} {fields['path']} {status} {fields['milliseconds']} ms"
-            f" id={fields['request_id']} user={fields['user_id']} from={request.remote_ip}",
-            fields,
-        )
+    message = (
+        f"{method} {path} {status} {milliseconds} ms id={request_id} user={user_id}"
+        f" from={remote_ip}"
     )
+    if (scope := getattr(handler, "scope", None)) and "trace_id" in scope.ids:
+        fields["trace_id"] = scope.ids["trace_id"]
+        message += f" trace={fields['trace_id']}"
+    return message, fields
 
 
 def log_refused(status: int, requests: Iterable[tuple[str, str, str]]) -> None:
-    """Log requests that were refused before a handler was made for them: method, target and id."""
+    """Log requests that were refused before a handler was made for them: method, path and id."""
     lines = []
-    for method, uri, request_id in requests:
-        path = uri.partition("?")[0][:MAX_PATH]
-        fields = {"method": method, "path": path, "status": status, "request_id": request_id}
+    for method, path, request_id in requests:
+        fields: dict[str, Any] = {
+            "method": method,
+            "path": path,
+            "status": status,
+            "request_id": request_id,
+        }
         lines.append((f"{method} {path} {status} overloaded id={request_id}", fields))
     log.info(*lines)

@@ -106,7 +106,7 @@ class RequestParser:
         if self._made_head:
             self._made_head = False
             return
-        headers = HTTPHeaders()
+        headers = _EmptyHeaders()
         values: dict[str, str] = {}  # `headers` takes longer to look in
         for raw_name, raw_value in self._fields:
             name = _field_name(raw_name)
@@ -137,6 +137,14 @@ class RequestParser:
         if not self._parser.should_upgrade():
             self.events.append(END)
             self.expected = HEAD
+
+
+class _EmptyHeaders(HTTPHeaders):
+    """Tornado's headers, made without looking for values."""
+
+    def __init__(self) -> None:
+        self._as_list = {}
+        self._combined_cache = {}
 
 
 @lru_cache(1000)

@@ -101,7 +101,7 @@ class RequestReader:
             return True
 
     def _parse_head(self) -> bool:
-        if not self._searched:
+        if not self._searched and self._data[0] in b"\r\n":
             self._data = self._data.lstrip(b"\r\n")
         end = _BLANK_LINE.search(self._data, max(0, self._searched - 2))
         if end is None:

@@ -11,7 +11,8 @@ from tornado.iostream import StreamClosedError
 from tornado.web import GZipContentEncoding, RequestHandler
 
 from ..error import APIError, InvalidJSON, PreconditionFailed
-from .action import record_of
+from .action import ActionRecord, record_of
+from .effects import REPEATABLE
 from .errors import render_rest_error
 from .json_answer import dumps
 from .json_handler import JSONHandler
@@ -59,6 +60,13 @@ class RestHandler(JSONHandler):
         if not self.has_body:
             raise InvalidJSON("The body is empty: it must be a JSON object.")
         return super().body
+
+    @property
+    def repeatable(self) -> bool:
+        """True if it does no harm to make this call twice: as its method, or its mark, says."""
+        method = getattr(self, (self.request.method or "").lower(), None)
+        record: ActionRecord | None = getattr(method, "record", None)
+        return super().repeatable or bool(record and record.effect in REPEATABLE)
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
@@ -161,9 +169,8 @@ class RestHandler(JSONHandler):
 
     def error_body(self, error: APIError, trace: list[str]) -> dict[str, Any]:
         request = self.request
-        reason, body = render_rest_error(
-            error, self.request_id, request.method or "", request.uri or "", trace
-        )
+        where = request.method or "", request.uri or ""
+        reason, body = render_rest_error(error, self.request_id, *where, trace, self.repeatable)
         self.set_status(error.status, reason)
         return body
 
@@ -178,6 +185,8 @@ def _answering(
 
     @functools.wraps(method)
     async def answering(self: RestHandler, *path: str) -> None:
+        if record.deprecation is not None:
+            self.deprecate(record.deprecation)
         if record.look_up:
             await self.authenticate(record.look_up)
         await self.load_body()

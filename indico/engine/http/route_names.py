@@ -9,7 +9,8 @@ from tornado.routing import PathMatches, Rule
 from tornado.web import RequestHandler
 
 UNKNOWN = "unknown"  # the label where a client could invent names
-_GROUP = re.compile(r"\((?:\?P<(\w+)>)?[^()]*\)\??")
+_GROUP = re.compile(r"\((?:\?P<(\w+)>)?([^()]*)\)\??")
+_ACTION = "{action}"
 
 
 class RouteNames:
@@ -21,6 +22,11 @@ class RouteNames:
             for rule in rules
             if isinstance(rule.matcher, PathMatches)
         }
+        self._with_actions = {
+            path.removeprefix("/").removesuffix(f"/{_ACTION}")
+            for path in self._templates.values()
+            if path.endswith(f"/{_ACTION}")
+        }
         self._resources = {
             kind: path.lstrip("/").partition("/")[0] for kind, path in self._templates.items()
         }
@@ -28,7 +34,11 @@ class RouteNames:
     def route(self, handler: RequestHandler) -> str | None:
         """Return a template like `/user/update`; None for a path that no route has."""
         template = self._templates.get(type(handler))
-        return template and template.replace("{action}", action_name(handler))
+        return template and template.replace(_ACTION, action_name(handler))
+
+    def has_actions(self, resource: str) -> bool:
+        """Return whether `resource` is one of actions: `POST /<resource>/<action>`."""
+        return resource in self._with_actions
 
     def resource(self, handler: RequestHandler) -> str:
         """Return the first word of the path, like `user`."""
@@ -42,5 +52,10 @@ def action_name(handler: RequestHandler) -> str:
 
 def _template(pattern: str) -> str:
     """Return a route's pattern as a person would write it: `/user/{action}`, `/addresses/{}`."""
-    path = _GROUP.sub(lambda group: f"{{{group[1] or ''}}}", pattern)
+    path = _GROUP.sub(_shown, pattern)
     return path.removesuffix("$").removesuffix("/?")
+
+
+def _shown(group: re.Match[str]) -> str:
+    """Return the name of a group in braces, or the one text that the group matches."""
+    return group[2] if group[2].isalpha() else f"{{{group[1] or ''}}}"

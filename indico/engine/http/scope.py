@@ -18,11 +18,12 @@ _NO_DEADLINE = Deadline()
 class RequestScope:
     """The scope of one request; `span` is OpenTelemetry's, with the setting `tracing`."""
 
-    __slots__ = ("_deadline", "entered", "span")
+    __slots__ = ("_deadline", "entered", "ids", "span")
 
     def __init__(self) -> None:
         self.entered = False
         self.span: Any = None
+        self.ids: dict[str, str] = {}
         self._deadline = _NO_DEADLINE
 
     def start_span(
@@ -46,13 +47,13 @@ class RequestScope:
         """
         self.entered = True
         CALLER.set(request.remote_ip)
-        context = {"request_id": request_id}
+        self.ids = ids = {"request_id": request_id}
         if self.span is not None:
-            context["trace_id"] = tracing.trace_id(self.span)
+            ids["trace_id"] = tracing.trace_id(self.span)
         elif sent := request.headers.get_list("Traceparent"):  # `in` would raise and catch
             trace_id = tracing.sent_trace_id(sent[0])
-            context |= {"trace_id": trace_id} if trace_id else {}
-        log.REQUEST.set(context)
+            ids |= {"trace_id": trace_id} if trace_id else {}
+        log.REQUEST.set(ids)
 
     def set_deadline(self, at: float) -> None:
         """End what the current task asks of the database at this time of the loop's clock."""

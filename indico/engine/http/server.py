@@ -55,11 +55,13 @@ class FastHTTPServer:
         self.chunk_size = chunk_size
         self.decompress_request = decompress_request
         self.ssl_options = ssl_options_to_context(ssl_options, True) if ssl_options else None
-        # An application may answer bytes that are a whole request; None leaves them to the parser.
+        # An application that is overloaded may answer bytes that are a whole request; None leaves
+        # them to the parser.
+        self.overloaded: Callable[[], bool] = getattr(app, "overloaded", lambda: False)
         self.refuse: Callable[[bytes], bytes | None] = getattr(app, "refuse", lambda _: None)
         self.connections: set[Connection] = set()
         # Connections that wait for the head of a request.
-        self.idle = TimeoutQueue[Connection](idle_connection_timeout, _abort)
+        self.idle = TimeoutQueue[Connection](idle_connection_timeout, self._idle_too_long)
         self.unsent = Unsent(write_timeout, min_write_rate, max_unsent)
         self.done: asyncio.Future[None]  # the answer to a write that is sent at once
         # Connections that are being made; with TLS, clients whose handshake has begun.
@@ -136,6 +138,10 @@ class FastHTTPServer:
         if not self.connections:
             self._emptied.set()
 
-
-def _abort(connection: Connection) -> None:
-    connection.transport.abort()
+    def _idle_too_long(self, connection: Connection) -> None:
+        """Close `connection`. Its time is not started at each refusal, but once at its end."""
+        if connection.refused:
+            connection.refused = False
+            self.idle.start(connection)
+        else:
+            connection.transport.abort()

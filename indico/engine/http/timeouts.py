@@ -21,14 +21,16 @@ class TimeoutQueue(Generic[T]):
         self._timed_out = timed_out
         self._ends: dict[T, float] = {}  # in the order of the times
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop  # of the timer
 
     def start(self, item: T) -> float:
         """Start the time of `item`, or start it anew; return its end on the loop's clock."""
-        loop = asyncio.get_running_loop()
-        self._ends.pop(item, None)  # a new key is the last
-        end = self._ends[item] = loop.time() + self._seconds
         if self._timer is None:
-            self._arm(loop)
+            self._loop = asyncio.get_running_loop()  # costs a system call before Python 3.12
+        self._ends.pop(item, None)  # a new key is the last
+        end = self._ends[item] = self._loop.time() + self._seconds
+        if self._timer is None:
+            self._arm(self._loop)
         return end
 
     def stop(self, item: T) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, BinaryIO, cast
 
-from ..error import DeadlineExceeded, RateLimited, ServerError, Unavailable
+from ..error import DeadlineExceeded, Overloaded, RateLimited, ServerError, Unavailable
 from .fair_queue import FairQueue
 
 Answer = tuple[bytes, str]
@@ -43,7 +43,7 @@ class Pool:
     async def run(self, request: bytes, deadline_seconds: float, caller: Hashable = None) -> Any:
         """Return the result of the function, or raise its exception."""
         if len(self._calls) >= self._places:
-            raise Unavailable("Too much is being worked on right now: try again later.")
+            raise Overloaded("Too much is being worked on right now: try again later.")
         if caller is not None and self._count(caller) >= self._share:
             raise RateLimited("Too many of your calls are being worked on: wait for their answers.")
         call = _Call(request, caller)

@@ -6,16 +6,17 @@ import asyncio
 import json
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from .. import offload, tasks
 from .. import settings as config
+from ..error import StartError
 from ..log import LOGGER
 from ..program import Program
 from ..settings import SettingsError
+from . import signals
 
 PROJECT = Path(__file__).parents[2]
 LOOK_SECONDS = 0.3
@@ -26,11 +27,25 @@ def start(program: Program, flags: Sequence[str]) -> None:
     tasks.start(_watch(program, flags, _times()))
 
 
-async def _watch(program: Program, flags: Sequence[str], seen: dict[Path, int]) -> None:
+def wait_for_fix(program: Program, flags: Sequence[str], error: str) -> None:
+    """Wait until the project's code can be imported, and start the process anew.
+
+    `error` was wrong with the code. A fix that is saved before this begins counts too.
+    """
+    signals.exit_on_stop()
+    LOGGER.error("waiting for a fix: %s", error)
+    asyncio.run(_watch(program, flags, {}, error))
+
+
+async def _watch(
+    program: Program, flags: Sequence[str], seen: dict[Path, int], known: str = ""
+) -> None:
     """Start the process anew when a file has changed and the new code can be imported.
 
-    Until then the old code serves, and the log says what is wrong with the new code.
+    Until then the log says what is wrong with the new code; `known` was said already. The old code
+    goes on to serve, unless it was `known` as wrong.
     """
+    consequence = "waiting for a fix" if known else "not reloaded, the old code goes on"
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         now = _times()
@@ -38,7 +53,9 @@ async def _watch(program: Program, flags: Sequence[str], seen: dict[Path, int]) 
             continue
         seen = now
         if error := await _error(program, flags):
-            LOGGER.error("not reloaded, the old code goes on: %s", error)
+            if error != known:
+                LOGGER.error("%s: %s", consequence, error)
+            known = ""
         elif _times() == seen:  # else another file was saved meanwhile
             LOGGER.info("a source file has changed: starting anew")
             offload.stop()
@@ -76,30 +93,10 @@ def main(arguments: Sequence[str]) -> int:
     program = Program(*json.loads(arguments[0]))
     try:
         program.app(config.load(program.settings_class(), arguments[1:]))
-    except SettingsError as error:
-        problem = str(error)
-    except Exception as error:
-        problem = _described(error, PROJECT.parent.joinpath(*program.package.split(".")))
-    else:
-        return 0
-    sys.stderr.write(" ".join(problem.split()) + "\n")
-    return 1
-
-
-def _described(error: Exception, folder: Path) -> str:
-    """Return the error, after the last place in `folder` that is not the engine's."""
-    kind = type(error).__name__
-    if isinstance(error, SyntaxError):
-        return f"{error.filename}, line {error.lineno}: {kind}: {error.msg}"
-    frames = traceback.extract_tb(error.__traceback__)
-    engine = folder / __package__.split(".")[-2]
-    own = [
-        frame
-        for frame in frames
-        if folder in Path(frame.filename).parents and engine not in Path(frame.filename).parents
-    ]
-    place = (own or frames)[-1]
-    return f"{place.filename}, line {place.lineno}: {kind}: {error}"
+    except (SettingsError, StartError, ValueError) as error:
+        sys.stderr.write(" ".join(str(error).split()) + "\n")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

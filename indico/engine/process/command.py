@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from .. import log
+from .. import log, standard_streams
 from .. import settings as config
+from ..broken_code import BrokenCode
 from ..error import StartError
 from ..program import Program
 from ..settings import ServerSettings, SettingsError
@@ -15,13 +16,13 @@ from . import signals
 
 def main(program: Program, argv: Sequence[str]) -> int:
     """Run the server until a signal ends it, and return the exit code of the process."""
-    log.open_streams()
+    standard_streams.open_streams()
     commands = _commands()
     command, flags = commands.parse_known_args(argv)
     try:
         if command.action:
             return _act(command.action, program, flags, commands)
-        settings = config.load(program.settings_class(), flags, commands, program=program.command)
+        settings = _load_settings(program, flags, commands)
         log.configure(settings.log_format, settings.log_level, settings.service_name)
         for problem in config.unknown_variables(settings):
             log.LOGGER.warning("%s", problem)
@@ -30,10 +31,10 @@ def main(program: Program, argv: Sequence[str]) -> int:
 
         launch(program, settings, flags, command.replace)
     except SettingsError as error:
-        log.complain(str(error))
+        standard_streams.complain(str(error))
         return 2
     except StartError as error:
-        log.complain(str(error))
+        standard_streams.complain(str(error))
         return 1
     except signals.SecondStop:
         return 1
@@ -55,6 +56,33 @@ def _commands() -> argparse.ArgumentParser:
     return parser
 
 
+def _load_settings(
+    program: Program, flags: Sequence[str], commands: argparse.ArgumentParser
+) -> ServerSettings:
+    """Return the settings, which with `debug` wait until their module can be imported."""
+    try:
+        kind = program.settings_class()
+    except BrokenCode as error:
+        if _own_settings(program, flags, commands).debug:
+            from . import autoreload
+
+            log.configure("text")
+            autoreload.wait_for_fix(program, flags, str(error))
+        raise
+    return config.load(kind, flags, commands, program=program.command)
+
+
+def _own_settings(
+    program: Program, flags: Sequence[str], commands: argparse.ArgumentParser
+) -> ServerSettings:
+    """Return the engine's own settings, which can be read while the project's code is broken."""
+
+    class Settings(ServerSettings, env_prefix=program.env_prefix, extra="ignore"):
+        """The engine's settings, without the project's own."""
+
+    return config.load(Settings, flags, commands, program=program.command)
+
+
 def _act(
     action: str, program: Program, flags: Sequence[str], commands: argparse.ArgumentParser
 ) -> int:
@@ -64,7 +92,4 @@ def _act(
     """
     from . import control  # Windows has no such locks
 
-    class Settings(ServerSettings, env_prefix=program.env_prefix, extra="ignore"):
-        """The engine's settings, without the project's own."""
-
-    return control.act(action, config.load(Settings, flags, commands, program=program.command))
+    return control.act(action, _own_settings(program, flags, commands))

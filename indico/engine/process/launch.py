@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from .. import log, offload
+from .. import log, offload, standard_streams
+from ..broken_code import BrokenCode
 from ..error import StartError
 from ..program import Program
 from ..settings import ServerSettings
@@ -47,7 +48,12 @@ def _launch_one(program: Program, settings: ServerSettings, flags: Sequence[str]
             greet(program, settings, sockets, embedded_folder=embedded and embedded.folder)
             _serves(program, settings, sockets)
 
-        serving.run(program, settings, sockets, embedded or settings.uri, ready)
+        try:
+            serving.run(program, settings, sockets, embedded or settings.uri, ready)
+        except BrokenCode as error:
+            if not settings.debug:
+                raise
+            autoreload.wait_for_fix(program, flags, str(error))
 
 
 def _launch_parent(
@@ -103,7 +109,7 @@ def _serves(
     report: Callable[[int], None] | None = None,
 ) -> None:
     """Tell everybody that waits for the server."""
-    log.redirect(settings.log_target)
+    standard_streams.redirect(settings.log_target)
     if settings.log_target:  # the greeting went to the terminal
         url = url_of(settings, sockets)
         log.LOGGER.info("version %s listens on %s", program.version, url)

@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 
-from .. import log, tasks
+from .. import standard_streams, tasks
 from ..error import StartError
 from ..log import LOGGER
 from ..settings import ServerSettings, SettingsError
@@ -89,7 +89,7 @@ class Parent:
         (self._reload if signals.has_terminal() else stop.asked).set()
 
     def _reopen_log(self) -> None:
-        log.reopen(self._settings.log_target)
+        standard_streams.reopen(self._settings.log_target)
         self._pool.pass_on(signal.SIGUSR1)
 
 

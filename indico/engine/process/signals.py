@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NoReturn
 
-from .. import log
+from .. import standard_streams
 from ..settings import ServerSettings
 
 HANG_UP = getattr(signal, "SIGHUP", None)
@@ -137,4 +137,4 @@ def _ignore(signum: int, _: object) -> None:
 def reopen_log(settings: ServerSettings) -> None:
     """Open the log file anew at SIGUSR1, which would end the process otherwise."""
     if os.name == "posix":  # pragma: no branch - Windows
-        handle(signal.SIGUSR1, lambda: log.reopen(settings.log_target))
+        handle(signal.SIGUSR1, lambda: standard_streams.reopen(settings.log_target))

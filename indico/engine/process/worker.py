@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from .. import log, offload, tasks
+from .. import log, offload, standard_streams, tasks
 from .. import settings as config
 from ..error import StartError
 from ..program import Program
@@ -34,7 +34,7 @@ def main(channel: socket.socket, flags: Sequence[str]) -> int:
     try:
         _serve(given, flags, sockets, channel)
     except (SettingsError, StartError) as error:
-        log.complain(str(error))
+        standard_streams.complain(str(error))
         return 1
     except signals.SecondStop:
         return 1
@@ -51,7 +51,7 @@ def _serve(
     offload.configure(processes, settings.offload_queue, settings.offload_share)
 
     def ready() -> None:
-        log.redirect(settings.log_target)
+        standard_streams.redirect(settings.log_target)
         tasks.start(_speak(channel, given["speak_seconds"]))
 
     origin = given["mongodb"] or settings.uri

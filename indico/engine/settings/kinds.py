@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
@@ -17,5 +18,21 @@ def _networks(value: object) -> object:
     return tuple(map(ip_network, words)) if isinstance(words, list | tuple) else value
 
 
+def _origins(value: object) -> object:
+    """Return origins from a list, or from text with commas; `*` stands alone."""
+    words = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(words, list | tuple):
+        return value
+    for word in words:
+        if word != "*" and not _ORIGIN.fullmatch(str(word)):
+            raise ValueError(f"{word} is no origin, like https://example.com, without a path")
+    if "*" in words and len(words) > 1:
+        raise ValueError("* allows each origin, so it must stand alone")
+    return tuple(words)
+
+
+# As browsers send it: in lower case, without a path, and without the scheme's own port.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@*A-Z]+")
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]

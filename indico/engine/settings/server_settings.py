@@ -10,7 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from .kinds import Networks, Seconds
+from .kinds import Networks, Origins, Seconds
 from .project import ProjectName, ProjectSettings
 
 
@@ -46,6 +46,9 @@ class ServerSettings(ProjectSettings):
     private_key: Path | None = Field(None, description="PEM file with the certificate's key")
     trusted_proxies: Networks = Field(
         (), description="proxies whose X-Forwarded-For and -Proto are trusted: addresses, networks"
+    )
+    cors_origins: Origins = Field(
+        (), description="origins whose pages may call the API: https://example.com, or * for all"
     )
     processes: int | None = Field(
         None,

@@ -24,6 +24,12 @@ REFUSED = Counter(
     "Requests that were answered 503 at once, because of too much load.",
     registry=REGISTRY,
 )
+DEPRECATED = Counter(
+    "deprecated_requests",
+    "Requests to an action that is deprecated or withdrawn.",
+    ("resource", "action"),
+    registry=REGISTRY,
+)
 REQUEST_SECONDS = Histogram(
     "request_duration_seconds",
     "Time from the first byte of a request to the last byte of its answer.",

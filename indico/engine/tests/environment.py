@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from .sample.app import Settings
+
+_MEASURE = "COVERAGE_PROCESS_CONFIG"
 
 # What `run.py test --matrix` varies, and a delay that other tests on the machine don't cause.
 CHOSEN: dict[str, Any] = {
@@ -21,10 +26,24 @@ PREFIX = str(Settings.model_config["env_prefix"])
 for _name in [name for name in os.environ if name.startswith(PREFIX)]:
     del os.environ[_name]
 
-# The environment for programs that no coverage is measured of: they start in half the time.
-UNMEASURED = {name: os.environ[name] for name in os.environ if name != "COVERAGE_PROCESS_CONFIG"}
+# Each module is compiled once, rather than in each of some 200 processes.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Tornado's five seconds for an answer are not enough where an answer waits for a process start.
+os.environ.setdefault("ASYNC_TEST_TIMEOUT", "60")
 
 os.environ[f"{PREFIX}ENV_FILE"] = os.devnull  # also of the servers that a test starts
 
 # A server that a test starts as a process opens no database but a test's.
 os.environ[f"{PREFIX}MONGODB_DATABASE"] = "test_process"
+
+# The environment of programs whose coverage is not measured: they need half of the time.
+UNMEASURED = {name: os.environ[name] for name in os.environ if name != _MEASURE}
+
+
+@contextmanager
+def unmeasured() -> Iterator[None]:
+    """Measure no coverage of the processes that are started meanwhile."""
+    with patch.dict(os.environ):
+        os.environ.pop(_MEASURE, None)
+        yield

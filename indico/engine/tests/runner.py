@@ -45,7 +45,15 @@ MATRIX: list[tuple[tuple[str, ...], dict[str, str]]] = [
     ((f"{ENGINE}.tests.http", f"{ENGINE}.tests.mongo"), _OTHERS),
     ((f"{ENGINE}.tests.mongo",), {"TEST_MONGODB_LANE": "off"}),
     ((f"{ENGINE}.tests.http",), {"TEST_LOOP": "asyncio"}),
-    ((f"{ENGINE}.tests.http.test_splits",), {"PROPERTY_EXAMPLES": "20"}),
+    ((f"{ENGINE}.tests.http.test_splits",), {"PROPERTY_EXAMPLES": "66"}),
+    (
+        (
+            f"{PROJECT}.tests.routes",
+            f"{ENGINE}.tests.mongo.test_batched",
+            f"{ENGINE}.tests.mongo.test_round_trip_faults",
+        ),
+        {"PROPERTY_EXAMPLES": "4"},
+    ),
     ((f"{ENGINE}.tests.mongo.test_replica_set",), {"PRIMARY_KILLS": "3"}),
     (
         (f"{ENGINE}.tests.mongo.test_replica_set",),
@@ -64,8 +72,9 @@ A name is a folder or a file, with a class and a test in the file if you like:
 
 --matrix then runs the engine's tests of HTTP and MongoDB on PyMongo's own client, Tornado's
 HTTP server and the loop of asyncio; its tests of MongoDB without lanes; its tests of HTTP on
-its own server and that loop; 20 times as many streams of requests, split at random; and all
-faults of a replica set.
+its own server and that loop; 66 times as many streams of requests, split at random; four times
+as many random examples of your routes and of concurrent operations; and all faults of a replica
+set, with lanes and without.
 """
 
 

@@ -55,7 +55,8 @@ class RunnerProcess:
         code = self._process.wait()
         self._log.seek(0)
         text = f"The process of the tests ended with {code}.\n{self._log.read()[-5000:]}"
-        return {"ran": 0, "skipped": 0, "seconds": 0, "failures": [[item, text]], "dead": True}
+        counts = dict.fromkeys(("ran", "skipped", "seconds", "processor"), 0)
+        return {**counts, "failures": [[item, text]], "dead": True}
 
     def end(self) -> None:
         """Let the process finish: it stops its MongoDB and writes its coverage."""
@@ -112,13 +113,14 @@ class Pass:
         self.failures += failed
         verdict = f"{len(failed)} FAILED" if failed else "ok"
         place = f"[{self._done:3}/{self._total}]"
-        print(f"{place} {result['seconds']:6.1f} s  {verdict:9} {item}", flush=True)
+        times = f"{result['seconds']:6.1f} s {result['processor']:6.1f} s"
+        print(f"{place} {times}  {verdict:9} {item}", flush=True)
 
 
 def run_class(item: str) -> dict[str, Any]:
     """Return the counts, seconds and failures of the test class `item`."""
     result = unittest.TestResult()
-    began = time.monotonic()
+    began, processor = time.monotonic(), _processor_seconds()
     faulthandler.dump_traceback_later(HANGS_AFTER_SECONDS, exit=True)
     unittest.defaultTestLoader.loadTestsFromName(item.replace(":", ".")).run(result)
     faulthandler.cancel_dump_traceback_later()
@@ -128,8 +130,14 @@ def run_class(item: str) -> dict[str, Any]:
         "ran": result.testsRun,
         "skipped": len(result.skipped),
         "seconds": time.monotonic() - began,
+        "processor": _processor_seconds() - processor,
         "failures": [[test.id(), text] for test, text in bad],
     }
+
+
+def _processor_seconds() -> float:
+    """Return the processor time of this process, and of its children that have ended."""
+    return sum(os.times()[:4])
 
 
 def main() -> None:

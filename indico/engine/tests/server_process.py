@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 
 import psutil
 
-from .environment import CHOSEN, FRESH_METRICS
+from .environment import CHOSEN, FRESH_METRICS, unmeasured
 from .sample.server import PROGRAM
 
 DOCTOR = PROGRAM.server.replace(".server", ".doctor")
@@ -33,14 +33,12 @@ class ServerProcess:
     """
 
     server = PROGRAM.server
-    environment: ClassVar[dict[str, str] | None] = None  # that of the test
 
     def __init__(self, *flags: str, root: Path = ROOT, before: Sequence[str] = ()) -> None:
         self.output = tempfile.NamedTemporaryFile("w+", prefix="server-")  # noqa: SIM115
         self.process = subprocess.Popen(
             [*before, sys.executable, "-m", self.server, "--port", "0", *flags],
             cwd=root,
-            env=self.environment,
             stdout=self.output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -108,12 +106,19 @@ def call(
 class ProcessTest(unittest.TestCase):
     """A folder for the data of an embedded MongoDB, which the test leaves stopped.
 
-    `flags` are for every server of the test.
+    `flags` are for every server of the test. Other tests cover the code of servers that are not
+    `measured`.
     """
 
     integration = True
     server_class: ClassVar[type[ServerProcess]] = ServerProcess
     flags: ClassVar[tuple[str, ...]] = ()
+    measured: ClassVar[bool] = True
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        if not cls.measured:
+            cls.enterClassContext(unmeasured())
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory(prefix="test-")
@@ -135,9 +140,10 @@ class ProcessTest(unittest.TestCase):
         ]
 
     def end_all(self) -> None:
-        for process in self.mongods():
-            process.kill()
-        until(lambda: not self.mongods())
+        if mongods := self.mongods():
+            for process in mongods:
+                process.kill()
+            until(lambda: not self.mongods())
 
     def serve(self, *flags: str) -> ServerProcess:
         """Start a server with its data in the folder, and wait until it listens."""
@@ -172,7 +178,7 @@ def children(pid: int, word: str) -> list[psutil.Process]:
     return found
 
 
-def until(condition: Callable[[], Any], seconds: float = 30) -> None:
+def until(condition: Callable[[], Any], seconds: float = 60) -> None:
     """Wait until `condition` holds."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -126,6 +126,19 @@ class HandlerTest(TestCase):
         asyncio.run(both())
         self.assertEqual(self.stream.getvalue(), "a request\nan error\n")
 
+    def test_a_loop_that_is_closed_before_it_logs(self) -> None:
+        async def one(name: str) -> None:
+            log.info((name, {}))
+
+        closed = asyncio.new_event_loop()
+        closed.call_soon(closed.stop)
+        first = closed.create_task(one("first"))
+        closed.run_forever()
+        self.assertTrue(first.done())
+        closed.close()
+        asyncio.run(one("second"))
+        self.assertEqual(self.stream.getvalue(), "first\nsecond\n")
+
     def test_a_log_that_is_full(self) -> None:
         class Full(io.StringIO):
             def flush(self) -> None:

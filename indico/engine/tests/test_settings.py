@@ -118,6 +118,25 @@ class LoadTest(ConfigTest):
         self.file.write_text("trusted_proxies: 5")
         self.assertIn("trusted_proxies: 5", self.refusal("--config", str(self.file)))
 
+    def test_origins(self) -> None:
+        settings = load(["--cors-origins", "https://a.example, http://localhost:3000"])
+        self.assertEqual(settings.cors_origins, ("https://a.example", "http://localhost:3000"))
+        self.file.write_text("cors_origins: ['*']")
+        self.assertEqual(load(["--config", str(self.file)]).cors_origins, ("*",))
+        for wrong, why in (
+            ("https://a.example/", "https://a.example/ is no origin"),
+            ("a.example", "without a path"),
+            ("https://A.example", "is no origin"),
+            ("https://a.example,null", "null is no origin"),
+            ("https://*.example", "is no origin"),
+            ("*,https://a.example", "must stand alone"),
+        ):
+            line = self.refusal("--cors-origins", wrong)
+            self.assertIn(f"cors_origins: '{wrong}' is not allowed: ", line)
+            self.assertIn(why, line)
+        self.file.write_text("cors_origins: 5")
+        self.assertIn("cors_origins: 5", self.refusal("--config", str(self.file)))
+
     def test_unknown_key(self) -> None:
         self.file.write_text("prot: 1\n")
         line = self.refusal("--config", str(self.file))

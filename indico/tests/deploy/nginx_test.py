@@ -101,7 +101,10 @@ class NginxTest(HTTPServerTest):
         envelope = json.loads(body)
         self.assertEqual(envelope["status"], status)
         self.assertIsInstance(envelope["data"], str)
-        error = {"code": code, "request_id": headers["x-request-id"], "details": []}
+        error: dict[str, Any] = {"code": code, "request_id": headers["x-request-id"], "details": []}
+        error["retryable"] = status in (429, 503)
+        if "retry-after" in headers:
+            error["retry_after"] = int(headers["retry-after"])
         self.assertEqual(envelope["error"], error)
         self.assertEqual(headers["content-type"], "application/json")
         self.assertEqual(headers["cache-control"], "no-store")

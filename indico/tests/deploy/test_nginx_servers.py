@@ -1,4 +1,4 @@
-"""nginx in front of four servers: one is killed, or each is started again."""
+"""nginx in front of four servers: one is killed, then each is started again."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import Any
 
 import pymongo
 
-from indico.engine.tests.environment import UNMEASURED
 from indico.engine.tests.load import Load, Request
 from indico.engine.tests.server_test import PASSWORD, mongodb_uri, test_database
 from indico.tests.deploy.nginx import Nginx, free_ports, needs_nginx
@@ -19,16 +18,13 @@ from indico.tests.server_process import ProcessTest, ServerProcess
 CLIENTS = 16
 
 
-class UnmeasuredServer(ServerProcess):
-    environment = UNMEASURED
-
-
+@needs_nginx
 class ServersTest(ProcessTest):
-    """Four servers under load: each client sends GET and POST in turn."""
+    """Four servers under load, of which two have a worker. Each client sends GET and POST."""
 
     seconds = 15
-    server_class = UnmeasuredServer
-    flags: ClassVar[tuple[str, ...]] = ("--trusted-proxies", "127.0.0.1")
+    measured = False
+    flags = ("--trusted-proxies", "127.0.0.1")
 
     def setUp(self) -> None:
         super().setUp()
@@ -36,90 +32,83 @@ class ServersTest(ProcessTest):
         self.drop()
         self.addCleanup(self.drop)
         self.ports = free_ports(4)
-        self.servers = [self.begin(port) for port in self.ports]
+        self.servers = [self.begin(number) for number in range(4)]
         for server in self.servers:
             server.wait_until_it_listens()
         folder = Path(self.enterContext(TemporaryDirectory(prefix="indico-nginx-")))
         self.nginx = self.enterContext(Nginx(folder, self.ports))
-        self.load = Load(self.nginx.port, [Request("GET", "/healthz"), self.post()])
+        account = {"email": "ada@example.com", "password": PASSWORD, "name": "Ada"}
+        status, data = self.servers[0].call("/auth/register", account)
+        self.assertEqual(status, 201)
+        self.requests = [Request("GET", "/healthz"), Request("POST", "/user/get", data["token"])]
 
     def drop(self) -> None:
         client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(mongodb_uri())
         with client:
             client.drop_database(self.database)
 
-    def begin(self, port: int) -> ServerProcess:
+    def begin(self, number: int) -> ServerProcess:
         mongodb = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", self.database)
-        return self.start("--port", str(port), *mongodb)
+        workers = ("--processes", "1") if number > 1 else ()
+        return self.start("--port", str(self.ports[number]), *mongodb, *workers)
 
-    async def start_again(self, number: int) -> None:
+    async def start_again(self, load: Load, number: int) -> None:
         """Start a server, while the load leaves a processor for that."""
-        self.load.pause_seconds = 0.2
-        self.servers[number] = self.begin(self.ports[number])
+        load.pause_seconds = 0.2
+        self.servers[number] = self.begin(number)
         await asyncio.to_thread(self.servers[number].wait_until_it_listens)
-        self.load.pause_seconds = 0
+        load.pause_seconds = 0
 
-    def post(self) -> Request:
-        account = {"email": "ada@example.com", "password": PASSWORD, "name": "Ada"}
-        status, data = self.servers[0].call("/auth/register", account)
-        self.assertEqual(status, 201)
-        return Request("POST", "/user/get", data["token"])
+    def test_one_is_killed_then_each_is_started_again(self) -> None:
+        asyncio.run(self.kill())
+        logged = len(self.nginx.requests())
+        asyncio.run(self.restart_all())
+        answered = Counter(self.upstreams(logged))
+        self.assertEqual(set(answered), {f"127.0.0.1:{port}" for port in self.ports})
 
-    def assert_only(self, *allowed: tuple[str, int]) -> None:
-        """Check that each answer was a 200 or one of these."""
-        self.assertGreater(self.load.counted["GET", 200], 100)
-        self.assertGreater(self.load.counted["POST", 200], 100)
-        others = set(self.load.counted) - {("GET", 200), ("POST", 200)}
-        self.assertLessEqual(others, set(allowed), (self.load.counted, self.nginx.errors()))
-
-
-@needs_nginx
-class KilledTest(ServersTest):
-    def test_killed(self) -> None:
-        async def kill() -> None:
-            async with self.load.run(CLIENTS):
-                await self.load.more(500)
-                self.servers[0].kill()
-                await self.load.more(2000)
-                await self.start_again(0)
-                await self.wait_until_it_is_asked(dead)
-
+    async def kill(self) -> None:
+        """Lose at most one request of each client, all of them POST to the server that died."""
+        load = Load(self.nginx.port, self.requests)
         dead = f"127.0.0.1:{self.ports[0]}"
-        asyncio.run(kill())
-        self.assert_only(("POST", 502))
+        async with load.run(CLIENTS):
+            await load.more(300)
+            self.servers[0].kill()
+            await load.more(600)
+            await self.start_again(load, 0)
+            await self.wait_until_it_is_asked(load, dead)
+        self.assert_only(load, ("POST", 502))
         lost = [line for line in self.nginx.requests() if line["status"] != 200]
-        self.assertEqual({line["request_id"] for line in lost}, self.load.failed_ids)
-        self.assertLessEqual(len(lost), CLIENTS)  # at most one request of each client
+        self.assertEqual({line["request_id"] for line in lost}, load.failed_ids)
+        self.assertLessEqual(len(lost), CLIENTS)
         self.assertLessEqual({line["upstream"] for line in lost}, {dead})
 
-    async def wait_until_it_is_asked(self, server: str) -> None:
+    async def restart_all(self) -> None:
+        """Lose no request."""
+        load = Load(self.nginx.port, self.requests)
+        async with load.run(CLIENTS):
+            for number in range(len(self.ports)):
+                await load.more(150)
+                self.assertEqual(await asyncio.to_thread(self.servers[number].stop), 0)
+                await self.start_again(load, number)
+            await load.more(300)
+        self.assert_only(load)
+
+    async def wait_until_it_is_asked(self, load: Load, server: str) -> None:
         """Wait until nginx passes requests to `server`, and they are answered."""
         before = len(self.nginx.requests())
         for _ in range(100):
-            await self.load.more(100)
-            if server in {line["upstream"] for line in self.nginx.requests()[before:]}:
+            await load.more(100)
+            if server in self.upstreams(before):
                 return
         self.fail("nginx leaves it out for ever")
 
+    def upstreams(self, first: int) -> list[Any]:
+        """Return the server that answered each request since the `first` line of the log."""
+        return [line["upstream"].split(", ")[-1] for line in self.nginx.requests()[first:]]
 
-@needs_nginx
-class RestartTest(ServersTest):
-    def test_rolling_restart(self) -> None:
-        async def restart_all() -> None:
-            async with self.load.run(CLIENTS):
-                for number in range(len(self.ports)):
-                    await self.load.more(300)
-                    self.assertEqual(await asyncio.to_thread(self.servers[number].stop), 0)
-                    await self.start_again(number)
-                await self.load.more(300)
-
-        asyncio.run(restart_all())
-        self.assert_only()
-        answered = Counter(line["upstream"].split(", ")[-1] for line in self.nginx.requests())
-        self.assertEqual(set(answered), {f"127.0.0.1:{port}" for port in self.ports})
-
-
-class RestartWithWorkersTest(RestartTest):
-    """Servers of a parent and a worker each."""
-
-    flags = (*ServersTest.flags, "--processes", "1")
+    def assert_only(self, load: Load, *allowed: tuple[str, int]) -> None:
+        """Check that each answer was a 200 or one of these."""
+        self.assertGreater(load.counted["GET", 200], 100)
+        self.assertGreater(load.counted["POST", 200], 100)
+        others = set(load.counted) - {("GET", 200), ("POST", 200)}
+        self.assertLessEqual(others, set(allowed), (load.counted, self.nginx.errors()))

@@ -38,6 +38,7 @@ class ServiceTest(ProcessTest):
     """Command of the unit, with its environment and its sockets."""
 
     seconds = 10
+    measured = False
 
     def setUp(self) -> None:
         super().setUp()

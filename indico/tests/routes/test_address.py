@@ -4,7 +4,7 @@ from typing import Any
 
 import indico.db.address_db as AddressDB
 from indico.db import ObjectId
-from indico.routes.handler import write_cursor
+from indico.engine.http.cursor import write_cursor
 from indico.tests.server_test import PASSWORD, ServerTest
 
 GRACE = {"name": "Grace Hopper", "emails": [{"kind": "work", "email": "grace@example.com"}]}
@@ -46,7 +46,7 @@ class CreateTest(AddressTest):
         self.error(self.post("/address/create", {"entry": {}}), 401, "unauthenticated")
 
     def test_missing_field(self) -> None:
-        self.error(self.call("create", x=1), 400, "invalid_argument", "entry")
+        self.error(self.call("create", x=1), 400, "invalid_argument", "entry", "x")
 
     def test_wrong_type(self) -> None:
         for entry, paths in (
@@ -64,7 +64,7 @@ class GetTest(AddressTest):
         self.error(self.post("/address/get", body), 401, "unauthenticated")
 
     def test_missing_field(self) -> None:
-        self.error(self.call("get", x=1), 400, "invalid_argument", "id")
+        self.error(self.call("get", x=1), 400, "invalid_argument", "id", "x")
 
     def test_wrong_type(self) -> None:
         self.error(self.call("get", id="xyz"), 400, "invalid_argument", "id")
@@ -95,7 +95,7 @@ class UpdateTest(AddressTest):
         self.error(self.post("/address/update", body), 401, "unauthenticated")
 
     def test_missing_field(self) -> None:
-        self.error(self.call("update", x=1), 400, "invalid_argument", "id", "entry")
+        self.error(self.call("update", x=1), 400, "invalid_argument", "id", "entry", "x")
 
     def test_wrong_type(self) -> None:
         body = {"id": self.address["id"], "entry": {"name": 5}, "version": "x"}
@@ -127,7 +127,7 @@ class DeleteTest(AddressTest):
         self.error(self.post("/address/delete", body), 401, "unauthenticated")
 
     def test_missing_field(self) -> None:
-        self.error(self.call("delete", x=1), 400, "invalid_argument", "id")
+        self.error(self.call("delete", x=1), 400, "invalid_argument", "id", "x")
 
     def test_other_user(self) -> None:
         self.error(self.call("delete", self.eve, id=self.address["id"]), 404, "not_found")
@@ -192,7 +192,7 @@ class ListTest(AddressTest):
         user_id = self.data(self.post("/auth/check", token=self.token))["user_id"]
         right = ["", self.address["id"]]
         for query in (None, "g"):
-            purpose = f"addresses of {user_id}: {query!r}"
+            purpose = f"/address/list of {user_id}: {(query,)!r}"
             for position in (right, ["a", "b"], ["a"], [1, right[1]], [*right, 1]):
                 cursor = write_cursor(position, purpose, self.config.secret_key)
                 response = self.call("list", cursor=cursor, query=query)

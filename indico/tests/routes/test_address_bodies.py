@@ -100,14 +100,14 @@ class EachBodyTest(BodyTest):
 
 
 class AnyBodyTest(BodyTest):
-    seconds = 10
+    seconds = 4
 
-    @property_settings(20)
+    @property_settings(6)
     @given(bodies())
     def test_create(self, entry: bytes) -> None:
         self.check_create(entry)
 
-    @property_settings(20)
+    @property_settings(6)
     @given(bodies())
     def test_put(self, entry: bytes) -> None:
         for book, address_id in self.there:
@@ -115,7 +115,7 @@ class AnyBodyTest(BodyTest):
             answer = book.put(address_id, entry)
             self.check_change(book, before, answer, self.judge(answer, book.judge(entry), entry))
 
-    @property_settings(20)
+    @property_settings(6)
     @given(patched())
     def test_patch(self, case: tuple[str, bytes]) -> None:
         entry, patch = case
@@ -127,7 +127,7 @@ class AnyBodyTest(BodyTest):
         self.check_change(self.public, before, answer, self.judge(answer, expected, patch))
         self.assert_same(answer.entry, expected.value if answer.done else None)
 
-    @property_settings(20)
+    @property_settings(6)
     @given(known_entries())
     def test_known_fields(self, case: tuple[dict[str, Any], bool]) -> None:
         entry, right = case
@@ -141,7 +141,7 @@ class AnyBodyTest(BodyTest):
             patched = self.public.patch(self.public.create(body).id, b'{"b":1}')
             self.assert_same(patched.entry, {**entry, "b": 1})
 
-    @property_settings(10)
+    @property_settings(4)
     @given(emails())
     def test_email(self, email: str) -> None:
         """An email that was accepted is accepted again."""

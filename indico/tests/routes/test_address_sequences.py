@@ -12,7 +12,7 @@ from indico.tests.routes.address_machine import QUERIES, RIGHT_ENTRIES, BooksMac
 class AnySequenceTest(BooksTest):
     """Any sequence of requests by REST and actions: the books behave like dicts."""
 
-    seconds = 12
+    seconds = 5
 
     def machine(self) -> type[BooksMachine]:
         class Machine(BooksMachine):
@@ -21,7 +21,7 @@ class AnySequenceTest(BooksTest):
         return Machine
 
     def test_any_sequence(self) -> None:
-        chosen = settings(property_settings(12), stateful_step_count=20)
+        chosen = settings(property_settings(4), stateful_step_count=20)
         stateful.run_state_machine_as_test(self.machine(), settings=chosen)
 
     def test_each_name(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
 
 from indico import db
 from indico.service import passwords
@@ -77,14 +78,18 @@ class LoginTest(ServerTest):
         verify = PasswordHasher.verify
 
         def spy(hasher: PasswordHasher, hash: str, password: str) -> bool:
-            verified.append(hash.split("$")[:4])
-            return verify(hasher, hash, password)
+            try:
+                return verify(hasher, hash, password)
+            except Exception as error:
+                verified.append((hash.split("$")[:4], type(error)))
+                raise
 
         with patch.object(PasswordHasher, "verify", spy):
             for email in ("eve@example.com", "ada@example.com"):
                 self.post("/auth/login", {"email": email, "password": "wrong password"})
         self.assertEqual(len(verified), 2)
         self.assertEqual(verified[0], verified[1])
+        self.assertEqual(verified[0][1], VerifyMismatchError)
 
     def test_a_hash_with_old_parameters_is_renewed(self) -> None:
         self.register()

@@ -37,25 +37,30 @@ class TextTest(ServerTest, FolderTest):
         return self.post("/text/keywords", {"text": text, **more}, self.token)
 
     def words(self, text: str, limit: int = 10) -> list[str]:
-        return [found["word"] for found in self.data(self.keywords(text, limit=limit))]
+        return [found["word"] for found in self.items(text, limit=limit)]
+
+    def items(self, text: str, **more: Any) -> Any:
+        page = self.data(self.keywords(text, **more))
+        self.assertEqual((set(page), page["next_cursor"]), ({"items", "next_cursor"}, None))
+        return page["items"]
 
 
 class KeywordsTest(TextTest):
     def test_valid(self) -> None:
-        found = self.data(self.keywords(TEXT))
+        found = self.items(TEXT)
         self.assertEqual(len(found), 10)
         self.assertEqual([keyword["word"] for keyword in found[:3]], ["process", "pool", "event"])
         scores = [keyword["score"] for keyword in found]
         self.assertEqual(scores[0], 1)
         self.assertEqual(scores, sorted(scores, reverse=True))
         self.assertGreater(scores[-1], 0)
-        self.assertEqual(self.data(self.keywords(TEXT, limit=1)), found[:1])
-        self.assertEqual(self.data(self.keywords(TEXT, limit=100))[:10], found)
+        self.assertEqual(self.items(TEXT, limit=1), found[:1])
+        self.assertEqual(self.items(TEXT, limit=100)[:10], found)
 
     def test_nothing_to_say(self) -> None:
         for text in ("", "the of and", "1 2 3", "a b c", "\x00 -- ' ! \U0001f511"):
             self.assertEqual(self.words(text), [], text)
-        self.assertEqual(self.data(self.keywords("hello")), [{"word": "hello", "score": 1}])
+        self.assertEqual(self.items("hello"), [{"word": "hello", "score": 1}])
 
     def test_words_of_all_scripts(self) -> None:
         text = "Stra\u00dfe, l\u2019\u00e9t\u00e9 and well-known \u6771\u4eac; \u0939\u093f\u0928"

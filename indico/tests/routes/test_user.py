@@ -95,7 +95,7 @@ class UpdateTest(UserTest):
     def test_missing_field(self) -> None:
         for body in ({}, {"name": "A"}):
             response = self.post("/user/update", body, self.token)
-            self.error(response, 400, "invalid_argument", "update_user")
+            self.error(response, 400, "invalid_argument", "update_user", *body)
         self.error(self.post("/user/update", b"", self.token), 400, "malformed")
         self.error(self.update({}), 400, "invalid_argument", "update_user")
 

@@ -139,6 +139,7 @@ class AddressBookTest(BookTest):
 
     async def test_patches_at_the_same_time_are_all_made(self) -> None:
         names = [f"n{number}" for number in range(20)]
+        self.enterContext(patch.object(mongodb, "timeout_seconds", 60))  # for all the turns
         for book in (ADA, PUBLIC):
             created = await create_address(book, {})
             await asyncio.gather(*(patch_address(book, created.id, {name: 1}) for name in names))
@@ -147,6 +148,7 @@ class AddressBookTest(BookTest):
     async def test_patches_of_one_address_take_turns(self) -> None:
         """Each is tried once, so the work does not grow with the square of their number."""
         created = await create_address(ADA, {})
+        self.enterContext(patch.object(mongodb, "timeout_seconds", 60))  # for all the turns
         with patch.object(AddressDB, "replace", wraps=AddressDB.replace) as replace:
             await asyncio.gather(*(patch_address(ADA, created.id, {"n": n}) for n in range(20)))
         self.assertEqual(replace.call_count, 20)

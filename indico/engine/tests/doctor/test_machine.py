@@ -25,6 +25,8 @@ SERVER = PROGRAM.server
 
 
 class PortTest(DoctorTest):
+    measured = False
+
     def test_free(self) -> None:
         until(self.is_free)  # another program may take it first
         self.assertIn("takes a free port", self.one(port, self.settings(port=0), SERVER))

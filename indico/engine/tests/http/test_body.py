@@ -377,7 +377,7 @@ class GzipTest(ServerTest):
 class WaitingHandler(ActionHandler):
     go_on: asyncio.Event
 
-    async def waits(self) -> None:
+    async def waits(self, body: Any) -> None:
         await self.go_on.wait()
 
 

@@ -7,6 +7,7 @@ import contextlib
 import socket
 import struct
 from typing import Any
+from unittest.mock import patch
 
 from tornado.iostream import StreamClosedError
 from tornado.testing import gen_test
@@ -179,6 +180,16 @@ class TimeoutTest(HTTPServerTest):
         for _ in range(3):
             writer.write(get())
             self.assertEqual((await read_answer(reader))[0], 200)
+        self.assertEqual(await reader.read(), b"")
+
+    @gen_test(timeout=60)
+    async def test_idle_after_a_refusal(self) -> None:
+        reader, writer = await self.connect()
+        with patch.object(self._app.admission, "_limit", 0):
+            for _ in range(3):
+                writer.write(get())
+                self.assertEqual((await read_answer(reader))[0], 503)
+                await asyncio.sleep(0.2)
         self.assertEqual(await reader.read(), b"")
 
     @gen_test(timeout=60)

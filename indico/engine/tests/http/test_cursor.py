@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-import json
+from datetime import UTC, datetime
+from decimal import Decimal
 from hashlib import sha256
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from unittest import TestCase
 
 from itsdangerous import URLSafeSerializer
 from pydantic import SecretStr, TypeAdapter
 
 from ...error import WrongFieldType
-from ...http.cursor import Scalar, read_cursor, write_cursor
+from ...http.cursor import read_cursor, write_cursor
+from ...mongo.documents import decode, encode
+from ...mongo.driver import ObjectId
 
 SECRET = SecretStr("secret")
-ANY: TypeAdapter[tuple[Scalar, ...]] = TypeAdapter(tuple[Scalar, ...])
+ANY: TypeAdapter[tuple[Any, ...]] = TypeAdapter(tuple[Any, ...])
 SHAPE = TypeAdapter(tuple[str, int])
 
 
 class CursorTest(TestCase):
     def test_valid(self) -> None:
-        positions: list[list[Scalar]] = [["a", 1], [None, True, 0.5], []]
+        positions: list[list[Any]] = [["a", 1], [None, True, 0.5], []]
         for position in positions:
             cursor = write_cursor(position, "list", SECRET)
             found = read_cursor(cursor, "list", SECRET, ANY)
             self.assertEqual(found, tuple(position))
+
+    def test_values_of_mongodb(self) -> None:
+        position = [ObjectId(), datetime(2026, 1, 2, tzinfo=UTC), b"\x00", Decimal("1.50")]
+        cursor: Any = write_cursor(position, "list", SECRET)
+        self.assertEqual(read_cursor(cursor, "list", SECRET), position)
 
     def test_wrong(self) -> None:
         mine = write_cursor(["a"], "list", SECRET)
@@ -36,10 +45,20 @@ class CursorTest(TestCase):
                 read_cursor(cursor, "list", SECRET, ANY)
 
     def test_another_shape(self) -> None:
-        hashing = {"digest_method": sha256}
-        signer = URLSafeSerializer("secret", "list", serializer=json, signer_kwargs=hashing)
-        self.assertEqual(read_cursor(signer.dumps(["a", 1]), "list", SECRET, SHAPE), ("a", 1))
-        wrong: list[Any] = [5, "ab", None, {}, [], ["a"], ["a", 1, 2], [1, "a"], ["\ud800", 1]]
-        for position in wrong:
+        self.assertEqual(read_cursor(self.sign({"": ["a", 1]}), "list", SECRET, SHAPE), ("a", 1))
+        wrong: list[Any] = [5, "ab", None, {}, [], ["a"], ["a", 1, 2], [1, "a"], [ObjectId(), 1]]
+        for document in (*({"": position} for position in wrong), {"a": ["a", 1]}):
             with self.assertRaisesRegex(WrongFieldType, "take a next_cursor as it was answered"):
-                read_cursor(signer.dumps(position), "list", SECRET, SHAPE)
+                read_cursor(self.sign(document), "list", SECRET, SHAPE)
+
+    def test_an_older_version(self) -> None:
+        signer = URLSafeSerializer("secret", "list", signer_kwargs={"digest_method": sha256})
+        for kind in (None, SHAPE):
+            with self.assertRaisesRegex(WrongFieldType, "take a next_cursor as it was answered"):
+                read_cursor(signer.dumps(["a", 1]), "list", SECRET, kind)
+
+    def sign(self, document: Any) -> str:
+        form = SimpleNamespace(dumps=encode, loads=decode)
+        hashing = {"digest_method": sha256}
+        signer = URLSafeSerializer("secret", "list", serializer=form, signer_kwargs=hashing)
+        return cast(bytes, signer.dumps(document)).decode()

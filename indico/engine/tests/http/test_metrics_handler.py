@@ -335,9 +335,9 @@ class PlaceTest(IsolatedAsyncioTestCase):
         admission = Admission(1, 1, AdmissionWindow(1, lambda now: 0))
         for path in ("/metrics", "/healthz", "/readyz"):
             self.assertTrue(admission.admit(HTTPServerRequest("GET", path, connection=Mock())))
-        self.assertFalse(admission.full)
+        self.assertFalse(admission.is_full())
         self.assertTrue(admission.admit(HTTPServerRequest("GET", "/a", connection=Mock())))
-        self.assertTrue(admission.full)
+        self.assertTrue(admission.is_full())
 
 
 class NoDebugTest(ServerTest):

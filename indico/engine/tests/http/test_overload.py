@@ -383,31 +383,13 @@ class DatabaseDelayTest(DelayedTest):
         await self.refuses_while([THINGS.find({}) for _ in range(2 * FEW)])
 
 
-class TimeoutTest(WorkTest):
-    settings = {"request_timeout_seconds": 0.25}  # noqa: RUF012
+class DatabaseTest(WorkTest):
+    """Operations that MongoDB takes long for."""
 
-    def test_an_action_that_waits(self) -> None:
-        response = self.post("/job/waits")
-        self.error(response, 504, "deadline_exceeded")
-
-    def test_each_has_its_own_time(self) -> None:
-        self.data(self.post("/system/ping"))
-        self.run_async(asyncio.sleep(0.1))
-        began = time.monotonic()
-        self.error(self.post("/job/waits"), 504, "deadline_exceeded")
-        self.assertGreater(time.monotonic() - began, 0.24)
-
-    def test_its_database_work_stops(self) -> None:
-        self.error(self.post("/job/asks_the_database"), 504, "deadline_exceeded")
-        self.assertEqual(WorkHandler.ended, ["asks_the_database"])
-        inserted = len(self.stored("things"))
-        self.assertGreater(inserted, 0)
-        self.run_async(asyncio.sleep(0.3))
-        self.assertEqual(len(self.stored("things")), inserted)
-
-    def test_an_operation_on_its_way_ends_in_mongodb(self) -> None:
+    def insert_things(self) -> None:
         self.run_async(mongodb["things"].insert_many([{} for _ in range(50)]))
-        self.error(self.post("/job/asks_once"), 504, "deadline_exceeded")
+
+    def assert_nothing_runs(self) -> None:
         deadline = time.monotonic() + 3  # MongoDB does not interrupt a call of `sleep`
         while time.monotonic() < deadline and self.running():
             time.sleep(0.05)
@@ -424,6 +406,71 @@ class TimeoutTest(WorkTest):
             return listed
 
         return self.run_async(found())
+
+
+class ClientTimeoutTest(DatabaseTest):
+    """`Connect-Timeout-Ms`, from a client that gives less time than the server."""
+
+    def test_an_action_that_waits(self) -> None:
+        response = self.post("/job/waits", Connect_Timeout_Ms="20")
+        self.error(response, 504, "deadline_exceeded")
+
+    def test_an_operation_on_its_way_ends_in_mongodb(self) -> None:
+        self.insert_things()
+        response = self.post("/job/asks_once", Connect_Timeout_Ms="100")
+        self.error(response, 504, "deadline_exceeded")
+        self.assert_nothing_runs()
+
+    def test_an_answer_in_time(self) -> None:
+        response = self.post("/system/wait", {"seconds": 0.01}, Connect_Timeout_Ms="9999999999")
+        self.data(response)
+        self.data(self.post("/system/ping", Connect_Timeout_Ms="5000"))
+
+    def test_malformed(self) -> None:
+        for value in ("", "0", "01", "-5", "1.5", "5s", "x", "5,5", "12345678901"):
+            for path in ("/system/ping", "/items"):
+                response = self.post(path, Connect_Timeout_Ms=value)
+                self.assertEqual(response.code, 400, value)
+                (detail,) = json.loads(response.body)["error"]["details"]
+                self.assertEqual(detail["path"], "Connect-Timeout-Ms")
+                self.assertEqual(detail["reason"], "timeout")
+
+    def test_two_of_them(self) -> None:
+        head = b"POST /system/ping HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n"
+        status, _, body = self.raw(head + b"Connect-Timeout-Ms: 5000\r\n" * 2 + b"\r\n")
+        self.assertEqual((status, json.loads(body)["error"]["code"]), (400, "invalid_argument"))
+
+
+class TimeoutTest(DatabaseTest):
+    settings = {"request_timeout_seconds": 0.25}  # noqa: RUF012
+
+    def test_an_action_that_waits(self) -> None:
+        response = self.post("/job/waits")
+        self.error(response, 504, "deadline_exceeded")
+
+    def test_each_has_its_own_time(self) -> None:
+        self.data(self.post("/system/ping"))
+        self.run_async(asyncio.sleep(0.1))
+        began = time.monotonic()
+        self.error(self.post("/job/waits"), 504, "deadline_exceeded")
+        self.assertGreater(time.monotonic() - began, 0.24)
+
+    def test_a_client_with_more_time(self) -> None:
+        answer = self.post("/job/waits", Connect_Timeout_Ms="60000")
+        self.error(answer, 504, "deadline_exceeded")
+
+    def test_its_database_work_stops(self) -> None:
+        self.error(self.post("/job/asks_the_database"), 504, "deadline_exceeded")
+        self.assertEqual(WorkHandler.ended, ["asks_the_database"])
+        inserted = len(self.stored("things"))
+        self.assertGreater(inserted, 0)
+        self.run_async(asyncio.sleep(0.3))
+        self.assertEqual(len(self.stored("things")), inserted)
+
+    def test_an_operation_on_its_way_ends_in_mongodb(self) -> None:
+        self.insert_things()
+        self.error(self.post("/job/asks_once"), 504, "deadline_exceeded")
+        self.assert_nothing_runs()
 
     def test_an_action_that_does_not_want_to_end(self) -> None:
         with patch.object(LOGGER, "error"):

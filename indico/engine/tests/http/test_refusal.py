@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
 from unittest import TestCase
 
-from ...http.overload import parse_simple, serialize
+from ...http.refusal import refusal_of_simple
 
 SIMPLE = (
     b"GET / HTTP/1.1\r\n\r\n",
@@ -18,6 +20,8 @@ OTHERS = (
     b"GET / HTTP/1.1\r\nHost: a\r\n",
     b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n",
     b"GET / HTTP/1.0\r\n\r\n",
+    b"HEAD / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r",
     b"GET  / HTTP/1.1\r\n\r\n",
     b"GET / HTTP/1.1\n\n",
     b"get / HTTP/1.1\r\n\r\n",
@@ -47,14 +51,17 @@ OTHERS = (
 class SimpleTest(TestCase):
     def test_valid(self) -> None:
         for data in SIMPLE:
-            request = parse_simple(data)
-            assert request is not None, data
             method, target, _ = data.split(b"\r\n")[0].decode().split()
-            self.assertEqual((request.method, request.uri), (method, target))
+            body = self.refused(data)
+            self.assertEqual((body["method"], body["uri"]), (method, target))
+
+    def test_long_targets_and_signs(self) -> None:
+        for target in ("/" + "a" * 1000, '/%s%%"\\?%d'):
+            self.assertEqual(self.refused(f"GET {target} HTTP/1.1\r\n\r\n".encode())["uri"], target)
 
     def test_all_others_are_parsed(self) -> None:
         for data in OTHERS:
-            self.assertIsNone(parse_simple(data), data)
+            self.assertIsNone(refusal_of_simple(data), data)
 
     def test_id(self) -> None:
         head = b"GET / HTTP/1.1\r\nHost: a\r\n"
@@ -66,13 +73,16 @@ class SimpleTest(TestCase):
             (b"X-Request-Id:\r\n", False),
             (b"Not-X-Request-Id: the-id\r\n", False),
         ):
-            request = parse_simple(head + lines + b"\r\n")
-            assert request is not None
-            self.assertEqual(request.request_id == "the-id", kept, lines)
-            self.assertIn(f"X-Request-Id: {request.request_id}\r\n".encode(), serialize(request))
+            its_id = self.refused(head + lines + b"\r\n")["error"]["request_id"]
+            self.assertEqual(its_id == "the-id", kept, lines)
 
-    def test_the_answer_to_head_has_no_body(self) -> None:
-        for method, empty in (b"HEAD", True), (b"GET", False):
-            request = parse_simple(method + b" / HTTP/1.1\r\n\r\n")
-            assert request is not None
-            self.assertEqual(serialize(request).endswith(b"\r\n\r\n"), empty)
+    def refused(self, data: bytes) -> Any:
+        """Return the body of the refusal, whose head must fit."""
+        found = refusal_of_simple(data)
+        assert found is not None, data
+        refusal, its_id = found
+        head, body = refusal.serialize(its_id).split(b"\r\n\r\n")
+        self.assertIn(f"\r\nX-Request-Id: {its_id}\r\n".encode(), head)
+        self.assertIn(b"\r\nContent-Length: %d" % len(body), head)
+        self.assertEqual(json.loads(body)["error"]["request_id"], its_id)
+        return json.loads(body)

@@ -24,7 +24,7 @@ from ...http.server import FastHTTPServer
 from ..corpus.streams import make_play
 
 # PROPERTY_EXAMPLES=20 in the environment makes 20 times as many, and those of each run first.
-PLAYS = 1000 * (int(os.environ.get("PROPERTY_EXAMPLES", "0")) or 1)
+PLAYS = 300 * (int(os.environ.get("PROPERTY_EXAMPLES", "0")) or 1)
 AT_ONCE = 50
 # Turns of the event loop, which client and server share: more than the server needs.
 TURNS_OF_A_PART = 4

@@ -15,8 +15,8 @@ from tornado.web import HTTPError, stream_request_body
 
 from ...http import body as body_module
 from ...http.json_handler import JSONHandler
-from ..server_test import read_answer
-from .http_servers import HTTPServerTest, post_head, until
+from ..server_test import exchange, read_answer
+from .http_servers import HTTPServerTest, get, post_head, until
 
 LIMIT = 1000
 
@@ -156,3 +156,63 @@ class UploadTest(HTTPServerTest):
         self.assertEqual(await reader.read(), b"")
         await until(lambda: UploadHandler.closed)
         self.assertEqual(UploadHandler.closed, [1])
+
+
+class RefusedUploadTest(HTTPServerTest):
+    """Uploads while there is no room: the server reads no more of them than of other bodies."""
+
+    settings = {"max_body_bytes": 100, "max_in_flight": 1}  # noqa: RUF012
+    routes = [(r"/upload", UploadHandler)]  # noqa: RUF012
+
+    def setUp(self) -> None:
+        super().setUp()
+        UploadHandler.closed = []
+
+    def fill(self) -> None:
+        """Admit a request, so that no other one is admitted."""
+        request = HTTPServerRequest("POST", "/", connection=HTTPConnection())
+        self.assertTrue(self._app.admission.admit(request))
+
+    @gen_test
+    async def test_the_handler_begins_with_the_head(self) -> None:
+        reader, writer = await self.connect()
+        writer.write(post_head(b"/upload?hurry=1", b"Content-Length: 100"))
+        await until(lambda: self._app.admission.is_full())
+        self.assertEqual((await exchange(self.get_http_port(), get()))[0], 503)
+        writer.write(b"x")
+        self.assertEqual((await read_answer(reader))[0], 200)
+        await until(lambda: not self._app.admission.is_full())
+
+    @gen_test
+    async def test_the_server_was_full_before(self) -> None:
+        self.fill()
+        await self.is_refused()
+
+    @gen_test
+    async def test_the_server_is_full_once_the_handler_is_found(self) -> None:
+        with patch.object(self._app.admission, "is_full", side_effect=[False, True] * 9):
+            self._app.overloaded = lambda: False
+            await self.is_refused()
+        self.assertEqual(self._app.admission.in_flight, 0)
+
+    async def is_refused(self) -> None:
+        for length in (b"Content-Length: 101", b"Content-Length: 1\r\nExpect: 100-continue"):
+            reader, writer = await self.connect()
+            writer.write(post_head(b"/upload?own=1", length))
+            await self.assert_refused(reader, closes=True)
+        reader, writer = await self.connect()
+        writer.write(post_head(b"/upload?own=1", b"Transfer-Encoding: chunked"))
+        for _ in range(2):  # of unknown length
+            writer.write(b"40\r\n" + b"x" * 64 + b"\r\n")
+        await self.assert_refused(reader, closes=True)
+        reader, writer = await self.connect()
+        writer.write(post_head(b"/upload?own=1", b"Content-Length: 100") + b"x" * 99)
+        writer.write(b"x")
+        await self.assert_refused(reader, closes=False)
+        self.assertEqual(UploadHandler.closed, [])
+
+    async def assert_refused(self, reader: asyncio.StreamReader, closes: bool) -> None:
+        status, headers, _ = await read_answer(reader)
+        self.assertEqual((status, headers.get("connection") == "close"), (503, closes))
+        if closes:
+            self.assertEqual(await reader.read(), b"")

@@ -92,7 +92,7 @@ def property_settings(examples: int) -> settings:
     )
 
 
-async def eventually(condition: Callable[[], Any], seconds: float = 30) -> None:
+async def eventually(condition: Callable[[], Any], seconds: float = 60) -> None:
     """Wait until `condition` holds, without blocking the event loop."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -28,7 +28,7 @@ from .round_trip_test import RoundTripTest, property_settings, together
 class PropertyTest(RoundTripTest):
     """Programs of concurrent callers, drawn by hypothesis and judged by `Referee`."""
 
-    @property_settings(60)
+    @property_settings(20)
     @given(programs())
     def test_any_program(self, program: list[Round]) -> None:
         self.run_async(self.play(program))

@@ -1,11 +1,13 @@
-"""Batches that reach the limits of one command."""
+"""Batches that reach the limits of one command, or whose callers leave."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, ClassVar
 
 from tornado.testing import gen_test
 
+from ...mongo.batches import Batches, deadline
 from .round_trip_test import RoundTripTest, together
 
 
@@ -43,3 +45,23 @@ class BoundsTest(RoundTripTest):
         self.assertEqual([bool(result) for result in results], [True] * 20 + [False] * 20)
         deletes = (self.things.delete_by_id(f"{large}{n}") for n in range(40))
         self.assertEqual(await together(*deletes), [True] * 20 + [False] * 20)
+
+
+class CancelledTest(RoundTripTest):
+    @gen_test
+    async def test_nothing_is_sent_for_a_caller_that_has_left(self) -> None:
+        sent: list[list[int]] = []
+
+        async def send(requests: list[int]) -> list[int]:
+            sent.append(requests)
+            return requests
+
+        batches = Batches(send)
+        for leaving in (1, 3):
+            calls = [asyncio.create_task(batches.call(n, 1, deadline())) for n in range(3)]
+            await asyncio.sleep(0)  # the batch goes out at the end of the next turn
+            for call in calls[:leaving]:
+                call.cancel()
+            await asyncio.wait(calls)
+            self.assertEqual([call.result() for call in calls[leaving:]], [*range(leaving, 3)])
+        self.assertEqual(sent, [[1, 2]])

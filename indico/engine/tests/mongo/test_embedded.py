@@ -115,7 +115,7 @@ class StartTest(EmbeddedTest):
             taken.bind(("127.0.0.1", int(self.port_file.read_text().split()[0])))
             taken.listen()
             with (
-                patch.object(module, "CLIENT_SECONDS", 0.5),
+                patch.object(module, "CLIENT_SECONDS", 2),
                 patch.object(module, "end", side_effect=KeyboardInterrupt),
                 self.assertRaises(KeyboardInterrupt),
             ):

@@ -15,8 +15,9 @@ REGISTER = {"email": "ada@example.com", "password": PASSWORD}
 
 class ServersTest(ProcessTest):
     seconds = 15
+    measured = False
 
-    flags = ("--mongodb-timeout-seconds", "1")
+    flags = ("--mongodb-timeout-seconds", "3")
 
     def test_three_servers_share_one_mongod(self) -> None:
         servers = [self.start() for _ in range(3)]

@@ -32,6 +32,7 @@ from ...offload import CALLER
 from ...offload.child import NICENESS
 from ...offload.pool import Pool, _Call, cores
 from ..descriptors import no_descriptors
+from ..environment import unmeasured
 from ..server_process import ENGINE, ROOT, until
 from . import work
 
@@ -46,7 +47,7 @@ def gone(pid: int) -> bool:
         return True
 
 
-async def eventually(condition: Callable[[], Any], seconds: float = 30) -> None:
+async def eventually(condition: Callable[[], Any], seconds: float = 60) -> None:
     """Wait until `condition` holds, without blocking the event loop."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -82,6 +83,12 @@ class OffloadTest(IsolatedAsyncioTestCase, FolderTest):
     processes = 1
     queue = 3
     share = 100
+    measured = False
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        if not cls.measured:
+            cls.enterClassContext(unmeasured())
 
     def setUp(self) -> None:
         super().setUp()
@@ -103,6 +110,8 @@ class OffloadTest(IsolatedAsyncioTestCase, FolderTest):
 
 
 class CallTest(OffloadTest):
+    measured = True
+
     async def test_valid(self) -> None:
         self.assertEqual(await work.join("a", "b", by=", "), "a, b")
         self.assertEqual(await work.join(), "")

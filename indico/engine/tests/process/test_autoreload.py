@@ -18,7 +18,9 @@ from ...log import LOGGER
 from ...process import autoreload
 from ...program import Program
 from ..sample.server import PROGRAM
-from ..server_process import children
+from ..server_process import ENGINE, children
+from ..server_test import mongodb_uri
+from .in_process import run_main
 
 
 class FolderTest(unittest.IsolatedAsyncioTestCase):
@@ -92,6 +94,35 @@ class WatchTest(FolderTest):
             await asyncio.sleep(0.01)
 
 
+class FixTest(FolderTest):
+    def test_the_first_start_waits(self) -> None:
+        """Start with code that can't be imported; it is then wrong in another way, and right."""
+
+        async def error(*_: Any) -> str:
+            answer = next(answers)
+            if answer == "known":
+                answer = said.call_args.args[1]
+            if answer:
+                self.source.write_text(self.source.read_text() + "#")
+            return answer
+
+        for broken in (
+            PROGRAM._replace(settings="no_such:Settings"),
+            PROGRAM._replace(make_app="no_such:make_app"),
+        ):
+            answers = iter(["known", "another", ""])
+            with (
+                patch("os.execv", side_effect=Restarted),
+                patch.object(autoreload, "_error", side_effect=error),
+                patch.object(LOGGER, "error") as said,
+                self.assertRaises(Restarted),
+            ):
+                run_main("--debug", "--port", "0", "--mongodb-uri", mongodb_uri(), program=broken)
+            lines = [call.args[0] % call.args[1:] for call in said.call_args_list]
+            self.assertRegex(lines[0], "^waiting for a fix: .*, line [0-9]+: ModuleNotFoundError: ")
+            self.assertEqual(lines[1:], ["waiting for a fix: another"])
+
+
 class MainTest(FolderTest):
     def setUp(self) -> None:
         super().setUp()
@@ -120,4 +151,6 @@ class MainTest(FolderTest):
             ("def make(settings):\n a\n", "line 2: NameError: name 'a' is not defined"),
         ):
             self.assertTrue(self.said(text).startswith(f"{self.source}, {said}"), said)
+        why = f"from {ENGINE}.error import StartError\ndef make(settings): raise StartError('why')"
+        self.assertEqual(self.said(why), "why\n")
         self.assertRegex(self.said(""), "^.*, line .*: AttributeError: module 'project.source'")

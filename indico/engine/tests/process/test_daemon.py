@@ -176,7 +176,7 @@ class StreamsTest(DaemonTest):
 
     def test_one_of_its_streams_is_closed(self) -> None:
         code = (
-            f"import os, sys; from {ENGINE} import log; log.open_streams(); "
+            f"import os, sys; from {ENGINE}.standard_streams import open_streams; open_streams(); "
             "print([os.fstat(n).st_ino for n in range(3)], os.stat(os.devnull).st_ino,"
             " all(map(os.get_inheritable, range(3))), file=open(sys.argv[1], 'w'))"
         )
@@ -202,6 +202,8 @@ class StreamsTest(DaemonTest):
 
 class WaitTest(DaemonTest):
     """The process that was started waits for the daemon."""
+
+    measured = False
 
     def test_what_goes_wrong_is_told_before_it_goes(self) -> None:
         with socket.socket() as taken:
@@ -290,6 +292,8 @@ class ReplaceTest(DaemonTest):
 
 
 class LogFileTest(ProcessTest):
+    measured = False
+
     def test_it_is_opened_again_by_one_process(self) -> None:
         log_file = self.folder / "server.log"
         server = self.serve("--mongodb-uri", mongodb_uri(), "--log-file", str(log_file))

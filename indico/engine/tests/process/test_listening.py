@@ -79,6 +79,8 @@ class CertificateTest(ProcessTest):
 
 
 class ReusePortTest(ProcessTest):
+    measured = False
+
     def test_side_by_side(self) -> None:
         flags = ("--mongodb-uri", mongodb_uri())
         first = self.serve(*flags, "--reuse-port")
@@ -99,6 +101,8 @@ class ReusePortTest(ProcessTest):
 
 
 class MetricsPortTest(ProcessTest):
+    measured = False
+
     def test_on_a_port_of_its_own(self) -> None:
         for flags in (("--processes", "2"), ()):
             with socket.socket() as free:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -99,8 +100,9 @@ class ServeTest(WorkersTest):
         self.assertEqual(file.read_text(), f"{server.process.pid}\n")
         (worker,) = self.workers(server)
         worker.kill()
-        until(lambda: "another one starts in 1 s" in server.printed())
-        self.assertIn(f"worker {worker.pid} ended by signal 9", server.printed())
+        # After 5 s, which a busy machine may need for the start, the delay is 0 s.
+        said = rf"worker {worker.pid} ended by signal 9; another one starts in [01] s\n"
+        until(lambda: re.search(said, server.printed()))
         until(lambda: self.workers(server))
         server.signal(signal.SIGUSR1)  # the next one does not know the signal's meaning yet
         self.assertEqual(server.call("/healthz"), (200, "ok"))
@@ -270,6 +272,7 @@ class WorkerTest(unittest.IsolatedAsyncioTestCase):
 
 class ReloadTest(WorkersTest):
     seconds = 9
+    measured = False
 
     def test_no_request_is_lost(self) -> None:
         server = self.serve("--processes", "1", "--drain-seconds", "30")
@@ -286,7 +289,7 @@ class ReloadTest(WorkersTest):
         token = (await loop.run_in_executor(None, call))[1]["token"]
         requests = [Request("POST", "/user/get", token), Request("GET", "/healthz")]
         load = Load(server.port, requests)
-        async with load.run(16, pause_seconds=0.02):
+        async with load.run(16, pause_seconds=0.05):
             for number in range(2):
                 await load.more(200)
                 server.signal(signal.SIGHUP)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from ...error import NotFound
 from ...http.action_handler import ActionHandler
 from ...http.application import Application, operating_routes
+from ...http.batch import BatchRoute
 from ...http.decorators import type_check, unpack
 from ...http.rest_handler import RestHandler
 from ...mongo.collection import Collection, IndexModel
@@ -149,4 +150,4 @@ ROUTES = [
 
 
 def make_app(settings: Settings) -> Application:
-    return Application([*ROUTES, *operating_routes(settings)], settings)
+    return Application([*ROUTES, BatchRoute, *operating_routes(settings)], settings)

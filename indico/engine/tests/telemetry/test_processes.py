@@ -27,6 +27,8 @@ def pids(scraped: Scraped) -> set[str]:
 class OneProcessTest(ProcessTest):
     """One server, shared by the tests."""
 
+    measured = False
+
     server: ClassVar[ServerProcess]
 
     @classmethod
@@ -90,6 +92,7 @@ class SharedFolderTest(ProcessTest):
 
 
 class SeveralServersTest(SharedFolderTest):
+    measured = False
     flags = ("--mongodb-database", "test_metrics")
 
     def test_each_answers_for_all(self) -> None:

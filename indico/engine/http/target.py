@@ -1,0 +1,128 @@
+"""The handler of a host and path, remembered for later requests, and these requests."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPFile,
+    HTTPHeaders,
+    HTTPServerRequest,
+    RequestStartLine,
+    ResponseStartLine,
+)
+from tornado.web import RequestHandler, _HandlerDelegate
+
+from .lifecycle import LifecycleHandler
+
+if TYPE_CHECKING:
+    from .application import Application
+
+
+class Target(NamedTuple):
+    """A handler class with its arguments, as a host and path lead to it.
+
+    `streams` says whether the handler reads its body as it comes, and `short` whether it can begin
+    without what Tornado does for templates and static files.
+    """
+
+    handler: tuple[type[RequestHandler], dict[str, Any], list[bytes], dict[str, bytes]]
+    host_name: str
+    streams: bool
+    short: bool
+
+    @classmethod
+    def found(cls, delegate: _HandlerDelegate) -> Target:
+        """Return where Tornado's router leads."""
+        kind, streams = delegate.handler_class, delegate.stream_request_body
+        settings = delegate.application.settings
+        cached = settings.get("compiled_template_cache", True)
+        cached = cached and settings.get("static_hash_cache", True)
+        short = cached and not streams and issubclass(kind, LifecycleHandler)
+        handler = kind, delegate.handler_kwargs, delegate.path_args, delegate.path_kwargs
+        return cls(handler, delegate.request.host_name, streams, short)
+
+
+class KnownRequest(HTTPServerRequest):
+    """A request to a host and path that another request had before, and without a query.
+
+    Tornado has checked them then, so nothing is left to be parsed.
+    """
+
+    query = ""
+    server_connection = None
+    _finish_time = None
+
+    def __init__(
+        self,
+        connection: HTTPConnection,
+        start_line: RequestStartLine,
+        headers: HTTPHeaders,
+        host: str,
+        host_name: str,
+    ) -> None:
+        self.method, self.uri, self.version = start_line
+        self.path = start_line.path
+        self.headers = headers
+        self.body = b""
+        self.host, self.host_name = host, host_name
+        self.connection = connection
+        context: Any = getattr(connection, "context", None)
+        self.remote_ip = context.remote_ip
+        self.protocol = context.protocol
+        self._start_time = time.time()
+
+    @cached_property
+    def arguments(self) -> dict[str, list[bytes]]:  # type: ignore[override]
+        return {}
+
+    @cached_property
+    def query_arguments(self) -> dict[str, list[bytes]]:  # type: ignore[override]
+        return {}
+
+    @cached_property
+    def body_arguments(self) -> dict[str, list[bytes]]:  # type: ignore[override]
+        return {}
+
+    @cached_property
+    def files(self) -> dict[str, list[HTTPFile]]:  # type: ignore[override]
+        return {}
+
+    def _parse_body(self) -> None:
+        """Parse nothing, because a body here is JSON, whatever its type."""
+
+
+class RoutedRequest(_HandlerDelegate):
+    """A request on its way, to the handler that its head leads to."""
+
+    application: Application
+    connection: HTTPConnection
+    routed = False  # until its head is known to be sane
+
+    def __init__(self, app: Application, connection: HTTPConnection) -> None:
+        self.application = app
+        self.connection = connection
+        self.chunks = bytearray()
+
+    def route(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
+        line = cast(RequestStartLine, start_line)
+        self.request, target = self.application.route(self.connection, line, headers)
+        self.routed = True
+        self.handler_class, self.handler_kwargs, self.path_args, self.path_kwargs = target.handler
+        self.stream_request_body, self._short = target.streams, target.short
+
+    def execute(self) -> Awaitable[None] | None:
+        """Begin a handler that needs less than Tornado's do."""
+        if not self._short:
+            return super().execute()
+        handler: Any = self.handler_class(self.application, self.request, **self.handler_kwargs)
+        transforms = [transform(self.request) for transform in self.application.transforms]
+        running = handler._execute(transforms, *self.path_args, **self.path_kwargs)
+        loop = getattr(self.connection, "loop", None) or asyncio.get_running_loop()
+        handler._task = loop.create_task(running)
+        return None
