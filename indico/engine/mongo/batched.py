@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Any
 
-from bson.raw_bson import RawBSONDocument
-from pymongo import InsertOne, ReturnDocument, UpdateOne
-from pymongo.errors import (
-    BulkWriteError,
-    DuplicateKeyError,
-    OperationFailure,
-    WriteError,
-    WTimeoutError,
-)
-
 from ..error import Unavailable
 from .batches import Batches, deadline
-from .documents import decode, decode_found, documents_of, is_key
+from .documents import decode, decode_found, encode, is_key
 from .driver import Document, Key, mongodb
+from .driver_commands import DriverCommands
+from .lane_commands import LaneCommands
 
 __all__ = ["UNBATCHED", "Batched"]
 
@@ -29,8 +21,7 @@ UNBATCHED: Any = object()
 # An answer to an update: it is made, and the document is still to be read.
 _MATCHED: Any = object()
 
-_DUPLICATE_KEY_CODES = {11000, 11001, 12582}
-_WRITE_CONCERN_TIMEOUT = 64
+Commands = DriverCommands | LaneCommands
 
 
 class Batched:
@@ -40,9 +31,11 @@ class Batched:
     """
 
     def __init__(self, name: str) -> None:
-        self._collection = mongodb.raw(name)
+        mongodb.raw(name)  # raises `Unavailable` if no database is open
+        lanes = mongodb.lanes
+        self.commands: Commands = LaneCommands(name, lanes) if lanes else DriverCommands(name)
         self._finds: dict[str, Batches[Key]] = {}
-        self._inserts = Batches(self._insert)
+        self._inserts = Batches(self.commands.insert)
         self._updates = Batches(self._update)
         self._document_bytes = 1000  # an estimate: the mean of the last batch that was found
 
@@ -69,15 +62,20 @@ class Batched:
         kinds: list[Batches[Any]] = [self._inserts, self._updates, *self._finds.values()]
         return max(batches.delay(now) for batches in kinds)
 
-    async def _find(self, field: str, keys: list[Key]) -> Sequence[Document | None]:
+    def _find(self, field: str, keys: list[Key]) -> Awaitable[Sequence[Any]]:
+        wanted = list(dict.fromkeys(keys))
+        return self.commands.find_keys(field, wanted, partial(self._found, field, keys))
+
+    def _found(
+        self, field: str, keys: list[Key], documents: list[bytes], whole: bool
+    ) -> Sequence[Any]:
+        """Return the answer to each find; the documents may not be the `whole` of all."""
         if len(keys) == 1:
-            return [decode_found(await self._collection.find_one({field: keys[0]}))]
+            return [decode(documents[0]) if documents else None]
         wanted = set(keys)
-        cursor = self._collection.find_raw_batches({field: {"$in": list(wanted)}})
-        replies = await cursor.to_list(None)
         found: dict[Any, tuple[bytes, Document]] = {}
-        missing = None
-        for raw in documents_of(replies):
+        missing = None if whole else UNBATCHED
+        for raw in documents:
             try:
                 document = decode(raw)
             except Exception:  # a date beyond the year 9999, for example
@@ -89,26 +87,22 @@ class Batched:
             else:  # MongoDB finds 1.0 for 1, and an array that holds the key; Python does not
                 missing = UNBATCHED
         if found:
-            self._document_bytes = sum(map(len, replies)) // len(found)
+            self._document_bytes = sum(map(len, documents)) // len(found)
         if len(wanted) == len(keys):
             return [found[key][1] if key in found else missing for key in keys]
         # Some callers want the same document: each gets an object of its own.
         return [decode(found[key][0]) if key in found else missing for key in keys]
 
-    async def _insert(self, documents: list[bytes]) -> Sequence[Exception | None]:
-        if len(documents) == 1:
-            await self._collection.insert_one(RawBSONDocument(documents[0]))
-            return [None]
-        inserts = [InsertOne(RawBSONDocument(document)) for document in documents]
-        return (await self._write(inserts))[1]
+    def _update(self, requests: list[tuple[Key, bytes]]) -> Awaitable[Sequence[Any]]:
+        if len(requests) > 1:
+            return self._update_many(requests)
+        ((key, changes),) = requests
+        return self.commands.find_and_set(
+            encode({"_id": key}), changes, lambda updated: [decode_found(updated)]
+        )
 
-    async def _update(self, requests: list[tuple[Key, bytes]]) -> Sequence[Any]:
-        updates = [({"_id": key}, {"$set": RawBSONDocument(changes)}) for key, changes in requests]
-        if len(updates) == 1:
-            update = self._collection.find_one_and_update
-            updated = await update(*updates[0], return_document=ReturnDocument.AFTER)
-            return [decode_found(updated)]
-        matched, errors = await self._write([UpdateOne(*update) for update in updates])
+    async def _update_many(self, requests: list[tuple[Key, bytes]]) -> Sequence[Any]:
+        matched, errors = await self.commands.update(requests)
         if matched == 0:
             return errors
         if matched == errors.count(None):
@@ -134,34 +128,9 @@ class Batched:
         answers = iter(documents)
         return [error or next(answers) for error in errors]
 
-    async def _write(self, operations: list[Any]) -> tuple[int, list[Exception | None]]:
-        """Return how many updates found their document, and the error of each operation."""
-        errors: list[Exception | None] = [None] * len(operations)
-        try:
-            result = await self._collection.bulk_write(operations, ordered=False)
-        except BulkWriteError as error:
-            details: Mapping[str, Any] = error.details
-            if concerns := details["writeConcernErrors"]:
-                errors = [_write_concern_error(concerns[0])] * len(operations)
-            for problem in details["writeErrors"]:
-                errors[problem["index"]] = _write_error(problem)
-            return details["nMatched"], errors
-        return result.matched_count, errors
-
 
 def _holds(document: Document | None, changes: bytes) -> bool:
     """Return whether `document` is None, or is as it would be right after `changes`."""
     if document is None or document is UNBATCHED:
         return document is None
     return all(document.get(name) == value for name, value in decode(changes).items())
-
-
-def _write_error(problem: Mapping[str, Any]) -> Exception:
-    """Return the error that the operation would have raised outside a batch."""
-    kind = DuplicateKeyError if problem["code"] in _DUPLICATE_KEY_CODES else WriteError
-    return kind(problem["errmsg"], problem["code"], problem)
-
-
-def _write_concern_error(problem: Mapping[str, Any]) -> Exception:
-    kind = WTimeoutError if problem["code"] == _WRITE_CONCERN_TIMEOUT else OperationFailure
-    return kind(problem["errmsg"], problem["code"], problem)

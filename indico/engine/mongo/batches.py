@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextvars import Context
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from ..telemetry.metrics import BATCH_SIZE
+from .alarm import Alarm
 from .driver import mongodb
 from .operation import GRACE_SECONDS, to_api_error
 
@@ -16,6 +18,9 @@ Request = TypeVar("Request")
 
 MAX_COUNT = 500
 MAX_BYTES = 4 << 20
+
+# A batch belongs to no request, so it has no request's deadline.
+_NO_REQUEST = Context()
 
 __all__ = ["MAX_BYTES", "Batches", "deadline"]
 
@@ -32,12 +37,13 @@ class Batches(Generic[Request]):
     lone call does not wait.
     """
 
-    def __init__(self, send: Callable[[list[Request]], Coroutine[Any, Any, Sequence[Any]]]) -> None:
+    def __init__(self, send: Callable[[list[Request]], Awaitable[Sequence[Any]]]) -> None:
         self._send = send
         self._waiting: deque[_Call[Request]] = deque()
         self._waiting_bytes = 0
-        self._in_flight: set[asyncio.Task[Sequence[Any]]] = set()
+        self._in_flight: dict[asyncio.Future[Sequence[Any]], list[_Call[Request]]] = {}
         self._scheduled = False
+        self._alarm = Alarm(self._ring)
 
     async def call(self, request: Request, size: int, deadline: float) -> Any:
         """Return the answer to `request`, which adds about `size` bytes to a batch.
@@ -45,15 +51,12 @@ class Batches(Generic[Request]):
         Raises `Unavailable` at `deadline`, a time of the loop's clock.
         """
         loop = asyncio.get_running_loop()
-        call = _Call(request, size, loop.create_future(), loop.time())
+        call = _Call(request, size, loop.create_future(), loop.time(), deadline)
         self._waiting.append(call)
         self._waiting_bytes += size
+        self._alarm.set(deadline)
         self._schedule(loop)
-        timer = loop.call_at(deadline, call.fail, TimeoutError())
-        try:
-            return await call.future
-        finally:
-            timer.cancel()
+        return await call.future
 
     def delay(self, now: float) -> float:
         """Return how long the oldest call has waited; 0 if the next batch has room for all calls.
@@ -68,16 +71,15 @@ class Batches(Generic[Request]):
         room = len(self._in_flight) < mongodb.max_batches_in_flight
         if self._waiting and room and not self._scheduled:
             self._scheduled = True
-            loop.call_soon(self._start, loop)
+            loop.call_soon(self._start, loop, context=_NO_REQUEST)
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._scheduled = False
         if batch := self._take():
             BATCH_SIZE.observe(len(batch))
-            sending = loop.create_task(self._send([call.request for call in batch]))
-            self._in_flight.add(sending)
-            timer = loop.call_at(deadline(), self._time_out, sending, batch)
-            sending.add_done_callback(partial(self._answer, batch, timer))
+            sending = asyncio.ensure_future(self._send([call.request for call in batch]))
+            self._in_flight[sending] = batch
+            sending.add_done_callback(partial(self._answer, loop))
         self._schedule(loop)
 
     def _take(self) -> list[_Call[Request]]:
@@ -96,45 +98,57 @@ class Batches(Generic[Request]):
         return batch
 
     def _answer(
-        self,
-        batch: list[_Call[Request]],
-        timer: asyncio.TimerHandle,
-        sending: asyncio.Task[Sequence[Any]],
+        self, loop: asyncio.AbstractEventLoop, sending: asyncio.Future[Sequence[Any]]
     ) -> None:
-        timer.cancel()
+        batch = self._in_flight.pop(sending)
         error = TimeoutError() if sending.cancelled() else sending.exception()
-        if sending not in self._in_flight:  # its timeout has passed
-            return
-        self._in_flight.discard(sending)
         if isinstance(error, Exception):
             for call in batch:
                 call.fail(error)
         else:
             for call, answer in zip(batch, sending.result(), strict=True):
                 call.answer(answer)
-        self._schedule(sending.get_loop())
+        self._schedule(loop)
 
-    def _time_out(self, sending: asyncio.Task[Sequence[Any]], batch: list[_Call[Request]]) -> None:
-        """Fail the batch without waiting for the end of `sending`, as `guard` does."""
-        self._in_flight.discard(sending)
-        sending.cancel()
-        for call in batch:
+    def _ring(self, now: float) -> float | None:
+        """Fail the calls whose time is over, and return the next deadline.
+
+        Their batch goes on: its own commands end in time.
+        """
+        late, deadlines = [], []
+        for call in self._calls():
+            if call.deadline <= now:
+                late.append(call)
+            else:
+                deadlines.append(call.deadline)
+        for call in late:
             call.fail(TimeoutError())
-        self._schedule(sending.get_loop())
+        return min(deadlines, default=None)
+
+    def _calls(self) -> Iterator[_Call[Request]]:
+        yield from (call for call in self._waiting if not call.future.done())
+        for batch in self._in_flight.values():
+            yield from (call for call in batch if not call.future.done())
 
 
 class _Call(Generic[Request]):
     """One caller that waits; it may be cancelled before its answer comes."""
 
-    __slots__ = ("future", "request", "since", "size")
+    __slots__ = ("deadline", "future", "request", "since", "size")
 
     def __init__(
-        self, request: Request, size: int, future: asyncio.Future[Any], since: float
+        self,
+        request: Request,
+        size: int,
+        future: asyncio.Future[Any],
+        since: float,
+        deadline: float,
     ) -> None:
         self.request = request
         self.size = size
         self.future = future
         self.since = since
+        self.deadline = deadline
 
     def answer(self, answer: Any) -> None:
         if isinstance(answer, Exception):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
-from bson.raw_bson import RawBSONDocument
-from pymongo import IndexModel, ReturnDocument
+from pymongo import IndexModel
 
-from .batched import UNBATCHED, Batched
+from .batched import UNBATCHED, Batched, Commands
 from .batches import MAX_BYTES
 from .documents import Part, decode, decode_found, encode, is_key, part_of
 from .driver import Document, Key, ObjectId, mongodb
-from .operation import guard, observed
+from .operation import guard, observed, to_api_error
 
 DocumentId = Key
 
@@ -57,13 +57,7 @@ class Collection:
         self, query: Mapping[str, Any], *, sort: Sequence[tuple[str, int]] = (), limit: int = 0
     ) -> list[Document]:
         """Return all documents that match, or the first `limit` of them."""
-        options = {"sort": list(sort) or None, "limit": limit}
-
-        async def found() -> list[Document]:
-            cursor = mongodb.raw(self.name).find(_raw(query), **options)
-            return [decode(each.raw) for each in await cursor.to_list(None)]
-
-        return await guard(found)
+        return await self._commands().find(encode(query), _decoded, limit, sort=sort)
 
     @observed
     async def find_part(
@@ -78,19 +72,14 @@ class Collection:
 
         A larger document is a part by itself. MongoDB sends up to 16 MB of `limit` documents.
         """
-        # A negative limit returns what fits into one reply, and leaves no cursor open.
-        options = {"sort": list(sort), "limit": -limit, "batch_size": limit}
-        replies: list[bytes] = await guard(
-            lambda: mongodb[self.name].find_raw_batches(_raw(query), **options).to_list(None)
-        )
-        return part_of(replies, max_bytes)
+        read = partial(part_of, max_bytes=max_bytes)
+        return await self._commands().find(encode(query), read, limit, sort=sort, part=True)
 
     @observed
     async def find_ids(self, query: Mapping[str, Any], limit: int) -> list[DocumentId]:
         """Return the `_id` of each of the first `limit` documents that match."""
-        found: list[Document] = await guard(
-            lambda: mongodb[self.name].find(_raw(query), {"_id": 1}, limit=limit).to_list(None)
-        )
+        find = self._commands().find
+        found = await find(encode(query), _decoded, limit, fields={"_id": 1})
         return [document["_id"] for document in found]
 
     @observed
@@ -109,7 +98,9 @@ class Collection:
         if batched := self._batched(len(encoded)):
             await batched.insert(encoded)
         else:
-            await guard(lambda: mongodb[self.name].insert_one(RawBSONDocument(encoded)))
+            (error,) = await self._commands().insert([encoded])
+            if error:
+                raise to_api_error(error)
         document.update(decode(encoded))
         inserted_id: DocumentId = document["_id"]
         return inserted_id
@@ -139,15 +130,12 @@ class Collection:
     @observed
     async def delete_by_id(self, id: DocumentId) -> bool:
         """Return whether there was such a document; of several callers, one gets True."""
-        result = await guard(lambda: mongodb[self.name].delete_one(_raw({"_id": id})))
-        return bool(result.deleted_count)
+        return await self._commands().delete(encode({"_id": id}), many=False) == 1
 
     @observed
     async def delete(self, query: Mapping[str, Any]) -> int:
         """Delete all documents that match, and return their number."""
-        result = await guard(lambda: mongodb[self.name].delete_many(_raw(query)))
-        count: int = result.deleted_count
-        return count
+        return await self._commands().delete(encode(query), many=True)
 
     async def _find_one(self, query: Mapping[str, Any]) -> Document | None:
         if len(query) == 1 and (batched := self._batched()):
@@ -156,35 +144,34 @@ class Collection:
                 found = await batched.find(field, value)
                 if found is not UNBATCHED:
                     return found
-        return await self._one(lambda collection: collection.find_one(_raw(query)))
+        return await self._commands().find(encode(query), _first, 1, part=True)
 
     async def _update_one(self, query: Mapping[str, Any], changes: bytes) -> Document | None:
-        update = {"$set": RawBSONDocument(changes)}
-        return await self._one(
-            lambda collection: collection.find_one_and_update(
-                _raw(query), update, return_document=ReturnDocument.AFTER
-            )
-        )
-
-    async def _one(self, ask: Callable[[Any], Awaitable[Any]]) -> Document | None:
-        """Return the document that `ask` gets from the driver's collection, or None."""
-
-        async def found() -> Document | None:
-            return decode_found(await ask(mongodb.raw(self.name)))
-
-        return await guard(found)
+        return await self._commands().find_and_set(encode(query), changes, decode_found)
 
     def _batched(self, size: int = 0) -> Batched | None:
         """Return the batches of the open database; None where `size` bytes go out alone."""
-        batched = mongodb.batched.get(self.name)
-        if batched is None and mongodb.max_batches_in_flight:
-            batched = mongodb.batched[self.name] = Batched(self.name)
-        return batched if size <= MAX_BYTES else None
+        if not mongodb.max_batches_in_flight or size > MAX_BYTES:
+            return None
+        return self._opened()
+
+    def _commands(self) -> Commands:
+        return self._opened().commands
+
+    def _opened(self) -> Batched:
+        """Return what the open database has for this collection. Raises `Unavailable`."""
+        opened: Batched | None = mongodb.opened.get(self.name)
+        if opened is None:
+            opened = mongodb.opened[self.name] = Batched(self.name)
+        return opened
 
 
-def _raw(query: Mapping[str, Any]) -> RawBSONDocument:
-    """Return `query` as `encode` writes it, so that a wrong value is named."""
-    return RawBSONDocument(encode(query))
+def _decoded(found: list[bytes]) -> list[Document]:
+    return [decode(document) for document in found]
+
+
+def _first(found: list[bytes]) -> Document | None:
+    return decode(found[0]) if found else None
 
 
 def _unique_field(index: IndexModel) -> set[str]:

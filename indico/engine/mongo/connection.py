@@ -11,8 +11,9 @@ from pymongo.errors import ConfigurationError, InvalidURI, NotPrimaryError
 
 from ..error import ServerError, StartError, Unavailable
 from .collection import Collection
-from .driver import Database, Driver, mongodb
+from .driver import APPLICATION_NAME, Database, Driver, mongodb
 from .indexes import make_indexes
+from .lanes import open_lanes
 from .operation import guard
 
 
@@ -26,15 +27,20 @@ async def connect(
     driver: Driver = "motor",
     timeout_seconds: float = 4,
     max_batches_in_flight: int = 2,
+    lane: bool = True,
 ) -> None:
-    """Open `mongodb` and make the declared indexes.
+    """Open `mongodb`, with lanes if `lane` says so, and make the declared indexes.
 
     Raises `StartError`, and opens nothing, if MongoDB refuses or does not answer (`NoAnswer`), or
     if documents contradict an index.
     """
-    opening = opened(uri, database, driver, timeout_seconds, max_batches_in_flight)
+    opening = opened(
+        uri, database, driver, timeout_seconds, max_batches_in_flight, APPLICATION_NAME, lane
+    )
     async with closed_on_error(opening):
-        await guard(lambda: opening.command("ping"), timeout_seconds)
+        await guard(lambda: opening.own.command("ping"), timeout_seconds)
+        if opening.own_client:
+            await open_lanes(opening)
         await asyncio.gather(*(make_indexes(made, opening) for made in Collection.declared))
     # Nothing may be written before the indexes are there, so `mongodb` switches last.
     await mongodb.switch_to(opening)
@@ -82,7 +88,7 @@ async def ping(timeout_seconds: float = 2) -> bool:
     """Return whether MongoDB answers within `timeout_seconds`."""
     try:
         async with asyncio.timeout(timeout_seconds):
-            await guard(lambda: mongodb.command("ping"))
+            await guard(lambda: mongodb.own.command("ping"))
     except (TimeoutError, Unavailable, ServerError):
         return False
     return True

@@ -8,5 +8,7 @@ from .driver import mongodb
 
 def delay(now: float) -> float:
     """Return the seconds that the oldest operation has waited at `now`, of the loop's clock."""
-    delays: list[float] = [batched.delay(now) for batched in mongodb.batched.values()]
+    delays: list[float] = [batched.delay(now) for batched in mongodb.opened.values()]
+    if mongodb.lanes:
+        delays.append(mongodb.lanes.delay(now))
     return max(waiting.delay(now), *delays, 0.0)

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import bson
 from bson.int64 import Int64
-from bson.raw_bson import RawBSONDocument
 
 from ..error import ServerError, short
 from .bson_types import OPTIONS
@@ -50,8 +49,8 @@ def decode(document: bytes | memoryview) -> Document:
     return bson.decode(document, OPTIONS)
 
 
-def decode_found(found: RawBSONDocument | None) -> Document | None:
-    return None if found is None else decode(found.raw)
+def decode_found(found: bytes | None) -> Document | None:
+    return None if found is None else decode(found)
 
 
 def documents_of(replies: list[bytes]) -> Iterator[bytes]:
@@ -64,11 +63,11 @@ def documents_of(replies: list[bytes]) -> Iterator[bytes]:
             start = end
 
 
-def part_of(replies: list[bytes], max_bytes: int) -> Part:
-    """Return the first documents of a cursor's replies, up to `max_bytes`, but at least one."""
+def part_of(found: list[bytes], max_bytes: int) -> Part:
+    """Return the first documents of those that are found, up to `max_bytes`, but at least one."""
     documents: list[Document] = []
     size = 0
-    for document in documents_of(replies):
+    for document in found:
         if documents and size + len(document) > max_bytes:
             return Part(documents, size, cut=True)
         size += len(document)

@@ -7,7 +7,8 @@ import inspect
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import bson
 from bson import ObjectId
@@ -21,7 +22,11 @@ from ..error import Unavailable
 from ..log import LOGGER
 from . import pymongo_patch  # noqa: F401 - the import fixes PyMongo
 from .bson_types import ENCODERS, OPTIONS, RAW
+from .lane_options import refusal
 from .pool_metrics import PoolListener
+
+if TYPE_CHECKING:
+    from .lanes import Lanes
 
 Driver = Literal["motor", "pymongo"]
 Document = dict[str, Any]
@@ -52,10 +57,13 @@ class Database:
     def __init__(self) -> None:
         self._client: Any = None
         self._database: Any = None
+        # PyMongo's client: for lanes, and for what the engine itself asks.
+        self.own_client: Any = None
+        self.lanes: Lanes | None = None
         self.timeout_seconds = 0.0
         self.max_batches_in_flight = 0
-        # The batches of each `Collection`, by its name, while this database is open.
-        self.batched: dict[str, Any] = {}
+        # What each `Collection` needs of this database while it is open, by its name.
+        self.opened: dict[str, Any] = {}
 
     def open(
         self,
@@ -65,39 +73,53 @@ class Database:
         timeout_seconds: float,
         max_batches_in_flight: int = 2,
         application: str = APPLICATION_NAME,
+        lane: bool = False,
     ) -> None:
         """Make the client inside the running event loop. Its first operation connects.
 
-        Raises PyMongo's errors for a malformed `uri`.
+        With `lane` there is a client for lanes too, unless `uri` refuses them. Raises PyMongo's
+        errors for a malformed `uri`.
         """
-        make: Any = AsyncIOMotorClient if driver == "motor" else AsyncMongoClient
-        self._client = make(
-            uri,
-            appname=f"{application} {os.getpid()}",
-            tz_aware=True,
-            type_registry=ENCODERS,
-            w="majority",
-            journal=True,
-            timeoutMS=int(timeout_seconds * 1000),
-            uuidRepresentation="standard",
-            event_listeners=[PoolListener()],
-        )
+        make = partial(_client, uri, timeout_seconds, application)
+        self._client = make(AsyncIOMotorClient if driver == "motor" else AsyncMongoClient)
         self._database = self._client[name]
         self.timeout_seconds = timeout_seconds
         self.max_batches_in_flight = max_batches_in_flight
+        if lane and (reason := refusal(uri, self._client.options)):
+            _log_no_lanes(reason)
+        elif lane:
+            self.own_client = self._client if driver == "pymongo" else make(AsyncMongoClient)
+
+    @property
+    def own(self) -> Any:
+        """The database by the client that serves operations: so the other one stays unopened."""
+        database = self._open_database()
+        return self.own_client[database.name] if self.own_client else database
 
     async def switch_to(self, other: Database) -> None:
-        """Take over the client that `other` has opened, and close the previous one."""
-        old = self._client
-        self._client, self._database, self.batched = other._client, other._database, {}
-        self.timeout_seconds = other.timeout_seconds
-        self.max_batches_in_flight = other.max_batches_in_flight
-        await _close(old)
+        """Take over what `other` has opened, and close what was open before."""
+        old = Database()
+        vars(old).update(vars(self))
+        vars(self).update(vars(other))
+        await old.close()
 
     async def close(self) -> None:
         """Close every connection. Harmless when nothing is open."""
-        client, self._client, self._database, self.batched = self._client, None, None, {}
+        client, own, lanes = self._client, self.own_client, self.lanes
+        self._client = self._database = self.own_client = self.lanes = None
+        self.opened = {}
+        if lanes:
+            await lanes.close()
+        if own is not client:
+            await _close(own)
         await _close(client)
+
+    async def drop_lanes(self, reason: str) -> None:
+        """Let the driver serve all operations."""
+        _log_no_lanes(reason)
+        own, self.own_client = self.own_client, None
+        if own is not self._client:
+            await _close(own)
 
     async def aggregate(
         self, collection: str, pipeline: Sequence[Mapping[str, Any]], **options: Any
@@ -122,6 +144,24 @@ class Database:
         if self._database is None:
             raise Unavailable("The database is not open.")  # await connect() first
         return self._database
+
+
+def _log_no_lanes(reason: str) -> None:
+    LOGGER.warning("mongodb_lane has no effect, and the driver does all: %s", reason)
+
+
+def _client(uri: str, timeout_seconds: float, application: str, kind: Any) -> Any:
+    return kind(
+        uri,
+        appname=f"{application} {os.getpid()}",
+        tz_aware=True,
+        type_registry=ENCODERS,
+        w="majority",
+        journal=True,
+        timeoutMS=int(timeout_seconds * 1000),
+        uuidRepresentation="standard",
+        event_listeners=[PoolListener()],
+    )
 
 
 async def _close(client: Any) -> None:

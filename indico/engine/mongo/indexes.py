@@ -26,7 +26,7 @@ async def make_indexes(collection: Collection, database: Database) -> None:
 
     async def make() -> Mapping[str, Any] | None:
         try:
-            await database[collection.name].create_indexes(list(collection.indexes))
+            await database.own[collection.name].create_indexes(list(collection.indexes))
         except DuplicateKeyError as error:
             return error.details
         return None

@@ -55,7 +55,16 @@ class Deadline:
 # The deadline of the current task's request.
 DEADLINE: ContextVar[Deadline] = ContextVar("deadline", default=Deadline())  # noqa: B039
 
-__all__ = ["DEADLINE", "GRACE_SECONDS", "Deadline", "guard", "observed", "to_api_error"]
+__all__ = [
+    "DEADLINE",
+    "GRACE_SECONDS",
+    "Deadline",
+    "guard",
+    "is_transient",
+    "observed",
+    "to_api_error",
+    "until",
+]
 
 
 def observed(
@@ -106,6 +115,11 @@ async def guard(operation: Callable[[], Awaitable[T]], timeout_seconds: float | 
         waiting.forget(key)
 
 
+def until() -> float:
+    """Return the time of the loop's clock by which MongoDB has to end what begins now."""
+    return min(asyncio.get_running_loop().time() + mongodb.timeout_seconds, DEADLINE.get().at)
+
+
 async def _run(operation: Callable[[], Awaitable[T]], timeout_seconds: float | None) -> T:
     """Raise `TimeoutError` when `operation` takes longer than the driver itself should allow.
 
@@ -143,12 +157,14 @@ def _retrieve(task: asyncio.Future[Any]) -> None:
 def to_api_error(error: Exception) -> Exception:
     """Return the error of the API for one of the driver's, and a copy of any other error.
 
-    Its cause is only set to what the log may show.
+    Its cause is only set to what the log may show. A copy has the cause of the original.
     """
     if isinstance(error, APIError) or not isinstance(
         error, PyMongoError | BSONError | TimeoutError
     ):
-        return copy.copy(error)
+        copied = copy.copy(error)
+        copied.__cause__ = error.__cause__
+        return copied
     api_error = _api_error(error)
     # MongoDB's reason for a refusal may hold the document itself.
     api_error.__cause__ = error if isinstance(api_error, Unavailable) else None
@@ -158,7 +174,7 @@ def to_api_error(error: Exception) -> Exception:
 def _api_error(error: Exception) -> APIError:
     if isinstance(error, DuplicateKeyError):
         return Conflict()
-    if _is_transient(error):
+    if is_transient(error):
         return Unavailable("The database is not available right now: try again later.")
     return ServerError(f"MongoDB refused an operation: {_without_documents(error)}.")
 
@@ -171,7 +187,7 @@ def _without_documents(error: Exception) -> str:
     return type(error).__name__
 
 
-def _is_transient(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Return whether the same operation may succeed later."""
     if isinstance(error, TimeoutError | ConnectionFailure | ExecutionTimeout | WTimeoutError):
         return True

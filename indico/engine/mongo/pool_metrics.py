@@ -1,6 +1,8 @@
-"""The connections of the driver, counted for the metrics."""
+"""The connections of a client: a count for the metrics, and word of their failure."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from pymongo import monitoring
 
@@ -11,7 +13,13 @@ __all__ = ["PoolListener"]
 
 
 class PoolListener(monitoring.ConnectionPoolListener):
-    """A count of a client's connections, open and in use; Motor calls it in threads."""
+    """A count of a client's connections, open and in use; Motor calls it in threads.
+
+    `cleared` gets the address of a server whose connections are useless. The second argument says
+    whether no answer comes on them any more.
+    """
+
+    cleared: Callable[[tuple[str, int | None], bool], None] | None = None
 
     def connection_created(self, event: monitoring.ConnectionCreatedEvent) -> None:
         connections.add(open=1)
@@ -30,6 +38,10 @@ class PoolListener(monitoring.ConnectionPoolListener):
     def connection_check_out_failed(self, event: monitoring.ConnectionCheckOutFailedEvent) -> None:
         CONNECTION_WAIT.observe(event.duration or 0)
 
+    def pool_cleared(self, event: monitoring.PoolClearedEvent) -> None:
+        if self.cleared:
+            self.cleared(event.address, event.interrupt_connections)
+
     # The driver calls these too, and PyMongo's base class would raise NotImplementedError.
     def connection_check_out_started(
         self, event: monitoring.ConnectionCheckOutStartedEvent
@@ -40,7 +52,5 @@ class PoolListener(monitoring.ConnectionPoolListener):
     def pool_created(self, event: monitoring.PoolCreatedEvent) -> None: ...
 
     def pool_ready(self, event: monitoring.PoolReadyEvent) -> None: ...
-
-    def pool_cleared(self, event: monitoring.PoolClearedEvent) -> None: ...
 
     def pool_closed(self, event: monitoring.PoolClosedEvent) -> None: ...

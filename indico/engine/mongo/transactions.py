@@ -71,6 +71,10 @@ async def _committed(session: Any, work: Callable[[Any], Awaitable[T]]) -> T:
         except PyMongoError as error:
             if not error.has_error_label(CONFLICT):
                 raise
+        except Unavailable:
+            if tries == _TRIES:  # its commit has failed, and MongoDB may not know
+                await _end(session)
+            raise
         else:
             return done
 

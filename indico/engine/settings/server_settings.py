@@ -141,6 +141,9 @@ class ServerSettings(ProjectSettings):
     mongodb_driver: Literal["motor", "pymongo"] = Field(
         "motor", description="client library: Motor, or PyMongo's own async client"
     )
+    mongodb_lane: bool = Field(
+        True, description="send single commands past the driver, on connections that it opens"
+    )
     mongodb_timeout_seconds: Seconds = Field(
         4, description="time for each operation on MongoDB; beyond it the answer is 503"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest.mock import patch
 
 from .sample.app import Settings
@@ -12,8 +13,9 @@ from .sample.app import Settings
 _MEASURE = "COVERAGE_PROCESS_CONFIG"
 
 # What `run.py test --matrix` varies, and a delay that other tests on the machine don't cause.
-CHOSEN = {
+CHOSEN: dict[str, Any] = {
     "mongodb_driver": os.environ.get("TEST_MONGODB_DRIVER", "motor"),
+    "mongodb_lane": os.environ.get("TEST_MONGODB_LANE", "on") == "on",
     "http_server": os.environ.get("TEST_HTTP_SERVER", "fast"),
     "max_delay_seconds": "3600",
 }

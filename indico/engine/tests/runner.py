@@ -43,6 +43,7 @@ _OTHERS = {"TEST_MONGODB_DRIVER": "pymongo", "TEST_HTTP_SERVER": "tornado", "TES
 # What the matrix runs after the defaults: the tests in modules, in an environment.
 MATRIX: list[tuple[tuple[str, ...], dict[str, str]]] = [
     ((f"{ENGINE}.tests.http", f"{ENGINE}.tests.mongo"), _OTHERS),
+    ((f"{ENGINE}.tests.mongo",), {"TEST_MONGODB_LANE": "off"}),
     ((f"{ENGINE}.tests.http",), {"TEST_LOOP": "asyncio"}),
     ((f"{ENGINE}.tests.http.test_splits",), {"PROPERTY_EXAMPLES": "66"}),
     (
@@ -54,6 +55,10 @@ MATRIX: list[tuple[tuple[str, ...], dict[str, str]]] = [
         {"PROPERTY_EXAMPLES": "4"},
     ),
     ((f"{ENGINE}.tests.mongo.test_replica_set",), {"PRIMARY_KILLS": "3"}),
+    (
+        (f"{ENGINE}.tests.mongo.test_replica_set",),
+        {"PRIMARY_KILLS": "3", "TEST_MONGODB_LANE": "off"},
+    ),
 ]
 HELP = f"""
 The suites:
@@ -66,9 +71,10 @@ A name is a folder or a file, with a class and a test in the file if you like:
   {FOLDER}/tests/routes/test_user.py:UpdateTest.test_valid
 
 --matrix then runs the engine's tests of HTTP and MongoDB on PyMongo's own client, Tornado's
-HTTP server and the loop of asyncio; its tests of HTTP on its own server and that loop; 66
-times as many streams of requests, split at random; four times as many random examples of your
-routes and of concurrent operations; and all faults of a replica set.
+HTTP server and the loop of asyncio; its tests of MongoDB without lanes; its tests of HTTP on
+its own server and that loop; 66 times as many streams of requests, split at random; four times
+as many random examples of your routes and of concurrent operations; and all faults of a replica
+set, with lanes and without.
 """
 
 

@@ -152,7 +152,7 @@ class ProcessTest(unittest.TestCase):
     def all_flags(self, *flags: str) -> list[str]:
         """Return the flags of every server of this test, and `flags`, which beat them."""
         settings = {**CHOSEN, **FRESH_METRICS}
-        chosen = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+        chosen = [_flag(name.replace("_", "-"), value) for name, value in settings.items()]
         return ["--port", "0", *chosen, "--data-dir", str(self.folder), *self.flags, *flags]
 
     def start(self, *flags: str) -> ServerProcess:
@@ -160,6 +160,12 @@ class ProcessTest(unittest.TestCase):
         server = self.server_class(*self.all_flags(*flags))
         self.addCleanup(server.__exit__)
         return server
+
+
+def _flag(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    return f"--{name}={value}"
 
 
 def children(pid: int, word: str) -> list[psutil.Process]:

@@ -64,7 +64,8 @@ def memory() -> str | None:
 class ServerTest(AsyncHTTPTestCase):
     """Base of tests of the app of `make_app`, which is the sample unless a subclass has another.
 
-    `TEST_MONGODB_DRIVER` and `TEST_HTTP_SERVER` in the environment choose others than the defaults.
+    `TEST_MONGODB_DRIVER`, `TEST_MONGODB_LANE` and `TEST_HTTP_SERVER` in the environment choose
+    others than the defaults.
     """
 
     integration = True
@@ -82,10 +83,16 @@ class ServerTest(AsyncHTTPTestCase):
 
     def get_app(self) -> Application:
         self.config = self.make_settings(**{**CHOSEN, **FRESH_METRICS, **self.settings})
-        driver, timeout = self.config.mongodb_driver, self.config.mongodb_timeout_seconds
         metrics.identify(PROGRAM.version)
-        self.run_async(connect(self.uri(), self.database, driver, timeout))
+        self.run_async(self.connect())
         return self.make_app(self.config)
+
+    async def connect(self) -> None:
+        """Open `mongodb` as the settings say."""
+        config = self.config
+        driver, timeout = config.mongodb_driver, config.mongodb_timeout_seconds
+        lane = config.mongodb_lane
+        await connect(self.uri(), self.database, driver, timeout, lane=lane)
 
     def make_settings(self, **values: Any) -> ServerSettings:
         return app.Settings(**values)

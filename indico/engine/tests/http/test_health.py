@@ -26,7 +26,7 @@ class HealthTest(ServerTest):
         self._app.stopping = True
         self.error(self.fetch("/readyz"), 503, "unavailable", "mongodb", "server")
         self.run_async(db.disconnect())
-        self.run_async(db.connect(self.uri(), self.database, self.config.mongodb_driver))
+        self.run_async(self.connect())
 
     async def connect_to_nothing(self) -> None:
         mongodb.open("mongodb://127.0.0.1:1", self.database, self.config.mongodb_driver, 0.2)

@@ -107,7 +107,7 @@ class MetricsTest(ServerTest):
         self.assertEqual(after.sum(REQUESTS, **found) - before.sum(REQUESTS, **found), 1)
         failed = {"collection": "sample_users", "operation": "find_one", "error": "unavailable"}
         self.assertEqual(after.sum(ERRORS, **failed) - before.sum(ERRORS, **failed), 1)
-        self.run_async(db.connect(self.uri(), self.database, self.config.mongodb_driver))
+        self.run_async(self.connect())
 
     def test_process(self) -> None:
         scraped = self.scraped()

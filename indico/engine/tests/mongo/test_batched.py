@@ -6,7 +6,7 @@ import asyncio
 import copy
 import logging
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import given
 from tornado.testing import gen_test
@@ -240,14 +240,14 @@ class ConnectionTest(ConcurrentCase):
         ]
         for result in await together(*(self.make(call) for call in calls * 10)):
             self.assertIsInstance(result, Unavailable)
-        await db.connect(self.uri(), self.database, self.config.mongodb_driver)
+        await self.connect()
         self.assertEqual([await self.make(call) for call in calls], [1, {"_id": 1}, True])
 
     def test_one_event_loop_after_the_other(self) -> None:
         """Operations that a closed or stopped loop has left do not disturb the next loop."""
 
         async def abandon() -> None:
-            await db.connect(self.uri(), self.database, self.config.mongodb_driver)
+            await self.connect()
             finds = (self.things.find_by_id(n) for n in range(20))
             updates = (self.things.update_by_id(n, {"n": n}) for n in range(20))
             self.abandoned = [
@@ -257,7 +257,7 @@ class ConnectionTest(ConcurrentCase):
             await asyncio.sleep(0)
 
         async def use() -> None:
-            await db.connect(self.uri(), self.database, self.config.mongodb_driver)
+            await self.connect()
             calls = [Call("insert", ({"_id": "a"},)), Call("find_by_id", ("a",))]
             self.assertEqual([await self.make(call) for call in calls], ["a", {"_id": "a"}])
             await db.disconnect()
@@ -269,4 +269,8 @@ class ConnectionTest(ConcurrentCase):
         with asyncio.Runner() as stopped:
             stopped.run(abandon())
             asyncio.run(use())
-        self.run_async(db.connect(self.uri(), self.database, self.config.mongodb_driver))
+        self.run_async(self.connect())
+
+
+class WithoutLanesTest(ConcurrentTest):
+    settings: ClassVar[dict[str, Any]] = {"mongodb_lane": False}

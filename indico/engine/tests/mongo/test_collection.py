@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Coroutine
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import bson
 from bson.errors import InvalidDocument
@@ -185,6 +185,10 @@ class CollectionTest(ServerTest):
     async def test_writes_are_majority_and_journalled(self) -> None:
         concern = mongodb["things"].write_concern.document
         self.assertEqual(concern, {"w": "majority", "j": True})
+
+
+class WithoutLanesTest(CollectionTest):
+    settings: ClassVar[dict[str, Any]] = {"mongodb_lane": False}
 
 
 class GuardTest(ServerTest):

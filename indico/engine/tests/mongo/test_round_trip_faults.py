@@ -126,6 +126,10 @@ class MongoDBFailsTest(FailPointTest):
         await self.recover()
 
 
+class WithoutLanesTest(MongoDBFailsTest):
+    settings: ClassVar[dict[str, Any]] = {**MongoDBFailsTest.settings, "mongodb_lane": False}
+
+
 class OneOfManyTest(RoundTripTest):
     """A fault of one document does not affect the others of its batch."""
 
@@ -162,7 +166,7 @@ class OneOfManyTest(RoundTripTest):
         """
         await self.stored.insert_many([{"_id": n, "key": n} for n in range(2)])
         await self.things.find_by_id(0)
-        batched = mongodb.batched[self.things.name]
+        batched = mongodb.opened[self.things.name]
         find = batched.find
 
         async def late_find(field: str, key: Any, until: float | None = None) -> Any:

@@ -113,5 +113,20 @@ class ConflictTest(FailPointTest):
         await self.recover()
 
 
+class UnavailableTest(FailPointTest):
+    @gen_test
+    async def test_its_work_fails(self) -> None:
+        """The work does not run again."""
+        ran = []
+
+        async def work(session: Any) -> None:
+            ran.append(session)
+            raise Unavailable
+
+        with self.assertRaises(Unavailable):
+            await transaction(work)
+        self.assertEqual(len(ran), 1)
+
+
 class TransactionOnPyMongoTest(TransactionTest):
     settings: ClassVar[dict[str, Any]] = {**TransactionTest.settings, **PYMONGO}

@@ -148,7 +148,7 @@ class SpanTest(ServerTest):
             self.assertEqual(span.status.status_code, StatusCode.ERROR)
             self.assertEqual((span.attributes or {})["error.type"], kind)
             self.assertEqual((span.status.description, list(span.events)), (None, []))
-        self.run_async(db.connect(self.uri(), self.database, self.config.mongodb_driver))
+        self.run_async(self.connect())
 
     def test_parent(self) -> None:
         for sent in (SAMPLED, LATER):

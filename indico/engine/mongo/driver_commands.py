@@ -1,0 +1,115 @@
+"""The operations of a collection by the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from bson.raw_bson import RawBSONDocument
+from pymongo import InsertOne, ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError
+
+from .documents import documents_of
+from .driver import Key, mongodb
+from .operation import guard
+from .replies import concern_error, write_error
+
+T = TypeVar("T")
+
+__all__ = ["DriverCommands"]
+
+
+class DriverCommands:
+    """The commands of the collection `name`, as `LaneCommands` has them."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_keys(
+        self, field: str, keys: Sequence[Key], read: Callable[[list[bytes], bool], T]
+    ) -> Awaitable[T]:
+        async def found() -> T:
+            if len(keys) == 1:
+                one = await self._collection.find_one({field: keys[0]})
+                return read([] if one is None else [one.raw], True)
+            cursor = self._collection.find_raw_batches({field: {"$in": keys}})
+            return read(list(documents_of(await cursor.to_list(None))), True)
+
+        return guard(found)
+
+    def find(
+        self,
+        query: bytes,
+        read: Callable[[list[bytes]], T],
+        limit: int,
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        fields: Mapping[str, int] | None = None,
+        part: bool = False,
+    ) -> Awaitable[T]:
+        options: dict[str, Any] = {"sort": list(sort) or None, "limit": limit}
+        if part:  # a negative limit returns what fits into one reply, and leaves no cursor open
+            options |= {"limit": -limit, "batch_size": limit}
+
+        async def found() -> T:
+            raw = RawBSONDocument(query)
+            cursor = self._collection.find_raw_batches(raw, fields, **options)
+            return read(list(documents_of(await cursor.to_list(None))))
+
+        return guard(found)
+
+    def insert(self, documents: Sequence[bytes]) -> Awaitable[list[Exception | None]]:
+        async def inserted() -> list[Exception | None]:
+            if len(documents) == 1:
+                await self._collection.insert_one(RawBSONDocument(documents[0]))
+                return [None]
+            inserts = [InsertOne(RawBSONDocument(document)) for document in documents]
+            return (await self._write(inserts))[1]
+
+        return guard(inserted)
+
+    def update(
+        self, updates: Sequence[tuple[Key, bytes]]
+    ) -> Awaitable[tuple[int, list[Exception | None]]]:
+        statements = [
+            UpdateOne({"_id": key}, {"$set": RawBSONDocument(changes)}) for key, changes in updates
+        ]
+        return guard(lambda: self._write(statements))
+
+    def find_and_set(
+        self, query: bytes, changes: bytes, read: Callable[[bytes | None], T]
+    ) -> Awaitable[T]:
+        async def changed() -> T:
+            update = {"$set": RawBSONDocument(changes)}
+            found = await self._collection.find_one_and_update(
+                RawBSONDocument(query), update, return_document=ReturnDocument.AFTER
+            )
+            return read(None if found is None else found.raw)
+
+        return guard(changed)
+
+    def delete(self, query: bytes, many: bool) -> Awaitable[int]:
+        async def deleted() -> int:
+            delete = self._collection.delete_many if many else self._collection.delete_one
+            count: int = (await delete(RawBSONDocument(query))).deleted_count
+            return count
+
+        return guard(deleted)
+
+    @property
+    def _collection(self) -> Any:
+        return mongodb.raw(self._name)
+
+    async def _write(self, statements: list[Any]) -> tuple[int, list[Exception | None]]:
+        """Return how many updates found their document, and the error of each statement."""
+        errors: list[Exception | None] = [None] * len(statements)
+        try:
+            result = await self._collection.bulk_write(statements, ordered=False)
+        except BulkWriteError as error:
+            details: Mapping[str, Any] = error.details
+            if concerns := details["writeConcernErrors"]:
+                errors = [concern_error(concerns[0])] * len(statements)
+            for problem in details["writeErrors"]:
+                errors[problem["index"]] = write_error(problem)
+            return details["nMatched"], errors
+        return result.matched_count, errors

@@ -1,0 +1,167 @@
+"""The operations of a collection as commands on lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
+
+from .command import Command
+from .driver import Key
+from .driver_commands import DriverCommands
+from .lanes import Lanes
+from .operation import until
+from .replies import changed, first_batch, plain, written
+from .wire import document, element, embedded, int32
+
+T = TypeVar("T")
+
+__all__ = ["LaneCommands"]
+
+_MAX_LIMIT = 2**31 - 1  # a larger one, none and a negative one are the driver's business
+_ONE = int32(b"limit", 1) + element("singleBatch", True)
+_UNORDERED = element("ordered", False)
+_NEW = element("new", True)
+
+
+class _More(Exception):
+    """A `find` whose documents do not fit into one reply; `cursor` has the others."""
+
+    def __init__(self, cursor: int) -> None:
+        self.cursor = cursor
+
+
+class LaneCommands:
+    """The commands of the collection `name`; what does not fit into one goes by the driver."""
+
+    def __init__(self, name: str, lanes: Lanes) -> None:
+        self._name = name
+        self._lanes = lanes
+        self._driver = DriverCommands(name)
+        self._find, self._insert, self._update, self._modify, self._delete = (
+            element(command, name)
+            for command in ("find", "insert", "update", "findAndModify", "delete")
+        )
+
+    def find_keys(
+        self, field: str, keys: Sequence[Key], read: Callable[[list[bytes], bool], T]
+    ) -> Awaitable[T]:
+        """Return what `read` makes of the documents; it learns, too, whether these are all."""
+        one = len(keys) == 1
+        query = {field: keys[0] if one else {"$in": keys}}
+        bounds = _ONE if one else int32(b"batchSize", len(keys) + 1)
+        elements = self._find + element("filter", query) + bounds + self._lanes.read
+
+        def found(reply: bytes) -> T:
+            documents, cursor = first_batch(reply)
+            if cursor:
+                self._leave(cursor)
+            return read(documents, not cursor)
+
+        retry = self._lanes.retry_reads
+        return self._lanes.reads.run(Command(elements, found, until(), retry=retry))
+
+    async def find(
+        self,
+        query: bytes,
+        read: Callable[[list[bytes]], T],
+        limit: int,
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        fields: Mapping[str, int] | None = None,
+        part: bool = False,
+    ) -> T:
+        """Return what `read` makes of the documents: with `part`, of those in one reply."""
+        if not 0 < limit <= _MAX_LIMIT:
+            return await self._driver.find(query, read, limit, sort=sort, fields=fields)
+        elements = self._find + embedded(b"filter", query) + self._lanes.read
+        elements += int32(b"limit", limit) + int32(b"batchSize", limit)
+        elements += element("singleBatch", part)
+        if sort:
+            elements += element("sort", dict(sort))
+        if fields:
+            elements += element("projection", fields)
+
+        def found(reply: bytes) -> T:
+            documents, cursor = first_batch(reply)
+            if cursor:
+                raise _More(cursor)
+            return read(documents)
+
+        command = Command(elements, found, until(), retry=self._lanes.retry_reads)
+        try:
+            return await self._lanes.others.run(command)
+        except _More as more:
+            self._leave(more.cursor)
+            return await self._driver.find(query, read, limit, sort=sort, fields=fields)
+
+    def insert(self, documents: Sequence[bytes]) -> Awaitable[list[Exception | None]]:
+        """Return the error of each document, or None."""
+
+        def inserted(reply: bytes) -> list[Exception | None]:
+            done = written(reply)
+            return [done.refused.get(n, done.concern) for n in range(len(documents))]
+
+        return self._write(self._insert + _UNORDERED, inserted, (b"documents", documents))
+
+    def update(
+        self, updates: Sequence[tuple[Key, bytes]]
+    ) -> Awaitable[tuple[int, list[Exception | None]]]:
+        """Set fields of documents by `_id`; return how many are there, and the error of each."""
+
+        def updated(reply: bytes) -> tuple[int, list[Exception | None]]:
+            done = written(reply)
+            return done.number, [done.refused.get(n, done.concern) for n in range(len(updates))]
+
+        statements = [
+            document(
+                element("q", {"_id": key}) + embedded(b"u", document(embedded(b"$set", changes)))
+            )
+            for key, changes in updates
+        ]
+        return self._write(self._update + _UNORDERED, updated, (b"updates", statements))
+
+    def find_and_set(
+        self, query: bytes, changes: bytes, read: Callable[[bytes | None], T]
+    ) -> Awaitable[T]:
+        """Set fields of one document; return what `read` makes of the document, or of None."""
+        elements = self._modify + embedded(b"query", query) + _NEW
+        elements += embedded(b"update", document(embedded(b"$set", changes)))
+        return self._write(elements, lambda reply: read(changed(reply)))
+
+    def delete(self, query: bytes, many: bool) -> Awaitable[int]:
+        """Delete one or all documents that match, and return their number."""
+
+        def deleted(reply: bytes) -> int:
+            done = written(reply)
+            error = done.refused.get(0, done.concern)
+            if error:
+                raise error
+            return done.number
+
+        statement = document(embedded(b"q", query) + int32(b"limit", 0 if many else 1))
+        return self._write(self._delete, deleted, (b"deletes", [statement]), repeatable=not many)
+
+    def _write(
+        self,
+        elements: bytes,
+        read: Callable[[bytes], T],
+        arguments: tuple[bytes, Sequence[bytes]] | None = None,
+        *,
+        repeatable: bool = True,
+    ) -> Awaitable[T]:
+        retry = repeatable and self._lanes.retry_writes
+        command = Command(
+            elements + self._lanes.write,
+            read,
+            until(),
+            arguments=arguments,
+            retry=retry,
+            session=self._lanes.sessions.take() if retry else None,
+        )
+        return self._lanes.others.run(command)
+
+    def _leave(self, cursor: int) -> None:
+        """End a cursor in MongoDB, whatever comes of it."""
+        elements = element("killCursors", self._name) + element("cursors", [cursor])
+        ending = self._lanes.others.run(Command(elements + self._lanes.plain, plain, until()))
+        ending.add_done_callback(lambda ended: ended.exception())
