@@ -85,7 +85,9 @@ class ServerTest(AsyncHTTPTestCase):
         driver, timeout = self.config.mongodb_driver, self.config.mongodb_timeout_seconds
         metrics.identify(PROGRAM.version)
         self.run_async(connect(self.uri(), self.database, driver, timeout))
-        return self.make_app(self.config)
+        app = self.make_app(self.config)
+        app.checks_answers = True
+        return app
 
     def make_settings(self, **values: Any) -> ServerSettings:
         return app.Settings(**values)
