@@ -229,7 +229,11 @@ class SampleTest(TestCase):
 
 class RefusalTest(TestCase):
     def refused(self, action: Any, why: str) -> None:
-        kind = type("MadeHandler", (ActionHandler,), {"__doc__": "Made.", "make": action})
+        async def fine(self: Any) -> int:
+            """Return 1."""
+            return 1
+
+        kind = type("MadeHandler", (ActionHandler,), {"fine": fine, "make": action})
         with self.assertRaisesRegex(TypeError, why):
             document_of((r"/made/(?P<action>[a-zA-Z_]+)?", kind))
 
