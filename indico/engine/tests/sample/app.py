@@ -160,7 +160,7 @@ class ItemsHandler(RestHandler):
         self.set_header("Location", f"/items/{item_id}")
 
     @unpack(limit=None)
-    @type_check(Annotated[int, Field(ge=1)])
+    @type_check(Annotated[int, Field(ge=1, le=1000)])
     async def get(self, limit: int | None) -> dict[str, Item]:
         """Return all items, or `limit` items."""
         return {str(item["_id"]): item["item"] for item in await ITEMS.find({}, limit=limit or 0)}
