@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import runpy
 import sys
 import tempfile
@@ -26,6 +28,15 @@ class DocumentTest(ServerTest):
             with patch.object(sys, "argv", ["api", file.name]):
                 runpy.run_module("indico.api", run_name="__main__")
             self.assertEqual(file.read(), text())
+
+    def test_references_lead_somewhere(self) -> None:
+        """The validator accepts a document that refers to a component which is missing."""
+        document = api_of(self._app).document()
+        for reference in set(re.findall(r'"#/(components/[^"]+)"', json.dumps(document))):
+            found = document
+            for name in reference.split("/"):
+                self.assertIn(name, found, reference)
+                found = found[name]
 
     @needs("yes" if find_spec("openapi_spec_validator") else None, "openapi-spec-validator")
     def test_is_valid(self) -> None:

@@ -161,6 +161,8 @@ class OperationTest(TestCase):
         self.assertLessEqual(some, reasons)
         self.assertNotIn("bool_type", reasons)
         self.assertEqual(self.reasons("409", self.operation), {"taken"})
+        detail = self.about("400", self.operation)["details"]["items"]["properties"]
+        self.assertEqual((detail["path"], detail["message"]), ({"type": "string"},) * 2)
         shared = self.document["components"]["responses"]
         self.assertIn("Retry-After", shared["RateLimited"]["headers"])
         self.assertNotIn("PreconditionFailed", shared)
