@@ -14,9 +14,11 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BENCH = ROOT / ".bench/venv"
 # The requirements of running, of testing too, of checking too.
-SERVE = ("req.txt",)
+SERVE = ("req.txt", "req-docs.txt")
 TEST = (*SERVE, "req-test.txt")
 CHECK = (*TEST, "req-check.txt")
+# Its package requires Flask, and is only a folder of files here.
+ALONE = ("req-docs.txt",)
 
 
 def serve(flags: list[str]) -> int:
@@ -57,6 +59,18 @@ def check(_: list[str]) -> int:
     return lint([]) or typecheck([]) or test([])
 
 
+def fuzz(arguments: list[str]) -> int:
+    """call every operation with generated data, signed in and not: fuzz [SECONDS], 120 if unset"""
+    install(VENV, CHECK)
+    return run("-m", "indico.tests.fuzz", *arguments)
+
+
+def api(_: list[str]) -> int:
+    """write docs/api.md, the page of all calls, from the code"""
+    install(VENV, SERVE)
+    return run("-m", "indico.api")
+
+
 def bench(arguments: list[str]) -> int:
     """measure how fast it is, beside other frameworks (--help shows the options)"""
     install(BENCH, (*SERVE, "bench/requirements.txt"))
@@ -81,8 +95,11 @@ def install(environment: Path, files: tuple[str, ...]) -> None:
         installed = set()
     record.unlink(missing_ok=True)  # because pip may fail half-way
     pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    if run(*pip, *(f"--requirement={file}" for file in files), environment=environment):
-        sys.exit(f"run.py: pip could not install {names}; what it says is above.")
+    together = [f"--requirement={file}" for file in files if file not in ALONE]
+    alone = [f"--requirement={file}" for file in files if file in ALONE]
+    for options in (together, ["--no-deps", *alone] if alone else []):
+        if options and run(*pip, *options, environment=environment):
+            sys.exit(f"run.py: pip could not install {names}; what it says is above.")
     others = {line for line in installed if not line.startswith(("Python", *files))}
     record.write_text("\n".join(sorted({python_version(environment), *others, *wanted})))
 
@@ -138,7 +155,8 @@ def replace(*arguments: str, environment: Path = VENV) -> int:
     os.execv(python, [python, *arguments])  # noqa: S606
 
 
-TASKS = {task.__name__: task for task in (serve, doctor, test, lint, typecheck, check, bench)}
+_ALL = (serve, doctor, test, lint, typecheck, check, fuzz, api, bench)
+TASKS = {task.__name__: task for task in _ALL}
 
 
 def main(arguments: list[str]) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from indico import __version__
 from indico.config import Settings
 from indico.engine.http.application import Application, operating_routes
 from indico.engine.http.batch import BatchRoute
+from indico.engine.openapi.document import API
+from indico.engine.openapi.pages import docs_routes, openapi_route
 from indico.routes.address import AddressRoute
 from indico.routes.addresses import AddressesEntryRoute, AddressesRoute
 from indico.routes.auth import AuthRoute
@@ -27,4 +30,6 @@ def make_app(settings: Settings) -> Application:
     routes = [*ROUTES, BatchRoute, *operating_routes(settings)]
     if settings.serves_public_address_book:
         routes += PUBLIC_ADDRESS_BOOK
-    return Application(routes, settings)
+    api = API("indico", __version__, routes)
+    docs = docs_routes(api) if settings.serves_docs else []
+    return Application([*routes, openapi_route(api), *docs], settings)

@@ -16,9 +16,16 @@ class Settings(ServerSettings, env_prefix="INDICO_"):
     public_address_book: bool | None = Field(
         None, description="serve /addresses, which everybody may change; unset, in development only"
     )
+    docs: bool | None = Field(
+        None, description="serve Swagger UI on /docs; unset, in development only"
+    )
 
     @property
     def serves_public_address_book(self) -> bool:
         if self.public_address_book is None:
             return self.environment == "development"
         return self.public_address_book
+
+    @property
+    def serves_docs(self) -> bool:
+        return self.environment == "development" if self.docs is None else self.docs

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import StringConstraints
 
 import bench.ours.note_db as NoteDB
+from bench.ours.note_db import Note
 from indico.db import Id, ObjectId
 from indico.error import NotFound
-from indico.routes.handler import IndicoHandler
-from indico.utils import type_check, unpack
+from indico.routes.handler import Created, IndicoHandler
+from indico.utils import raises, type_check, unpack
 from indico.utils.auth.auth_utils import auth
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -22,26 +23,28 @@ class NoteHandler(IndicoHandler):
     @auth
     @unpack("id")
     @type_check(Id)
-    async def get(self, note_id: ObjectId) -> dict[str, Any]:
+    @raises(NotFound)
+    async def get(self, note_id: ObjectId) -> Note:
         """Return the note."""
         return _found(await NoteDB.get(note_id))
 
     @auth
     @unpack("title", "text")
     @type_check(Title, str)
-    async def create(self, title: str, text: str) -> None:
+    async def create(self, title: str, text: str) -> Created[Note]:
         """Add a note, and return it."""
-        self.respond(await NoteDB.create(self.user_id, title, text), code=201)
+        return await NoteDB.create(self.user_id, title, text)
 
     @auth
     @unpack("id", "title")
     @type_check(Id, Title)
-    async def update(self, note_id: ObjectId, title: str) -> dict[str, Any]:
+    @raises(NotFound)
+    async def update(self, note_id: ObjectId, title: str) -> Note:
         """Change the title, and return the changed note."""
         return _found(await NoteDB.update(note_id, title))
 
 
-def _found(note: dict[str, Any] | None) -> dict[str, Any]:
+def _found(note: Note | None) -> Note:
     if note is None:
         raise NotFound("There is no such note.")
     return note

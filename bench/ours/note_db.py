@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+
+from typing_extensions import TypedDict
 
 from indico.db import Collection, Document, IndexModel, ObjectId, now
 
 NOTES = Collection("notes", IndexModel("user_id"))
 
 
-async def get(note_id: ObjectId) -> dict[str, Any] | None:
+class Note(TypedDict):
+    """A note, as every user sees it."""
+
+    id: ObjectId
+    title: str
+    text: str
+    created_at: datetime
+
+
+async def get(note_id: ObjectId) -> Note | None:
     document = await NOTES.find_by_id(note_id)
     return _note(document) if document else None
 
 
-async def create(user_id: ObjectId, title: str, text: str) -> dict[str, Any]:
+async def create(user_id: ObjectId, title: str, text: str) -> Note:
     document = {"user_id": user_id, "title": title, "text": text, "created_at": now()}
     note_id = await NOTES.insert(document)
     return _note({"_id": note_id, **document})
 
 
-async def update(note_id: ObjectId, title: str) -> dict[str, Any] | None:
+async def update(note_id: ObjectId, title: str) -> Note | None:
     document = await NOTES.update_by_id(note_id, {"title": title})
     return _note(document) if document else None
 
 
-def _note(document: Document) -> dict[str, Any]:
-    return {
-        "id": document["_id"],
-        "title": document["title"],
-        "text": document["text"],
-        "created_at": document["created_at"],
-    }
+def _note(document: Document) -> Note:
+    return Note(
+        id=document["_id"],
+        title=document["title"],
+        text=document["text"],
+        created_at=document["created_at"],
+    )

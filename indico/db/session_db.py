@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from indico.db import Collection, IndexModel, ObjectId, mongodb, now
 
 SESSIONS = Collection(
@@ -29,6 +31,12 @@ class Session:
     id: bytes
     user_id: ObjectId
     expires_at: datetime
+
+
+class Revoked(TypedDict):
+    """The number of tokens that were revoked."""
+
+    revoked: int
 
 
 async def create(user_id: ObjectId, ttl_seconds: int) -> tuple[str, Session]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
 
 from indico.db import Collection, Document, IndexModel, ObjectId, mongodb, now
-from indico.error import AuthError, Conflict
+from indico.error import AuthError, Conflict, EmailTaken
 
 USERS = Collection("users", IndexModel("email_key", unique=True))
 
@@ -23,8 +24,8 @@ class User(TypedDict):
     """An account as its owner sees it."""
 
     id: ObjectId
-    email: str
-    name: str | None
+    email: Annotated[str, Field(examples=["ada@example.com"])]
+    name: Annotated[str | None, Field(examples=["Ada Lovelace"])]
     created_at: datetime
     updated_at: datetime
 
@@ -37,7 +38,7 @@ class Credentials(TypedDict):
 
 
 async def create(email: str, name: str | None, password_hash: str) -> tuple[User, Credentials]:
-    """Store a new account. Raise `Conflict` if the email is taken, in any letter case."""
+    """Store a new account. Raise `EmailTaken` if the email is taken, in any letter case."""
     time = now()
     document = {
         "email": email,
@@ -51,7 +52,7 @@ async def create(email: str, name: str | None, password_hash: str) -> tuple[User
     try:
         await USERS.insert(document)
     except Conflict as error:
-        raise _taken() from error
+        raise EmailTaken from error
     return _user(document), _credentials(document)
 
 
@@ -74,7 +75,7 @@ async def find_login(email: str) -> tuple[User, Credentials] | None:
 async def update(user_id: ObjectId, update_user: BaseModel) -> User:
     """Set the fields that the client sent, and return the changed account.
 
-    Raise `Conflict` if the email is taken, and `AuthError` if the account has been deleted.
+    Raise `EmailTaken` if the email is taken, and `AuthError` if the account has been deleted.
     """
     changes: dict[str, Any] = update_user.model_dump(exclude_unset=True)
     if "email" in changes:
@@ -82,7 +83,7 @@ async def update(user_id: ObjectId, update_user: BaseModel) -> User:
     try:
         document = await USERS.update_by_id(user_id, {**changes, "updated_at": now()})
     except Conflict as error:
-        raise _taken() from error
+        raise EmailTaken from error
     return _existing(document)
 
 
@@ -125,11 +126,6 @@ def email_key(email: str) -> str:
 def _as_read(user_id: ObjectId, old: Credentials) -> Document:
     """Return a query for the account, unless its password has changed since `old` was read."""
     return {"_id": user_id, "password_changed_at": old["password_changed_at"]}
-
-
-def _taken() -> Conflict:
-    message = "This email address is taken."
-    return Conflict(message, details=[{"path": "email", "reason": "taken", "message": message}])
 
 
 def _existing(document: Document | None) -> User:

@@ -50,12 +50,14 @@ class APIError(Exception):
     `message` is a sentence for a person. `details` has one entry for every problem, each with
     `path` (the field, dotted), `reason` (for a program) and `message`. `headers` go out with the
     answer. The message of an error with status 500 goes to the log only, never to a client.
+    `reasons` lists each `reason` that the class gives, for the API's document.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
     retry: ClassVar[Retry] = "never"
     default_message: ClassVar[str] = "Something went wrong on the server."
+    reasons: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -111,6 +113,8 @@ class InvalidArgument(APIError):
 class MissingField(InvalidArgument):
     """The body lacks the field at `path`."""
 
+    reasons = ("missing",)
+
     def __init__(self, path: str) -> None:
         path = short(path)
         message = f"The field {path} is missing."
@@ -119,6 +123,8 @@ class MissingField(InvalidArgument):
 
 class UnknownField(InvalidArgument):
     """The body has a field `path` that the action does not know; `nearest` is one that it knows."""
+
+    reasons = ("unknown",)
 
     def __init__(self, path: str, nearest: str | None = None) -> None:
         path = short(path)
@@ -138,6 +144,8 @@ class WrongFieldType(InvalidArgument):
 
 class WrongCursor(WrongFieldType):
     """The field `cursor` is none that was answered for the same list."""
+
+    reasons = ("cursor",)
 
     def __init__(self) -> None:
         why = "take a next_cursor as it was answered, for the same list"

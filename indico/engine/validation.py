@@ -1,4 +1,4 @@
-"""Validation: the limits of every JSON value, and pydantic's verdict as errors."""
+"""Validation: the limits of every JSON value, what types say of themselves, pydantic's errors."""
 
 from __future__ import annotations
 
@@ -6,13 +6,45 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import GetJsonSchemaHandler, TypeAdapter, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from .error import MAX_DETAILS, InvalidArgument, MissingField, WrongFieldType, short
 
 MAX_DEPTH = 64  # objects and lists, each inside the other
 INT_TOO_LONG = ("an integer must fit in 64 bits", "int_too_long")  # a sentence's end, and a reason
 _DECODER = json.JSONDecoder()
+
+
+class Reasons:
+    """The `reason`s that a validator of a type gives, for the API's document.
+
+    Email = Annotated[str, AfterValidator(_email), Reasons("email")]
+    """
+
+    def __init__(self, *reasons: str) -> None:
+        self._reasons = list(reasons)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "x-reasons": self._reasons}
+
+
+class Described:
+    """The type that the API's document shows in place of another, which is less exact.
+
+    Entry = Annotated[dict[str, Any], AfterValidator(_check), Described(AddressEntry)]
+    """
+
+    def __init__(self, kind: Any) -> None:
+        self._kind: TypeAdapter[Any] = TypeAdapter(kind)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(self._kind.core_schema)
 
 
 def fits_64_bits(number: int) -> bool:

@@ -34,7 +34,14 @@ from indico.engine.error import (
     WrongCursor,
     WrongFieldType,
 )
-from indico.engine.validation import INT_TOO_LONG, MAX_DEPTH, fits_64_bits, problems_of
+from indico.engine.validation import (
+    INT_TOO_LONG,
+    MAX_DEPTH,
+    Described,
+    Reasons,
+    fits_64_bits,
+    problems_of,
+)
 
 __all__ = [
     "INT_TOO_LONG",
@@ -43,6 +50,8 @@ __all__ = [
     "Conflict",
     "Contended",
     "DeadlineExceeded",
+    "Described",
+    "EmailTaken",
     "Gone",
     "IndicoError",
     "InvalidArgument",
@@ -54,6 +63,7 @@ __all__ = [
     "PermissionDenied",
     "PreconditionFailed",
     "RateLimited",
+    "Reasons",
     "RouteNotFound",
     "ServerError",
     "StartError",
@@ -66,3 +76,15 @@ __all__ = [
     "fits_64_bits",
     "problems_of",
 ]
+
+
+class EmailTaken(Conflict):
+    """Another account has the email, in some letter case."""
+
+    reasons = ("taken",)
+
+    def __init__(self) -> None:
+        message = "This email address is taken."
+        super().__init__(
+            message, details=[{"path": "email", "reason": "taken", "message": message}]
+        )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypedDict
+
+from typing_extensions import TypedDict
 
 import indico.db.session_db as SessionDB
 from indico.db import ObjectId
-from indico.routes.handler import IndicoHandler
+from indico.db.session_db import Revoked
+from indico.error import AuthError, EmailTaken
+from indico.routes.handler import Created, IndicoHandler
 from indico.service import accounts
 from indico.service.accounts import Login
-from indico.service.fields import Email, Name
-from indico.service.passwords import Password
-from indico.utils import idempotent, not_idempotent, read_only, type_check, unpack
+from indico.service.fields import Email, Name, OldEmail
+from indico.service.passwords import OldPassword, Password
+from indico.utils import idempotent, not_idempotent, raises, read_only, type_check, unpack
 from indico.utils.auth.auth_utils import auth
 
 
@@ -29,35 +32,44 @@ class AuthHandler(IndicoHandler):
     @not_idempotent
     @unpack("email", "password", name=None)
     @type_check(Email, Password, Name)
-    async def register(self, email: str, password: str, name: str | None) -> None:
-        """Create an account, log in, and return `user`, `token` and `expires_at`."""
-        ttl = self.config.session_ttl_seconds
-        self.respond(await accounts.register(email, name, password, ttl), code=201)
+    @raises(AuthError, EmailTaken)
+    async def register(self, email: str, password: str, name: str | None) -> Created[Login]:
+        """Create an account, and log in.
+
+        An email is unique in any letter case. After a 503 the account may exist: log in, or try
+        again and get a 409.
+        """
+        return await accounts.register(email, name, password, self.config.session_ttl_seconds)
 
     @not_idempotent
     @unpack("email", "password")
-    @type_check(str, str)
+    @type_check(OldEmail, OldPassword)
+    @raises(AuthError)
     async def login(self, email: str, password: str) -> Login:
-        """Return `user`, a new `token` and `expires_at`."""
+        """Return the account and a new token.
+
+        A wrong email and a wrong password have the same 401. A token is valid for
+        `session_ttl_seconds`, unless it is revoked earlier.
+        """
         return await accounts.login(email, password, self.config.session_ttl_seconds)
 
     @read_only
     @auth
     async def check(self) -> Check:
-        """Return the token's `user_id` and `expires_at`."""
+        """Return the owner of the token, and the end of its validity."""
         return Check(user_id=self.user_id, expires_at=self.session.expires_at)
 
     @idempotent
     @auth
-    async def logout(self) -> dict[str, int]:
+    async def logout(self) -> Revoked:
         """Revoke the token of this call."""
-        return {"revoked": await SessionDB.revoke(self.session)}
+        return Revoked(revoked=await SessionDB.revoke(self.session))
 
     @idempotent
     @auth
-    async def logout_all(self) -> dict[str, int]:
+    async def logout_all(self) -> Revoked:
         """Revoke all tokens of the user, and return their number."""
-        return {"revoked": await SessionDB.revoke_all(self.user_id)}
+        return Revoked(revoked=await SessionDB.revoke_all(self.user_id))
 
 
 AuthRoute = (r"/auth/(?P<action>[a-zA-Z_]+)?", AuthHandler)

@@ -6,6 +6,7 @@ from indico.config import Settings
 from indico.db import ObjectId
 from indico.db.session_db import Session
 from indico.engine.http.action_handler import ActionHandler
+from indico.engine.http.answer import Created, Status
 from indico.engine.http.cursor import DEFAULT_LIMIT, Cursor, Limit
 from indico.engine.http.json_answer import dumps
 from indico.engine.http.paging import Page
@@ -13,11 +14,13 @@ from indico.engine.http.rest_handler import RestHandler
 
 __all__ = [
     "DEFAULT_LIMIT",
+    "Created",
     "Cursor",
     "IndicoHandler",
     "Limit",
     "Page",
     "RestHandler",
+    "Status",
     "dumps",
 ]
 
@@ -31,7 +34,7 @@ class IndicoHandler(ActionHandler):
             @auth
             @unpack("text")
             @type_check(str)
-            async def create(self, text: str) -> dict[str, Any]:
+            async def create(self, text: str) -> Created[Note]:
                 return await NoteDB.create(self.user_id, text)
 
         NoteRoute = (r"/note/(?P<action>[a-zA-Z_]+)?", NoteHandler)

@@ -8,7 +8,9 @@ transaction changes both: see docs/decisions/order-of-steps.md.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any
+
+from typing_extensions import TypedDict
 
 import indico.db.session_db as SessionDB
 import indico.db.user_db as UserDB
@@ -29,7 +31,7 @@ class Login(TypedDict):
 
 
 async def register(email: str, name: str | None, password: str, ttl_seconds: int) -> Login:
-    """Create an account, and log in. Raise `Conflict` if the email is taken."""
+    """Create an account, and log in. Raise `EmailTaken` if it is."""
     user, credentials = await UserDB.create(email, name, await hash_password(password))
     return await _open_session(user, credentials, ttl_seconds)
 

@@ -13,13 +13,22 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     PlainValidator,
     TypeAdapter,
     ValidationError,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from indico.error import INT_TOO_LONG, MAX_DEPTH, InvalidArgument, fits_64_bits, problems_of
+from indico.error import (
+    INT_TOO_LONG,
+    MAX_DEPTH,
+    Described,
+    InvalidArgument,
+    Reasons,
+    fits_64_bits,
+    problems_of,
+)
 from indico.service.fields import Email
 from indico.service.offload import LARGE_BYTES, in_thread
 
@@ -37,7 +46,9 @@ def _number(value: Any) -> Any:
     return value
 
 
-Number = Annotated[int | str, PlainValidator(_number)]
+Number = Annotated[
+    int | str, PlainValidator(_number, json_schema_input_type=int | str), Reasons("number")
+]
 
 
 class _Known(BaseModel):
@@ -46,7 +57,9 @@ class _Known(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-class _PostalAddress(_Known):
+class PostalAddress(_Known):
+    """A postal address of an entry."""
+
     kind: Literal["home", "work"] = "home"
     building_name: str = ""
     unit_number: Number = ""
@@ -59,25 +72,45 @@ class _PostalAddress(_Known):
     country: str = ""
 
 
-class _PhoneNumber(_Known):
+class PhoneNumber(_Known):
+    """A phone or fax number of an entry."""
+
     kind: str = ""
     country_code: Number = ""
     area_code: Number = ""
     local_number: Number = ""
 
 
-class _EmailAddress(_Known):
+class EmailAddress(_Known):
+    """An email address of an entry."""
+
     kind: str = ""
-    email: Email = ""
+    email: Email = Field(default_factory=str)
 
 
-class _KnownFields(_Known):
+_EXAMPLE: JsonValue = {
+    "full_name": "Grace Hopper",
+    "emails": [{"kind": "work", "email": "grace@example.com"}],
+}
+
+
+class AddressEntry(_Known):
+    """An entry of an address book. All fields are optional, and other fields are kept as they are.
+
+    An entry has at most 1 MiB (as compact JSON), 64 levels and 50,000 values. In an action, the
+    body itself is one of the levels. Values that MongoDB would change are refused: keys that are
+    empty, begin with `$`, or contain a dot or NUL, and integers beyond 64 bits. Searches look at
+    `name`, or at `full_name` without a `name`.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
     name: str = ""
     full_name: str = ""
-    addresses: list[_PostalAddress] = Field([], max_length=MAX_ITEMS)
-    phone_numbers: list[_PhoneNumber] = Field([], max_length=MAX_ITEMS)
-    fax_numbers: list[_PhoneNumber] = Field([], max_length=MAX_ITEMS)
-    emails: list[_EmailAddress] = Field([], max_length=MAX_ITEMS)
+    addresses: list[PostalAddress] = Field([], max_length=MAX_ITEMS)
+    phone_numbers: list[PhoneNumber] = Field([], max_length=MAX_ITEMS)
+    fax_numbers: list[PhoneNumber] = Field([], max_length=MAX_ITEMS)
+    emails: list[EmailAddress] = Field([], max_length=MAX_ITEMS)
 
 
 # The path of a value: the trail of its container, and its key or index in the container.
@@ -96,12 +129,29 @@ def _check(entry: dict[str, Any]) -> dict[str, Any]:
             break
     if errors or (errors := _too_large(entry)):
         raise ValidationError.from_exception_data("entry", errors)
-    _KnownFields.model_validate(entry, strict=True)
+    AddressEntry.model_validate(entry, strict=True)
     return entry
 
 
+_REASONS = ("key", "too_many", "too_deep", "too_large", "not_json", "int_too_long")
 # For `type_check`: the action gets the entry exactly as the client sent it.
-Entry = Annotated[dict[str, Any], AfterValidator(_check)]
+Entry = Annotated[
+    dict[str, Any],
+    AfterValidator(_check),
+    Described(AddressEntry),
+    Reasons(*_REASONS),
+]
+# A JSON Merge Patch: null deletes a field. The merged entry is refused for the reasons of an entry.
+Patch = Annotated[
+    dict[str, Any],
+    Reasons(
+        *_REASONS,
+        *("string_type", "string_too_long", "number", "email", "literal_error"),
+        *("list_type", "too_long", "model_type"),
+    ),
+]
+# In an answer, an entry as it is stored.
+Stored = Annotated[dict[str, JsonValue], Described(AddressEntry)]
 _ENTRY: TypeAdapter[dict[str, Any]] = TypeAdapter(Entry)
 
 

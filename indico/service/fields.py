@@ -8,8 +8,17 @@ from contextlib import suppress
 from typing import Annotated, Self
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
+
+from indico.error import Reasons
 
 # Characters that can't be seen and that `email_validator` accepts: Unicode's
 # Default_Ignorable_Code_Point, and the braille pattern without dots.
@@ -44,16 +53,31 @@ def _name(value: str) -> str:
 
 
 MAX_EMAIL_LENGTH = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
-Email = Annotated[str, StringConstraints(max_length=MAX_EMAIL_LENGTH), AfterValidator(_email)]
-Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_name)]
+Email = Annotated[
+    str,
+    StringConstraints(max_length=MAX_EMAIL_LENGTH),
+    AfterValidator(_email),
+    Field(examples=["ada@example.com"], json_schema_extra={"format": "email"}),
+    Reasons("email"),
+]
+# The email of an account that exists: any other text has no account.
+OldEmail = Annotated[str, Field(examples=["ada@example.com"])]
+Name = Annotated[
+    str,
+    StringConstraints(max_length=200),
+    AfterValidator(_name),
+    Field(examples=["Ada Lovelace"], json_schema_extra={"format": "name"}),
+    Reasons("name"),
+]
 
 
 class UserUpdate(BaseModel):
     """The fields of an account that its user may change; no other field can be changed."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
 
-    email: Email = ""  # a field that the client doesn't send stays; null is no valid email
+    # A field that the client doesn't send stays. Null is no valid email.
+    email: Email = Field(default_factory=str)
     name: Name | None = None
 
     @model_validator(mode="after")

@@ -13,10 +13,10 @@ from typing import Annotated, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from indico.error import Overloaded
+from indico.error import Overloaded, Reasons
 from indico.service.common_passwords import COMMON_PASSWORDS
 from indico.service.fields import has_control_characters
 
@@ -39,8 +39,21 @@ def _password(value: str) -> str:
     return value
 
 
-# A new password. Nobody can log in with one that was never accepted, so a login takes any text.
-Password = Annotated[str, StringConstraints(max_length=MAX_LENGTH), AfterValidator(_password)]
+_SHOWN = Field(
+    examples=["correct horse battery"],
+    json_schema_extra={"format": "password", "minLength": MIN_LENGTH},
+    description="In Unicode's form NFC. Not blank, without control characters, and none of the "
+    "commonest passwords.",
+)
+Password = Annotated[
+    str,
+    StringConstraints(max_length=MAX_LENGTH),
+    AfterValidator(_password),
+    _SHOWN,
+    Reasons("password"),
+]
+# Nobody can log in with a password that was never accepted, so a login takes any text.
+OldPassword = Annotated[str, Field(examples=["correct horse battery"])]
 
 # OWASP Password Storage Cheat Sheet: argon2id with 19 MiB, t=2, p=1.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from operator import mul
-from typing import TypedDict
+from typing import Annotated
 from unicodedata import category, normalize
+
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from indico.service.offload import offload
 
@@ -26,8 +29,8 @@ STOP_WORDS = frozenset(_ENGLISH.split())
 class Keyword(TypedDict):
     """A word and its score, which is 1 for the best word of the text."""
 
-    word: str
-    score: float
+    word: Annotated[str, Field(examples=["tree"])]
+    score: Annotated[float, Field(ge=0, le=1, examples=[1.0])]
 
 
 @offload(deadline_seconds=30)

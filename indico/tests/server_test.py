@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from typing import Any, ClassVar
 from unittest.mock import patch
 
 from argon2 import PasswordHasher
+from tornado.httpclient import HTTPResponse
 
 from indico.app import make_app
 from indico.config import Settings
 from indico.engine.http.application import Application
 from indico.engine.tests import server_test
+from indico.engine.tests.conformance import conformance
 from indico.engine.tests.server_test import PASSWORD, exchange, mongodb_uri
 from indico.service import passwords
 
@@ -38,3 +42,14 @@ class ServerTest(server_test.ServerTest):
 
     def make_app(self, settings: Any) -> Application:
         return make_app(settings)
+
+    def fetch(self, path: str, raise_error: bool = False, **kwargs: Any) -> HTTPResponse:
+        """Return the answer, which must be one that the API's document allows."""
+        response = super().fetch(path, raise_error, **kwargs)
+        method, answer = kwargs.get("method", "GET"), {}
+        if "json" in response.headers.get("Content-Type", ""):
+            with suppress(ValueError):  # an answer that was cut off
+                answer = json.loads(response.body or b"{}")
+        problem = conformance(self._app).problem(method, path, response.code, answer)
+        self.assertEqual(problem, "")
+        return response

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import indico
 from indico.engine.tests import runner
 from indico.tests.copy_test import CopyTest
 from indico.tests.server_process import ROOT
@@ -19,8 +20,8 @@ from indico.tests.server_process import ROOT
 DELETION = r"In `(\S+)`, delete (each line with|the definitions? of|the sections?) (.*?)\.(?=\s|\Z)"
 # Tests of your parts together; each other test module is imported only.
 TESTS = [
-    *("db", "routes.test_user", "routes.test_system", "test_app", "test_calling", "test_config"),
-    "test_imports",
+    *("db", "routes.test_user", "routes.test_system", "test_api", "test_app", "test_calling"),
+    *("test_config", "test_imports"),
 ]
 FIND = f"from {runner.__name__} import *; print(*find(SUITES['all'].modules))"
 
@@ -81,5 +82,6 @@ class DeleteAddressBookTest(CopyTest):
         self.assertNotIn("_FailedTest", found)  # a module that can't be imported
 
     def test_the_other_tests(self) -> None:
+        self.run_python("-m", f"{indico.__name__}.api")
         tests = __name__.rpartition(".")[0]
         self.run_python("-m", "unittest", *(f"{tests}.{module}" for module in TESTS))

@@ -19,7 +19,8 @@ ENGINE = PACKAGE / "engine"
 ALLOWED = {
     "server": {"__version__", "engine"},
     "doctor": {"server", "engine"},
-    "app": {"config", "routes", "engine"},
+    "api": {"app", "config", "engine"},
+    "app": {"__version__", "config", "routes", "engine"},
     "client": {"client_error"},
     "client_error": set(),
     "config": {"engine"},

@@ -32,7 +32,7 @@ def create(folder, with_pip, clear):
 """
 
 
-FILES = ("req.txt", "req-test.txt", "req-check.txt")
+FILES = ("req.txt", "req-docs.txt", "req-test.txt", "req-check.txt")
 # Stands in for the test runner, ruff and mypy.
 TOOL = "import sys\nprint(sys.argv)\n"
 # Stands in for pip where all is there that is required.
@@ -90,12 +90,23 @@ class RunTest(TestCase):
         for arguments, code in (([], 0), (["--help"], 0), (["nosuch"], 2)):
             done = run_task(self.folder, *arguments)
             self.assertEqual(done.returncode, code)
-            for task in ("serve", "doctor", "test", "lint", "typecheck", "check", "bench"):
+            for task in [
+                "serve",
+                "doctor",
+                "test",
+                "lint",
+                "typecheck",
+                "check",
+                "fuzz",
+                "api",
+                "bench",
+            ]:
                 self.assertIn(f"\n  {task} ", done.stdout)
 
     def test_the_first_time(self) -> None:
         served = f"flags ['--port', '1'] {self.template / '.venv'}\n"
-        self.assertEqual(self.first.stdout.splitlines()[0][:29], "Installing req.txt into .venv")
+        said = "Installing req.txt and req-docs.txt into .venv"
+        self.assertEqual(self.first.stdout.splitlines()[0][: len(said)], said)
         self.assertTrue(self.first.stdout.endswith(served), self.first)
         self.assertEqual(run_task(self.template, "serve", "--port", "1").stdout, served)
 
@@ -123,8 +134,8 @@ class RunTest(TestCase):
         for file in FILES:
             self.require("pip\n", file)
         for task, files in (
-            ("serve", FILES[:1]),
-            ("test", FILES[:2]),
+            ("serve", FILES[:2]),
+            ("test", FILES[:3]),
             ("typecheck", FILES),
             ("lint", ()),
             ("check", ()),
@@ -165,7 +176,7 @@ class RunTest(TestCase):
         for _ in range(2):
             done = run_task(self.folder, "serve")
             self.assertEqual(done.returncode, 1)
-            self.assertIn("pip could not install req.txt", done.stderr)
+            self.assertIn("pip could not install req.txt and req-docs.txt", done.stderr)
             self.assertNotIn("flags", done.stdout)
         self.require("pip\n")
         self.serve("Installing")

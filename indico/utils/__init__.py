@@ -1,6 +1,6 @@
 """Tools of routes: the decorators of actions, and the log."""
 
-from indico.engine.http.decorators import type_check, unpack
+from indico.engine.http.decorators import raises, type_check, unpack
 from indico.engine.http.deprecation import deprecated
 from indico.engine.http.effects import idempotent, not_idempotent, read_only
 from indico.engine.log import LOGGER
@@ -10,6 +10,7 @@ __all__ = [
     "deprecated",
     "idempotent",
     "not_idempotent",
+    "raises",
     "read_only",
     "type_check",
     "unpack",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -13,8 +14,9 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 from tornado.httputil import HTTPHeaders
 
-from ..error import InvalidArgument, InvalidJSON, MissingField
+from ..error import APIError, InvalidArgument, InvalidJSON, MissingField
 from ..validation import problems_of
+from .answer import Answer, answer_of
 from .unknown_fields import unknown_fields
 
 if TYPE_CHECKING:
@@ -43,18 +45,30 @@ class ActionRecord:
     `fields` has each field that `unpack` names, with its default or `REQUIRED`; None without
     `unpack`. `whole_body` says whether the whole body is the only argument. `types` has a type
     for each field, or one type for the whole body. `known` has the names of all fields that the
-    body may have; None for any name. `effect` says what a second call of the same does; None is as
-    `not_idempotent`. `deprecation` is set for an action that will be withdrawn.
+    body may have; None for any name. `raises` has the errors that `raises` names. `effect` says
+    what a second call of the same does; None is as `not_idempotent`. `deprecation` is set for an
+    action that will be withdrawn.
     """
 
+    action: Action
     look_up: LookUp | None = None
     fields: dict[str, Any] | None = None
     whole_body: bool = False
     types: tuple[Any, ...] = ()
     adapters: tuple[TypeAdapter[Any], ...] = ()
     known: AbstractSet[str] | None = frozenset()
+    raises: tuple[type[APIError], ...] = ()
     effect: Effect | None = None
     deprecation: Deprecation | None = None
+
+    @functools.cached_property
+    def answer(self) -> Answer:
+        """The type and the status of the answer; resolved late, once all modules are imported."""
+        return answer_of(self.action)
+
+    @functools.cached_property
+    def status(self) -> int:
+        return self.answer.status
 
     def arguments(self, body: Mapping[str, Any], sent: bool) -> Sequence[Any]:
         """Return the arguments of a call from its body; `sent` is false for an empty body.
@@ -116,7 +130,7 @@ def record_of(action: Action) -> ActionRecord:
                 f"{action.__qualname__} hides the @auth, @unpack or @type_check of the function "
                 "that it calls: write its decorator with functools.wraps."
             )
-        found = action.__dict__["record"] = ActionRecord()
+        found = action.__dict__["record"] = ActionRecord(action)
     return found
 
 

@@ -23,15 +23,15 @@ _FREE_NAMES = frozenset({"get", "head", "put", "patch", "delete", "options"})
 class ActionHandler(JSONHandler):
     """A resource: each coroutine method in the class body is an action, `POST /<resource>/<name>`.
 
-    A name that begins with `_` is no action. An action answers with `self.respond(data)`, or by
-    returning its data; with neither, `data` is null. An action without `unpack` that takes an
+    A name that begins with `_` is no action. An action returns its data, and its return annotation
+    says of which type; `Created[Note]` is for status 201. An action without `unpack` that takes an
     argument gets the whole body.
 
         class NoteHandler(ActionHandler):
             @auth
             @unpack("text")
             @type_check(str)
-            async def create(self, text):
+            async def create(self, text: str) -> Created[Note]:
                 return await NoteDB.create(self.user_id, text)
 
         NoteRoute = (r"/note/(?P<action>[a-zA-Z_]+)?", NoteHandler)
@@ -81,7 +81,11 @@ class ActionHandler(JSONHandler):
         )
         data = await method(self, *arguments)
         if not self._finished:
-            self.respond(data)
+            self.respond(data, record.status)
+
+    @property
+    def record(self) -> ActionRecord | None:
+        return self._records.get(self.action_name)
 
 
 def _action(cls: type[ActionHandler], name: str, action: Action) -> Action:

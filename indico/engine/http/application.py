@@ -58,13 +58,15 @@ class Application(web.Application):
     """The URL map and the registers that all requests share.
 
     `draining` is true once this process takes no new connection; `stopping` too, unless another
-    process of the same server has taken its place.
+    process of the same server has taken its place. `checks_answers` is true where each answer is
+    checked against the return annotation of its action: with `debug`, and in tests.
     """
 
     def __init__(self, routes: list[Any], config: ServerSettings, **settings: Any) -> None:
         settings.setdefault("default_handler_class", NotFoundHandler)
         super().__init__(routes, config=config, **settings)
         self.draining = self.stopping = False
+        self.checks_answers = config.debug
         body_bytes = max(config.max_body_bytes_in_flight, config.max_body_bytes)
         window = AdmissionWindow(config.max_delay_seconds, delay)
         limit = config.max_in_flight or most_requests()

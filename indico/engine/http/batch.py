@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 from tornado.httputil import HTTPHeaders, RequestStartLine
 from typing_extensions import TypedDict
 
@@ -36,7 +36,7 @@ class Call(BaseModel):
 class Answers(TypedDict):
     """The envelope of each call, in the order of the calls."""
 
-    answers: list[dict[str, Any]]
+    answers: list[dict[str, JsonValue]]
 
 
 Calls = Annotated[list[Call], Field(min_length=1, max_length=MAX_CALLS)]
@@ -51,8 +51,11 @@ class BatchHandler(ActionHandler):
     async def batch(self, calls: Sequence[Call], in_order: bool) -> Answers:
         """Make up to 50 calls, and return the envelope of each.
 
-        The calls run at the same time. With `in_order`, each begins after the answer to the one
-        before, whatever that is. All have the headers of the request, and so its token.
+        The calls run at the same time, or with `in_order` one after the other, whatever the answer
+        to the one before. Each is like a request of its own with the headers of the batch: it is
+        admitted, needs the token, and has its own deadline and log line. Its `X-Request-Id` is that
+        of the batch with `.0`, `.1`, ... behind. The batch itself is 200 when its calls have
+        failed. Only actions can be called, and no other batch. Headers of the answers are left out.
         """
         if in_order:
             return Answers(answers=[await self._call(*each) for each in enumerate(calls)])
@@ -60,7 +63,7 @@ class BatchHandler(ActionHandler):
             tasks = [group.create_task(self._call(*each)) for each in enumerate(calls)]
         return Answers(answers=[task.result() for task in tasks])
 
-    async def _call(self, place: int, call: Call) -> dict[str, Any]:
+    async def _call(self, place: int, call: Call) -> dict[str, JsonValue]:
         """Return the envelope that the action answers."""
         call_id = f"{self.request_id[:120]}.{place}"
         if not self.application.names.has_actions(call.action.partition("/")[0]):
@@ -72,7 +75,7 @@ class BatchHandler(ActionHandler):
         request.data_received(orjson.dumps(call.body))
         request.finish()
         try:
-            envelope: dict[str, Any] = orjson.loads(await connection.answer)
+            envelope: dict[str, JsonValue] = orjson.loads(await connection.answer)
         except asyncio.CancelledError:
             connection.close()
             raise

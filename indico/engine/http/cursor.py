@@ -12,12 +12,15 @@ from pydantic import Field, SecretStr, TypeAdapter, ValidationError
 
 from ..error import WrongCursor
 from ..mongo.documents import decode, encode
+from ..validation import Reasons
 
 Position = TypeVar("Position")
 
 DEFAULT_LIMIT = 50
 Limit = Annotated[int, Field(ge=1, le=1000)]
-Cursor = Annotated[str, Field(description="a `next_cursor`, as it was answered")]
+Cursor = Annotated[
+    str, Field(description="A `next_cursor`, as it was answered."), Reasons("cursor")
+]
 
 
 class _BSON:

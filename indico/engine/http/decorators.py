@@ -1,4 +1,4 @@
-"""The decorators of an action: `unpack` names its fields, `type_check` names their types.
+"""The decorators of an action: `unpack` names fields, `type_check` types, `raises` errors.
 
 A decorator writes to the action's record and returns the same function. Dispatch reads the record.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from ..error import APIError
 from .action import REQUIRED, Action, record_of
 from .unknown_fields import known_fields
 
@@ -67,6 +68,24 @@ def type_check(*types: Any) -> Callable[[Action], Action]:
             raise TypeError(f"{action.__name__}: @type_check goes below @auth and @unpack.")
         record.types, record.adapters = types, adapters
         record.known = known_fields(types)  # of a whole body, unless @unpack follows
+        return action
+
+    return decorate
+
+
+def raises(*errors: type[APIError]) -> Callable[[Action], Action]:
+    """Declare the errors of the action itself, beside those of its fields, its token, the server.
+
+    The API's document shows them. A test that gets another error of the action fails.
+
+        @unpack("id")
+        @type_check(Id)
+        @raises(NotFound)
+        async def get(self, note_id): ...
+    """
+
+    def decorate(action: Action) -> Action:
+        record_of(action).raises = errors
         return action
 
     return decorate

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from typing_extensions import TypedDict
+
 from ..error import Unavailable
 from ..mongo.connection import ping
 from .json_handler import JSONHandler
@@ -9,29 +13,54 @@ from .json_handler import JSONHandler
 CHECKS = ("mongodb", "server")
 
 
+class Readiness(TypedDict):
+    """The checks of a server that can work."""
+
+    checks: dict[str, Literal["ok"]]
+
+
 class HealthHandler(JSONHandler):
     """The check that the process lives."""
 
     SUPPORTED_METHODS = ("GET", "HEAD")
 
-    async def get(self) -> None:
+    async def get(self) -> Literal["ok"] | None:  # type: ignore[override]
+        """Return "ok" while the process lives."""
         self.respond("ok")
+        return None
 
     async def head(self) -> None:
         await self.get()
 
 
-class ReadyHandler(HealthHandler):
+class ChecksFailed(Unavailable):
+    """The server can't work; each entry of `details` is a failed check."""
+
+    reasons = ("failed",)
+
+    def __init__(self, failed: dict[str, str]) -> None:
+        details = [
+            {"path": check, "reason": "failed", "message": why} for check, why in failed.items()
+        ]
+        super().__init__(" ".join(failed.values()), details=details)
+
+
+class ReadyHandler(JSONHandler):
     """The check that the server can work: 503 without MongoDB, and once the server is stopping."""
 
-    async def get(self) -> None:
+    SUPPORTED_METHODS = ("GET", "HEAD")
+    own_errors = (ChecksFailed,)
+
+    async def get(self) -> Readiness | None:  # type: ignore[override]
+        """Return the checks, if the server can work; each entry of `details` is a failed check."""
         failed = await self._failed()
         if failed:
-            details = [
-                {"path": check, "reason": "failed", "message": why} for check, why in failed.items()
-            ]
-            raise Unavailable(" ".join(failed.values()), details=details)
+            raise ChecksFailed(failed)
         self.respond({"checks": dict.fromkeys(CHECKS, "ok")})
+        return None
+
+    async def head(self) -> None:
+        await self.get()
 
     async def _failed(self) -> dict[str, str]:
         """Return a sentence for each check that fails."""

@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
 
@@ -32,8 +32,13 @@ class JSONHandler(DefaultHeadersHandler):
     """The base of all routes.
 
     `@auth` sets `session` to the session that its look-up has found, and `user_id` to the
-    session's `user_id`.
+    session's `user_id`. The API's document leaves out a class that is not `described`. Its answers
+    have one of the `media_types`; `own_errors` are the errors that each of its methods may answer.
     """
+
+    described: ClassVar[bool] = True
+    media_types: ClassVar[Sequence[str]] = ("application/json",)
+    own_errors: ClassVar[Sequence[type[APIError]]] = ()
 
     session: Any
     user_id: Any
@@ -120,6 +125,16 @@ class JSONHandler(DefaultHeadersHandler):
         self.session, self.user_id = session, session.user_id
         CALLER.set(session.user_id)
 
+    @property
+    def record(self) -> ActionRecord | None:
+        """The record of the action or method that the request calls."""
+        return None
+
+    def check_answer(self, data: Any, code: int) -> None:
+        """Raise `ServerError` if the called action's return annotation has another answer."""
+        if record := self.record:
+            record.answer.check(f"{type(self).__name__}.{record.action.__name__}", data, code)
+
     async def page(
         self,
         find: Find[P, T],
@@ -141,6 +156,8 @@ class JSONHandler(DefaultHeadersHandler):
 
     def respond(self, data: Any = None, code: int = 200) -> None:
         """End the request with `data` in the envelope; `code` is the HTTP status."""
+        if self.application.checks_answers:
+            self.check_answer(data, code)
         self.set_status(code)
         self.finish(dumps({"status": code, "data": data}))
 

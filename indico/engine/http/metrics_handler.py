@@ -37,6 +37,8 @@ class MetricsHandler(JSONHandler):
     """
 
     SUPPORTED_METHODS = ("GET", "HEAD")
+    media_types = ("text/plain", "application/openmetrics-text")
+    own_errors = (PermissionDenied,)
 
     def initialize(self, pages: Pages) -> None:
         self._pages = pages
@@ -51,12 +53,14 @@ class MetricsHandler(JSONHandler):
                 "Only loopback, trusted_proxies and metrics_clients may read /metrics on this port."
             )
 
-    async def get(self) -> None:
+    async def get(self) -> str | None:  # type: ignore[override]
+        """Return metrics for Prometheus."""
         headers = self.request.headers
         wanted = exposition.choose(headers.get("Accept", ""), headers.get("Accept-Encoding", ""))
         for name, value in wanted.headers.items():
             self.set_header(name, value)
         self.finish(await self._pages.get(wanted))
+        return None
 
     async def head(self) -> None:
         await self.get()

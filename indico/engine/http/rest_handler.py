@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any, cast
 
 from tornado.iostream import StreamClosedError
@@ -16,6 +16,8 @@ from .effects import REPEATABLE
 from .errors import render_rest_error
 from .json_answer import dumps
 from .json_handler import JSONHandler
+from .query import query_fields
+from .unknown_fields import known_fields
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 # A weak tag counts as a strong one, because a proxy that compresses weakens tags, and a tag here
@@ -31,10 +33,12 @@ class RestHandler(JSONHandler):
 
     A method gets the groups of its route's pattern. It answers with `self.respond(data, code)`, or
     by returning its data, without the envelope; with neither, the answer is a 204. `@auth` works
-    as on an action. The class itself answers HEAD and OPTIONS.
+    as on an action, and `@unpack` on a `get` takes fields of the query. The class itself answers
+    HEAD and OPTIONS. A return annotation like `Note | None` is for a method that may also answer by
+    itself, such as with `not_modified`.
 
         class NoteHandler(RestHandler):
-            async def get(self, note_id):
+            async def get(self, note_id: str) -> Note:
                 return await NoteDB.get(_id(note_id))
 
         NoteRoute = (r"/notes/([^/]+)/?", NoteHandler)
@@ -84,8 +88,16 @@ class RestHandler(JSONHandler):
         self.set_header("Allow", ", ".join(self.SUPPORTED_METHODS))
         self.respond()
 
+    @property
+    def record(self) -> ActionRecord | None:
+        method = (self.request.method or "").lower()
+        answering = getattr(self, "get" if method == "head" else method, None)
+        return getattr(answering, "record", None)
+
     def respond(self, data: Any = None, code: int = 200) -> None:
         """End the request with `data` as its body; None is an empty body, and turns 200 to 204."""
+        if self.application.checks_answers:
+            self.check_answer(data, code)
         if data is None:
             self.set_status(204 if code == 200 else code)
             self.clear_header("Content-Type")
@@ -181,7 +193,11 @@ def _answering(
     """Return `method` with what its record asks for before, and the answer after."""
     record = record_of(method)
     if record.types and record.fields is None:
-        raise TypeError(f"{cls.__name__}.{name}: @type_check needs @unpack above it.")
+        record.whole_body, record.known = True, known_fields(record.types)
+        if name == "get" or len(record.types) != 1:
+            raise TypeError(
+                f"{cls.__name__}.{name}: @type_check without @unpack is for one argument, the body."
+            )
 
     @functools.wraps(method)
     async def answering(self: RestHandler, *path: str) -> None:
@@ -190,9 +206,13 @@ def _answering(
         if record.look_up:
             await self.authenticate(record.look_up)
         await self.load_body()
-        fields = () if record.fields is None else await self.arguments(record, self.body)
+        fields: Sequence[Any] = ()
+        if name == "get":
+            fields = record.arguments(query_fields(self, record), sent=True)
+        elif record.whole_body or record.fields is not None:
+            fields = await self.arguments(record, self.body)
         data = await method(self, *path, *fields)
         if not self._finished:
-            self.respond(data)
+            self.respond(data, record.status)
 
     return answering

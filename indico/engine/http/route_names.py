@@ -18,7 +18,7 @@ class RouteNames:
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._templates = {
-            rule.target: _template(rule.matcher.regex.pattern)
+            rule.target: path_template(rule.matcher.regex.pattern)
             for rule in rules
             if isinstance(rule.matcher, PathMatches)
         }
@@ -50,9 +50,9 @@ def action_name(handler: RequestHandler) -> str:
     return name
 
 
-def _template(pattern: str) -> str:
+def path_template(pattern: str) -> str:
     """Return a route's pattern as a person would write it: `/user/{action}`, `/addresses/{}`."""
-    path = _GROUP.sub(_shown, pattern)
+    path = _GROUP.sub(_shown, pattern.replace("\\.", "."))
     return path.removesuffix("$").removesuffix("/?")
 
 

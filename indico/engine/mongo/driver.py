@@ -8,14 +8,10 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import bson
-from bson import ObjectId
 from motor.motor_asyncio import AsyncIOMotorClient
-from pydantic import GetPydanticSchema
-from pydantic_core import PydanticCustomError
-from pydantic_core.core_schema import no_info_after_validator_function, str_schema
 from pymongo import AsyncMongoClient
 
 from ..error import Unavailable
@@ -23,6 +19,7 @@ from ..log import LOGGER
 from . import pymongo_patch  # noqa: F401 - the import fixes PyMongo
 from .bson_types import ENCODERS, OPTIONS, RAW
 from .lane_options import refusal
+from .object_id import Id, ObjectId
 from .pool_metrics import PoolListener
 
 if TYPE_CHECKING:
@@ -177,19 +174,5 @@ async def _close(client: Any) -> None:
     elif client is not None:
         await asyncio.wait([asyncio.ensure_future(client.close())], timeout=CLOSE_SECONDS)
 
-
-def _object_id(value: str) -> ObjectId:
-    if not ObjectId.is_valid(value):
-        raise PydanticCustomError("object_id", "it must be an id, of 24 hex digits")
-    return ObjectId(value)
-
-
-# An id as a client sends it: `type_check(Id)` passes the ObjectId to the action.
-Id = Annotated[
-    ObjectId,
-    GetPydanticSchema(
-        lambda _source, _handler: no_info_after_validator_function(_object_id, str_schema())
-    ),
-]
 
 mongodb = Database()

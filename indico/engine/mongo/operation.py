@@ -22,7 +22,7 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from ..error import APIError, Conflict, ServerError, Unavailable
+from ..error import APIError, Conflict, DeadlineExceeded, ServerError, Unavailable
 from ..telemetry import metrics, tracing
 from . import waiting
 from .driver import mongodb
@@ -102,8 +102,9 @@ def _error_name(error: BaseException) -> str:
 async def guard(operation: Callable[[], Awaitable[T]], timeout_seconds: float | None = None) -> T:
     """Run one operation of the driver.
 
-    Raises `Conflict` for a duplicate key, `Unavailable` while MongoDB can't answer, and
-    `ServerError` for everything else that MongoDB refuses.
+    Raises `Conflict` for a duplicate key, `Unavailable` while MongoDB can't answer,
+    `DeadlineExceeded` at the deadline of the request, and `ServerError` for everything else that
+    MongoDB refuses.
     """
     key = waiting.remember()
     try:
@@ -129,7 +130,8 @@ async def _run(operation: Callable[[], Awaitable[T]], timeout_seconds: float | N
     """
     seconds = mongodb.timeout_seconds if timeout_seconds is None else timeout_seconds
     left = DEADLINE.get().at - asyncio.get_running_loop().time()
-    if left < seconds:
+    limited = left < seconds
+    if limited:
         seconds = max(left, 0.001)
         with pymongo.timeout(seconds):
             task = asyncio.ensure_future(operation())
@@ -140,6 +142,10 @@ async def _run(operation: Callable[[], Awaitable[T]], timeout_seconds: float | N
         if not task.done():
             raise TimeoutError
         return task.result()
+    except (PyMongoError, TimeoutError) as error:
+        if limited and (isinstance(error, TimeoutError) or error.timeout):
+            raise DeadlineExceeded from None  # MongoDB had no fault
+        raise
     finally:
         # A cancelled caller leaves the task's error alone, and asyncio would log the error.
         if task.done():

@@ -85,7 +85,9 @@ class ServerTest(AsyncHTTPTestCase):
         self.config = self.make_settings(**{**CHOSEN, **FRESH_METRICS, **self.settings})
         metrics.identify(PROGRAM.version)
         self.run_async(self.connect())
-        return self.make_app(self.config)
+        app = self.make_app(self.config)
+        app.checks_answers = True
+        return app
 
     async def connect(self) -> None:
         """Open `mongodb` as the settings say."""

@@ -87,7 +87,7 @@ class ThingHandler(ActionHandler):
         await asyncio.sleep(0)
         LOGGER.warning("later")
 
-    async def answers_twice(self) -> None:
+    async def answers_twice(self) -> Any:
         self.respond(1)
         self.respond(2)
 

@@ -335,5 +335,5 @@ class UnreadTest(TestCase):
         @type_check(int)
         async def method(self: Any, name: str) -> None: ...
 
-        with self.assertRaisesRegex(TypeError, "MadeHandler.put: @type_check needs @unpack"):
-            type("MadeHandler", (RestHandler,), {"put": method})
+        with self.assertRaisesRegex(TypeError, "MadeHandler.get: @type_check without @unpack"):
+            type("MadeHandler", (RestHandler,), {"get": method})

@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any, ClassVar
+from unittest.mock import AsyncMock
 
 import bson
 from bson.errors import InvalidDocument
@@ -25,12 +26,12 @@ from pymongo.errors import (
 )
 from tornado.testing import gen_test
 
-from ...error import APIError, Conflict, ServerError, Unavailable
+from ...error import APIError, Conflict, DeadlineExceeded, ServerError, Unavailable
 from ...mongo.clock import now
 from ...mongo.collection import Collection, Document
 from ...mongo.driver import ObjectId, mongodb
 from ...mongo.indexes import make_indexes
-from ...mongo.operation import guard
+from ...mongo.operation import DEADLINE, Deadline, guard
 from ..server_test import ServerTest
 
 
@@ -250,3 +251,18 @@ class GuardTest(ServerTest):
 
         with self.assertRaises(ZeroDivisionError):
             await guard(fault)
+
+    @gen_test
+    async def test_the_deadline_of_the_request(self) -> None:
+        """MongoDB is not to blame: the call had less time than an operation may take."""
+        soon = Deadline(asyncio.get_running_loop().time() + 0.001)
+        for error in (TimeoutError(), ServerSelectionTimeoutError("no time is left")):
+            failing = AsyncMock(side_effect=error)
+            token = DEADLINE.set(soon)
+            with self.assertRaises(DeadlineExceeded):
+                await guard(failing)
+            DEADLINE.reset(token)
+        token = DEADLINE.set(soon)
+        with self.assertRaises(Conflict):
+            await guard(AsyncMock(side_effect=DuplicateKeyError("E11000")))
+        DEADLINE.reset(token)

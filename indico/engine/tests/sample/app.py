@@ -6,16 +6,20 @@ import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, JsonValue, StringConstraints
+from typing_extensions import TypedDict
 
-from ...error import NotFound
+from ...error import AuthError, Conflict, NotFound
 from ...http.action_handler import ActionHandler
+from ...http.answer import Created
 from ...http.application import Application, operating_routes
 from ...http.batch import BatchRoute
-from ...http.decorators import type_check, unpack
+from ...http.decorators import raises, type_check, unpack
 from ...http.rest_handler import RestHandler
 from ...mongo.collection import Collection, IndexModel
 from ...mongo.driver import ObjectId
+from ...openapi.document import API
+from ...openapi.pages import docs_routes, openapi_route
 from ...settings import ServerSettings
 from ..offload.work import hold, join
 from . import accounts
@@ -35,6 +39,29 @@ class UserUpdate(BaseModel):
     name: str
 
 
+class User(TypedDict):
+    """An account."""
+
+    id: ObjectId
+    email: str
+    name: str | None
+
+
+class Login(TypedDict):
+    """A token and its account."""
+
+    user: User
+    token: str
+
+
+class Check(TypedDict):
+    user_id: ObjectId
+
+
+class Revoked(TypedDict):
+    revoked: int
+
+
 class SampleHandler(ActionHandler):
     """The types of what the engine and `auth` set."""
 
@@ -46,39 +73,42 @@ class SampleHandler(ActionHandler):
 class AuthHandler(SampleHandler):
     @unpack("email", "password")
     @type_check(Email, Annotated[str, StringConstraints(min_length=8)])
-    async def register(self, email: str, password: str) -> None:
+    @raises(Conflict)
+    async def register(self, email: str, password: str) -> Created[Login]:
         """Make an account and log in."""
-        self.respond(await accounts.register(email, password), code=201)
+        return await accounts.register(email, password)  # type: ignore[return-value]
 
     @unpack("email", "password")
     @type_check(str, str)
-    async def login(self, email: str, password: str) -> Any:
+    @raises(AuthError)
+    async def login(self, email: str, password: str) -> Login:
         """Log in."""
-        return await accounts.login(email, password)
+        return await accounts.login(email, password)  # type: ignore[return-value]
 
     @auth
-    async def check(self) -> Any:
+    async def check(self) -> Check:
         """Return the owner of the token."""
         return {"user_id": self.user_id}
 
     @auth
-    async def logout(self) -> Any:
+    async def logout(self) -> Revoked:
         """Revoke the token of this call."""
         return {"revoked": await accounts.logout(self.session.token)}
 
 
 class UserHandler(SampleHandler):
     @auth
-    async def get(self) -> Any:
+    async def get(self) -> User:
         """Return the account."""
-        return await accounts.get(self.user_id)
+        return await accounts.get(self.user_id)  # type: ignore[return-value]
 
     @auth
     @unpack("update_user")
     @type_check(UserUpdate)
-    async def update(self, update_user: UserUpdate) -> Any:
+    async def update(self, update_user: UserUpdate) -> User:
         """Change the account."""
-        return await accounts.update(self.user_id, update_user.model_dump())
+        changes = update_user.model_dump()
+        return await accounts.update(self.user_id, changes)  # type: ignore[return-value]
 
     @auth
     async def delete(self) -> None:
@@ -91,7 +121,7 @@ class SystemHandler(SampleHandler):
         """Answer."""
         return "pong"
 
-    async def echo(self, body: dict[str, Any]) -> dict[str, Any]:
+    async def echo(self, body: dict[str, JsonValue]) -> dict[str, JsonValue]:
         """Answer with the body."""
         return body
 
@@ -118,26 +148,33 @@ class SystemHandler(SampleHandler):
         return await hold(Path(marker))
 
 
+Item = dict[str, JsonValue]
+
+
 class ItemsHandler(RestHandler):
-    async def post(self) -> None:
+    @type_check(Item)
+    async def post(self, item: dict[str, Any]) -> Created[None]:
         """Make an item."""
         item_id = ObjectId()
-        await ITEMS.insert({"_id": item_id, "item": self.body})
+        await ITEMS.insert({"_id": item_id, "item": item})
         self.set_header("Location", f"/items/{item_id}")
-        self.respond(code=201)
 
-    async def get(self) -> Any:
-        """Return all items."""
-        return {str(item["_id"]): item["item"] for item in await ITEMS.find({})}
+    @unpack(limit=None)
+    @type_check(Annotated[int, Field(ge=1, le=1000)])
+    async def get(self, limit: int | None) -> dict[str, Item]:
+        """Return all items, or `limit` items."""
+        return {str(item["_id"]): item["item"] for item in await ITEMS.find({}, limit=limit or 0)}
 
 
 class ItemHandler(RestHandler):
-    async def get(self, item_id: str) -> Any:
+    @raises(NotFound)
+    async def get(self, item_id: str) -> Item:
         """Return an item."""
         item = await ITEMS.find_by_id(ObjectId(item_id))
         if item is None:
             raise NotFound
-        return item["item"]
+        found: Item = item["item"]
+        return found
 
 
 ROUTES = [
@@ -150,4 +187,6 @@ ROUTES = [
 
 
 def make_app(settings: Settings) -> Application:
-    return Application([*ROUTES, BatchRoute, *operating_routes(settings)], settings)
+    routes = [*ROUTES, BatchRoute, *operating_routes(settings)]
+    api = API("sample", "1.2.3", routes)
+    return Application([*routes, openapi_route(api), *docs_routes(api)], settings)
