@@ -16,8 +16,10 @@ from ...http.answer import Created
 from ...http.decorators import raises, type_check, unpack
 from ...http.deprecation import deprecated
 from ...http.effects import read_only
+from ...http.paging import Page
 from ...http.rest_handler import RestHandler
 from ...openapi.document import API
+from ...openapi.failures import OPEN_ENUM
 from ...openapi.pages import DocsHandler, api_of
 from ...openapi.schemas import Schema
 from ..sample.accounts import auth
@@ -69,6 +71,18 @@ class ThingHandler(ActionHandler):
     async def whole(self, thing: Thing) -> Thing:
         """Return the thing."""
         return thing
+
+
+class PagesHandler(ActionHandler):
+    """Pages."""
+
+    async def things(self) -> Page[Thing]:
+        """Return a page of things."""
+        return Page(items=[], next_cursor=None)
+
+    async def places(self) -> Page[Place]:
+        """Return a page of places."""
+        return Page(items=[], next_cursor=None)
 
 
 class ThingsHandler(RestHandler):
@@ -146,9 +160,12 @@ class OperationTest(TestCase):
         found: Schema = schema["properties"]["error"]["properties"]
         return found
 
+    def reason(self, status: str, operation: Schema) -> Schema:
+        found: Schema = self.about(status, operation)["details"]["items"]["properties"]["reason"]
+        return found
+
     def reasons(self, status: str, operation: Schema) -> set[str]:
-        details = self.about(status, operation)["details"]
-        return set(details["items"]["properties"]["reason"]["enum"])
+        return set(self.reason(status, operation)[OPEN_ENUM])
 
     def test_errors_and_their_reasons(self) -> None:
         expected = {"201", "400", "401", "409", "413", "415", "429", "500", "503", "504"}
@@ -156,6 +173,7 @@ class OperationTest(TestCase):
         codes = self.about("400", self.operation)["code"]["enum"]
         self.assertEqual(codes, ["malformed", "invalid_argument"])
         reasons = self.reasons("400", self.operation)
+        self.assertNotIn("enum", self.reason("400", self.operation))  # a new one breaks no client
         some = {"missing", "unknown", "string_too_long", "greater_than_equal", "date_parsing"}
         some |= {"dataclass_type", "enum", "set_type", "float_type", "int_too_long", "timeout"}
         self.assertLessEqual(some, reasons)
@@ -166,6 +184,19 @@ class OperationTest(TestCase):
         shared = self.document["components"]["responses"]
         self.assertIn("Retry-After", shared["RateLimited"]["headers"])
         self.assertNotIn("PreconditionFailed", shared)
+
+    def test_titles(self) -> None:
+        """Generators name a class after the title, and refuse two that are called Page."""
+        document = document_of((r"/pages/(?P<action>[a-z]+)?", PagesHandler))
+        schemas = document["components"]["schemas"]
+        self.assertLessEqual({"PageOfThing", "PageOfPlace"}, schemas.keys())
+        for name, schema in schemas.items():
+            self.assertEqual(schema.get("title", name), name)
+
+    def test_a_name_is_not_that_of_a_property(self) -> None:
+        """Generated Python has a variable for each property, and one of the class's name."""
+        for name, schema in self.document["components"]["schemas"].items():
+            self.assertNotIn(name.lower(), schema.get("properties", {}))
 
     def test_deprecated(self) -> None:
         operation = self.document["paths"]["/thing/old"]["post"]
