@@ -76,9 +76,8 @@ def clients(arguments: list[str]) -> int:
     """make a TypeScript and a Python client in .clients; --test tries both on a server"""
     install(VENV, CHECK if arguments else SERVE)
     install(CLIENTS, ("clients/requirements.txt",))
-    return run("-m", "clients") or (
-        run("-m", "unittest", "clients.test_clients") if arguments else 0
-    )
+    made = run("-m", "clients")
+    return made or run("-m", "unittest", "-v", "clients.test_clients") if arguments else made
 
 
 def bench(arguments: list[str]) -> int:

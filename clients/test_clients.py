@@ -19,7 +19,7 @@ from indico.tests.test_readme import BLOCK
 
 BLOCKS = dict(re.findall(BLOCK, (ROOT / "docs/clients.md").read_text(), re.S))
 PYTHON = made.MADE / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-NODE = made.TYPESCRIPT / "node_modules/typescript/bin/tsc"
+COMPILER = made.TYPESCRIPT / "node_modules/typescript/bin/tsc"
 FRIENDS = ["Barbara", "Edsger", "Frances"]
 PRINTED = ["Grace", "invalid_argument password"]
 PRINTED += [" ".join(FRIENDS[:2]), "more"]
@@ -58,7 +58,7 @@ class ProgramTest(TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout.splitlines()
 
-    @needs(shutil.which(PYTHON), "the Python client: python3 run.py clients")
+    @needs(made.PYTHON.exists(), "python3 run.py clients")
     def test_python(self) -> None:
         pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
         self.run_program(PYTHON, *pip, "--no-deps", "--force-reinstall", made.PYTHON)
@@ -67,11 +67,11 @@ class ProgramTest(TestCase):
         self.run_program(*mypy, program)
         self.assertEqual(self.run_program(PYTHON, program), PRINTED)
 
-    @needs(shutil.which("node") and shutil.which("npm"), "Node.js and npm")
+    @needs(COMPILER.exists() and shutil.which("node"), "Node.js, npm, and python3 run.py clients")
     def test_typescript(self) -> None:
         program = self.program("typescript", made.TYPESCRIPT, "program.ts")
         self.addCleanup(program.unlink)
-        self.run_program("node", NODE, "--project", made.TYPESCRIPT, "--outDir", self.folder)
+        self.run_program("node", COMPILER, "--project", made.TYPESCRIPT, "--outDir", self.folder)
         (self.folder / "node_modules").symlink_to(made.TYPESCRIPT / "node_modules")
         (self.folder / "package.json").write_text('{"type": "module"}')
         self.assertEqual(self.run_program("node", "program.js"), PRINTED)
