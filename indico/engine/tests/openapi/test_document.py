@@ -10,7 +10,7 @@ from unittest import TestCase
 from pydantic import BaseModel, Field
 from pydantic.dataclasses import dataclass
 
-from ...error import Conflict, RateLimited
+from ...error import Conflict, PreconditionFailed, RateLimited
 from ...http.action_handler import ActionHandler
 from ...http.answer import Created
 from ...http.decorators import raises, type_check, unpack
@@ -91,6 +91,10 @@ class ThingsHandler(RestHandler):
     async def get(self, thing_id: str, part: str) -> Thing | None:  # type: ignore[override]
         """Return a part."""
         return None
+
+    @raises(PreconditionFailed)
+    async def delete(self, thing_id: str, part: str) -> None:
+        """Delete a part."""
 
 
 def document_of(*routes: Any) -> Schema:
@@ -226,6 +230,17 @@ class OperationTest(TestCase):
         self.assertIn("304", operation["responses"])
         error = {"$ref": "#/components/responses/RestInternal"}
         self.assertEqual(operation["responses"]["500"], error)
+
+    def test_request_headers(self) -> None:
+        part = self.document["paths"]["/things/{thing_id}/parts/{part}"]
+        for operation, names in (
+            (self.operation, ["Connect-Timeout-Ms"]),
+            (part["get"], ["Connect-Timeout-Ms", "If-None-Match"]),
+            (part["delete"], ["Connect-Timeout-Ms", "If-Match", "If-None-Match"]),
+        ):
+            found = [each["$ref"] for each in operation["parameters"] if "$ref" in each]
+            self.assertEqual(found, [f"#/components/parameters/{name}" for name in names])
+        self.assertLessEqual(set(names), self.document["components"]["parameters"].keys())
 
 
 class SampleTest(TestCase):
