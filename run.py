@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BENCH = ROOT / ".bench/venv"
+CLIENTS = ROOT / ".clients/venv"
 # The requirements of running, of testing too, of checking too.
 SERVE = ("req.txt", "req-docs.txt")
 TEST = (*SERVE, "req-test.txt")
@@ -49,9 +50,9 @@ def lint(paths: list[str]) -> int:
 
 
 def typecheck(_: list[str]) -> int:
-    """mypy --strict on the package, and on bench without its peers"""
+    """mypy --strict on the package, clients, and bench without its peers"""
     install(VENV, CHECK)
-    return run("-m", "mypy", "--strict", "indico", "bench", "run.py")
+    return run("-m", "mypy", "--strict", "indico", "bench", "clients", "run.py")
 
 
 def check(_: list[str]) -> int:
@@ -69,6 +70,14 @@ def api(_: list[str]) -> int:
     """write docs/api.md, the page of all calls, from the code"""
     install(VENV, SERVE)
     return run("-m", "indico.api")
+
+
+def clients(arguments: list[str]) -> int:
+    """make a TypeScript and a Python client in .clients; --test tries both on a server"""
+    install(VENV, CHECK if arguments else SERVE)
+    install(CLIENTS, ("clients/requirements.txt",))
+    made = run("-m", "clients")
+    return made or run("-m", "unittest", "-v", "clients.test_clients") if arguments else made
 
 
 def bench(arguments: list[str]) -> int:
@@ -155,7 +164,7 @@ def replace(*arguments: str, environment: Path = VENV) -> int:
     os.execv(python, [python, *arguments])  # noqa: S606
 
 
-_ALL = (serve, doctor, test, lint, typecheck, check, fuzz, api, bench)
+_ALL = (serve, doctor, test, lint, typecheck, check, fuzz, api, clients, bench)
 TASKS = {task.__name__: task for task in _ALL}
 
 

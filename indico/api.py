@@ -9,13 +9,18 @@ from indico.app import make_app
 from indico.config import Settings
 from indico.engine.openapi.markdown import page
 from indico.engine.openapi.pages import api_of
+from indico.engine.openapi.schemas import Schema
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/api.md"
 
 
+def document() -> Schema:
+    """Return the document of the app with the default settings, whatever the environment says."""
+    return api_of(make_app(Settings.model_construct())).document()
+
+
 def text() -> str:
-    """Return the page of the app with the default settings, whatever the environment says."""
-    return page(api_of(make_app(Settings.model_construct())).document())
+    return page(document())
 
 
 if __name__ == "__main__":

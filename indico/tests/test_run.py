@@ -99,6 +99,7 @@ class RunTest(TestCase):
                 "check",
                 "fuzz",
                 "api",
+                "clients",
                 "bench",
             ]:
                 self.assertIn(f"\n  {task} ", done.stdout)

@@ -33,7 +33,7 @@ class Call(BaseModel):
     body: dict[str, Any] = Field(default_factory=dict)
 
 
-class Answers(TypedDict):
+class BatchAnswers(TypedDict):
     """The envelope of each call, in the order of the calls."""
 
     answers: list[dict[str, JsonValue]]
@@ -48,7 +48,7 @@ class BatchHandler(ActionHandler):
     @not_idempotent
     @unpack("calls", in_order=False)
     @type_check(Calls, bool)
-    async def batch(self, calls: Sequence[Call], in_order: bool) -> Answers:
+    async def batch(self, calls: Sequence[Call], in_order: bool) -> BatchAnswers:
         """Make up to 50 calls, and return the envelope of each.
 
         The calls run at the same time, or with `in_order` one after the other, whatever the answer
@@ -58,10 +58,10 @@ class BatchHandler(ActionHandler):
         failed. Only actions can be called, and no other batch. Headers of the answers are left out.
         """
         if in_order:
-            return Answers(answers=[await self._call(*each) for each in enumerate(calls)])
+            return BatchAnswers(answers=[await self._call(*each) for each in enumerate(calls)])
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._call(*each)) for each in enumerate(calls)]
-        return Answers(answers=[task.result() for task in tasks])
+        return BatchAnswers(answers=[task.result() for task in tasks])
 
     async def _call(self, place: int, call: Call) -> dict[str, JsonValue]:
         """Return the envelope that the action answers."""

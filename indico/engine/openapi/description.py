@@ -11,6 +11,7 @@ from ..http.json_answer import dumps
 from .examples import example_of
 from .failures import failure_responses
 from .operations import Field, Operation
+from .request_headers import request_headers
 from .schemas import Schema, Wanted, reasons_of, resolved
 
 _CLOSED = {"additionalProperties": False}
@@ -71,7 +72,7 @@ class Description:
                 schema = self._sent(field, in_query=True)
                 where = {"name": field.name, "in": "query", "required": field.required}
                 yield {**where, "schema": schema}
-        yield {"$ref": "#/components/parameters/Connect-Timeout-Ms"}
+        yield from request_headers(self._of)
 
     def _body(self) -> Schema:
         schema = self._body_schema()

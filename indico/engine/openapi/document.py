@@ -6,12 +6,12 @@ import inspect
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..http.client_timeout import HEADER
 from ..http.json_answer import dumps
 from .description import Description, wanted
 from .failures import SHAPES, shared_responses
 from .operations import operations
 from .preface import preface
+from .request_headers import REQUEST_HEADERS
 from .schemas import Schema, make_schemas
 
 _HEADERS = {
@@ -24,12 +24,6 @@ _HEADERS = {
     "Link": "The path to call in its place.",
     "ETag": "The version of the answer, or of what the request made.",
     "Location": "The path of what the request made.",
-}
-_TIMEOUT = {
-    "name": HEADER,
-    "in": "header",
-    "description": "The milliseconds that the client gives to the call, if less than the server.",
-    "schema": {"type": "integer", "minimum": 1, "maximum": 9_999_999_999},
 }
 _TOKEN = {"type": "http", "scheme": "bearer", "description": "The token of a login."}
 
@@ -81,6 +75,6 @@ def _shared(schemas: Schema, used: str) -> Schema:
             name: {"description": text, "schema": {"type": "string"}}
             for name, text in _HEADERS.items()
         },
-        "parameters": {HEADER: _TIMEOUT},
+        "parameters": REQUEST_HEADERS,
         "securitySchemes": {"token": _TOKEN},
     }

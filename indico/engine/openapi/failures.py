@@ -43,6 +43,8 @@ STATUSES = {code: status for code, (status, _) in _CODES.items()}
 WHEN = {code: text for code, (_, text) in _CODES.items()}
 _ANYTIME = (ServerError, Unavailable, DeadlineExceeded)
 _OF_A_BODY = (InvalidJSON, TooLarge, UnsupportedMediaType)
+# The keyword for known values to which a new version of the server may add others.
+OPEN_ENUM = "x-extensible-enum"
 _TEXT = {"type": "string"}
 _DETAIL = {
     "type": "object",
@@ -86,7 +88,7 @@ _REST = {
         "error": _ABOUT,
     },
 }
-SHAPES = {"Error": _ENVELOPE, "RestError": _REST}
+SHAPES = {"Failure": _ENVELOPE, "RestFailure": _REST}
 _HEADERS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
 
 
@@ -104,7 +106,7 @@ def failures(operation: Operation, reasons: Iterable[str]) -> dict[int, dict[str
 
 def failure_responses(operation: Operation, reasons: Iterable[str]) -> Iterator[tuple[str, Schema]]:
     """Yield the status and the response of each; a response without reasons is a component."""
-    shape = "RestError" if operation.is_rest else "Error"
+    shape = "RestFailure" if operation.is_rest else "Failure"
     for status, codes in sorted(failures(operation, reasons).items()):
         if len(codes) == 1 and not any(codes.values()):
             yield str(status), {"$ref": f"#/components/responses/{_name(shape, *codes)}"}
@@ -153,14 +155,14 @@ def _narrowed(shape: str, status: int, codes: dict[str, set[str]]) -> Schema:
     schema = copy.deepcopy(SHAPES[shape])
     del schema["description"]
     properties: Any = schema["properties"]
-    rest = shape == "RestError"
+    rest = shape == "RestFailure"
     properties["code" if rest else "status"]["const"] = status
     about = properties["error"]["properties"]
     about["code"] = {**_TEXT, "enum": list(codes)}
     reasons = sorted(set().union(*codes.values(), {"malformed"} & codes.keys() if rest else ()))
-    about["details"]["items"]["properties"]["reason"] = {**_TEXT, "enum": reasons}
+    about["details"]["items"]["properties"]["reason"] = {**_TEXT, OPEN_ENUM: reasons}
     return schema
 
 
 def _name(shape: str, code: str) -> str:
-    return shape.removesuffix("Error") + code.title().replace("_", "")
+    return shape.removesuffix("Failure") + code.title().replace("_", "")

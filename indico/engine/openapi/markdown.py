@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping
 
+from .failures import OPEN_ENUM
 from .schemas import REFERENCE, Schema
 
 WIDTH = 118
@@ -80,7 +81,7 @@ def _reasons(content: Schema | None) -> list[str]:
     if content is None or "$ref" in content["schema"]:
         return []
     about = content["schema"]["properties"]["error"]["properties"]
-    reasons: list[str] = about["details"]["items"]["properties"]["reason"].get("enum", [])
+    reasons: list[str] = about["details"]["items"]["properties"]["reason"].get(OPEN_ENUM, [])
     return reasons
 
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from ..http.application import Application
+from ..openapi.failures import OPEN_ENUM
 from ..openapi.pages import api_of
 from ..openapi.schemas import Schema
 
@@ -58,7 +59,7 @@ class Conformance:
         about = self._component(schema)["properties"]["error"]["properties"]
         if error["code"] not in about["code"]["enum"]:
             return f" {error['code']}, which the document doesn't name: add it to @raises."
-        allowed = about["details"]["items"]["properties"]["reason"].get("enum")
+        allowed = about["details"]["items"]["properties"]["reason"].get(OPEN_ENUM)
         reasons = {detail["reason"] for detail in error["details"]}
         unknown = reasons - set(allowed) if allowed is not None else set()
         return f" for {unknown}: add @raises or Reasons." if unknown else ""

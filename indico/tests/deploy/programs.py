@@ -23,7 +23,7 @@ def program(name: str) -> str | None:
     return shutil.which(name, path=path)
 
 
-def needs(found: str | None, what: str) -> Callable[[T], T]:
+def needs(found: object, what: str) -> Callable[[T], T]:
     """Skip a test or a class without the program, except in .ci/run."""
     return unittest.skipUnless(found or "NO_SKIPS" in os.environ, f"this needs {what}")
 

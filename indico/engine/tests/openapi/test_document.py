@@ -10,14 +10,16 @@ from unittest import TestCase
 from pydantic import BaseModel, Field
 from pydantic.dataclasses import dataclass
 
-from ...error import Conflict, RateLimited
+from ...error import Conflict, PreconditionFailed, RateLimited
 from ...http.action_handler import ActionHandler
 from ...http.answer import Created
 from ...http.decorators import raises, type_check, unpack
 from ...http.deprecation import deprecated
 from ...http.effects import read_only
+from ...http.paging import Page
 from ...http.rest_handler import RestHandler
 from ...openapi.document import API
+from ...openapi.failures import OPEN_ENUM
 from ...openapi.pages import DocsHandler, api_of
 from ...openapi.schemas import Schema
 from ..sample.accounts import auth
@@ -71,12 +73,28 @@ class ThingHandler(ActionHandler):
         return thing
 
 
+class PagesHandler(ActionHandler):
+    """Pages."""
+
+    async def things(self) -> Page[Thing]:
+        """Return a page of things."""
+        return Page(items=[], next_cursor=None)
+
+    async def places(self) -> Page[Place]:
+        """Return a page of places."""
+        return Page(items=[], next_cursor=None)
+
+
 class ThingsHandler(RestHandler):
     """Things by REST."""
 
     async def get(self, thing_id: str, part: str) -> Thing | None:  # type: ignore[override]
         """Return a part."""
         return None
+
+    @raises(PreconditionFailed)
+    async def delete(self, thing_id: str, part: str) -> None:
+        """Delete a part."""
 
 
 def document_of(*routes: Any) -> Schema:
@@ -146,9 +164,12 @@ class OperationTest(TestCase):
         found: Schema = schema["properties"]["error"]["properties"]
         return found
 
+    def reason(self, status: str, operation: Schema) -> Schema:
+        found: Schema = self.about(status, operation)["details"]["items"]["properties"]["reason"]
+        return found
+
     def reasons(self, status: str, operation: Schema) -> set[str]:
-        details = self.about(status, operation)["details"]
-        return set(details["items"]["properties"]["reason"]["enum"])
+        return set(self.reason(status, operation)[OPEN_ENUM])
 
     def test_errors_and_their_reasons(self) -> None:
         expected = {"201", "400", "401", "409", "413", "415", "429", "500", "503", "504"}
@@ -156,6 +177,7 @@ class OperationTest(TestCase):
         codes = self.about("400", self.operation)["code"]["enum"]
         self.assertEqual(codes, ["malformed", "invalid_argument"])
         reasons = self.reasons("400", self.operation)
+        self.assertNotIn("enum", self.reason("400", self.operation))  # a new one breaks no client
         some = {"missing", "unknown", "string_too_long", "greater_than_equal", "date_parsing"}
         some |= {"dataclass_type", "enum", "set_type", "float_type", "int_too_long", "timeout"}
         self.assertLessEqual(some, reasons)
@@ -166,6 +188,19 @@ class OperationTest(TestCase):
         shared = self.document["components"]["responses"]
         self.assertIn("Retry-After", shared["RateLimited"]["headers"])
         self.assertNotIn("PreconditionFailed", shared)
+
+    def test_titles(self) -> None:
+        """Generators name a class after the title, and refuse two that are called Page."""
+        document = document_of((r"/pages/(?P<action>[a-z]+)?", PagesHandler))
+        schemas = document["components"]["schemas"]
+        self.assertLessEqual({"PageOfThing", "PageOfPlace"}, schemas.keys())
+        for name, schema in schemas.items():
+            self.assertEqual(schema.get("title", name), name)
+
+    def test_a_name_is_not_that_of_a_property(self) -> None:
+        """Generated Python has a variable for each property, and one of the class's name."""
+        for name, schema in self.document["components"]["schemas"].items():
+            self.assertNotIn(name.lower(), schema.get("properties", {}))
 
     def test_deprecated(self) -> None:
         operation = self.document["paths"]["/thing/old"]["post"]
@@ -195,6 +230,17 @@ class OperationTest(TestCase):
         self.assertIn("304", operation["responses"])
         error = {"$ref": "#/components/responses/RestInternal"}
         self.assertEqual(operation["responses"]["500"], error)
+
+    def test_request_headers(self) -> None:
+        part = self.document["paths"]["/things/{thing_id}/parts/{part}"]
+        for operation, names in (
+            (self.operation, ["Connect-Timeout-Ms"]),
+            (part["get"], ["Connect-Timeout-Ms", "If-None-Match"]),
+            (part["delete"], ["Connect-Timeout-Ms", "If-Match", "If-None-Match"]),
+        ):
+            found = [each["$ref"] for each in operation["parameters"] if "$ref" in each]
+            self.assertEqual(found, [f"#/components/parameters/{name}" for name in names])
+        self.assertLessEqual(set(names), self.document["components"]["parameters"].keys())
 
 
 class SampleTest(TestCase):

@@ -1,0 +1,1 @@
+"""Clients of the API that generators write, in TypeScript and in Python."""

@@ -1,0 +1,43 @@
+"""The headers of a request that the document describes, beside the token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..error import PreconditionFailed
+from ..http.client_timeout import HEADER
+from .operations import Operation
+from .schemas import Schema
+
+_TIMEOUT = {
+    "name": HEADER,
+    "in": "header",
+    "description": "The milliseconds that the client gives to the call, if less than the server.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": 9_999_999_999},
+}
+_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The ETags of the versions that the call is meant for; otherwise it is a 412.",
+    "schema": {"type": "string"},
+}
+_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The ETags of the versions that it is not meant for: a GET of one is a 304.",
+    "schema": {"type": "string"},
+}
+REQUEST_HEADERS: dict[str, Schema] = {
+    str(header["name"]): header for header in (_TIMEOUT, _MATCH, _NONE_MATCH)
+}
+
+
+def request_headers(operation: Operation) -> Iterator[Schema]:
+    """Yield a reference to each header that the operation reads."""
+    names = [HEADER]
+    if operation.is_rest and PreconditionFailed in operation.record.raises:
+        names += ["If-Match", "If-None-Match"]
+    elif operation.is_rest and operation.method == "get":
+        names += ["If-None-Match"]
+    for name in names:
+        yield {"$ref": f"#/components/parameters/{name}"}
