@@ -31,7 +31,7 @@ Each class has one `code` (for a program) and one `status` (the HTTP status that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 Detail = dict[str, str]
@@ -270,23 +270,6 @@ class DeadlineExceeded(APIError):
     status = 504
     code = "deadline_exceeded"
     default_message = "This took too long."
-
-
-def error_for_status(status: int) -> APIError:
-    """Return the error for an HTTP status that Tornado or a handler chose."""
-    kinds: dict[int, Callable[[], APIError]] = {
-        401: AuthError,
-        403: PermissionDenied,
-        404: RouteNotFound,
-        409: Conflict,
-        410: Gone,
-        412: PreconditionFailed,
-        415: UnsupportedMediaType,
-        429: RateLimited,
-        503: Unavailable,
-        504: DeadlineExceeded,
-    }
-    return kinds.get(status, InvalidArgument if 400 <= status < 500 else ServerError)()
 
 
 class StartError(Exception):

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tornado.web import HTTPError
 
-from ..error import APIError, InvalidJSON, MethodNotAllowed, RouteNotFound, error_for_status
+from ..error import (
+    APIError,
+    AuthError,
+    Conflict,
+    DeadlineExceeded,
+    Gone,
+    InvalidArgument,
+    InvalidJSON,
+    MethodNotAllowed,
+    PermissionDenied,
+    PreconditionFailed,
+    RateLimited,
+    RouteNotFound,
+    ServerError,
+    Unavailable,
+    UnsupportedMediaType,
+)
 
 Body = dict[str, Any]
 
@@ -59,6 +75,23 @@ def render_for_both(error: APIError, request_id: str, method: str, uri: str) -> 
     """Return the envelope and the REST body in one, for a client of unknown kind."""
     _, body = render_rest_error(error, request_id, method, uri)
     return render_error(error, request_id) | body
+
+
+def error_for_status(status: int) -> APIError:
+    """Return the error for an HTTP status that Tornado or a handler chose."""
+    kinds: dict[int, Callable[[], APIError]] = {
+        401: AuthError,
+        403: PermissionDenied,
+        404: RouteNotFound,
+        409: Conflict,
+        410: Gone,
+        412: PreconditionFailed,
+        415: UnsupportedMediaType,
+        429: RateLimited,
+        503: Unavailable,
+        504: DeadlineExceeded,
+    }
+    return kinds.get(status, InvalidArgument if 400 <= status < 500 else ServerError)()
 
 
 def _about(error: APIError, request_id: str, repeatable: bool) -> Body:
