@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -61,10 +60,7 @@ class ServersTest(ProcessTest):
 
     def test_one_is_killed_then_each_is_started_again(self) -> None:
         asyncio.run(self.kill())
-        logged = len(self.nginx.requests())
         asyncio.run(self.restart_all())
-        answered = Counter(self.upstreams(logged))
-        self.assertEqual(set(answered), {f"127.0.0.1:{port}" for port in self.ports})
 
     async def kill(self) -> None:
         """Lose at most one request of each client, all of them POST to the server that died."""
@@ -83,14 +79,14 @@ class ServersTest(ProcessTest):
         self.assertLessEqual({line["upstream"] for line in lost}, {dead})
 
     async def restart_all(self) -> None:
-        """Lose no request."""
+        """Lose no request, as long as nginx does not leave out all servers at once."""
         load = Load(self.nginx.port, self.requests)
         async with load.run(CLIENTS):
             for number in range(len(self.ports)):
                 await load.more(150)
                 self.assertEqual(await asyncio.to_thread(self.servers[number].stop), 0)
                 await self.start_again(load, number)
-            await load.more(300)
+                await self.wait_until_it_is_asked(load, f"127.0.0.1:{self.ports[number]}")
         self.assert_only(load)
 
     async def wait_until_it_is_asked(self, load: Load, server: str) -> None:
