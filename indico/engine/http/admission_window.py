@@ -14,9 +14,10 @@ LARGEST = 10_000
 _GROWTH = 10  # at least
 # The delay is looked at in the middle of a burst too, once for so many requests.
 _LOOKED_AT = 256
-# The turns for which a request with one operation waits: until its handler begins, its batch is
-# made and sent, the answer is taken, its handler goes on, and its line is logged.
-TURNS = 6
+# The turns for which a request waits: until its handler begins, and until its line is logged.
+# With an operation, also until its batch is made and sent, and the answer taken and used.
+_TURNS = 2
+_OPERATION_TURNS = 4
 # Too much load that returns within this time does not have to last again.
 _REMEMBERED_SECONDS = 1
 
@@ -25,8 +26,9 @@ class AdmissionWindow:
     """The number of requests that may be admitted, by the delay that all of them meet.
 
     A delay is what a request waits before anything is done for it: in the event loop, or
-    `elsewhere`, which returns seconds for a time of the loop's clock. The time in which other
-    programs had the processor does not count, because no refusal would shorten it.
+    `elsewhere`, which returns seconds for a time of the loop's clock. `operations` counts the
+    operations on the database that have begun, because a request with one waits more often. The
+    time in which other programs had the processor does not count: no refusal would shorten it.
 
     As with CoDel (RFC 8289), a delay that ends soon is only a burst. A delay that stays over
     `target_seconds` for twice that time is too much load. Each measurement then halves what was
@@ -35,9 +37,17 @@ class AdmissionWindow:
     Nothing is measured while no request comes.
     """
 
-    def __init__(self, target_seconds: float, elsewhere: Callable[[float], float]) -> None:
+    def __init__(
+        self,
+        target_seconds: float,
+        elsewhere: Callable[[float], float],
+        operations: Callable[[], float],
+    ) -> None:
         self._target = target_seconds
         self._elsewhere = elsewhere
+        self._operations = operations
+        self._begun = operations()
+        self._turns = _TURNS
         self._size = self.left = LARGEST
         self._measuring = False
         self._due = 0.0
@@ -60,7 +70,7 @@ class AdmissionWindow:
         self._measuring = True
         self._due = loop.time() + MEASURING_SECONDS
         self._others = waited_seconds()
-        loop.call_at(self._due, self._wait, loop, TURNS)
+        loop.call_at(self._due, self._wait, loop, self._turns)
 
     def _wait(self, loop: asyncio.AbstractEventLoop, turns: int) -> None:
         """Wait for the event loop as often as a request does."""
@@ -76,6 +86,7 @@ class AdmissionWindow:
         now = loop.time()
         lag, wait = max(0.0, self._lag(now)), self._elsewhere(now)
         admitted = self._size - self.left - self._closed
+        self._count_turns(admitted)
         if self._stays(max(lag, wait), now):
             if now > self._remembered_until:
                 late = f"the event loop is {lag:.3f} s late, MongoDB's queue {wait:.3f} s"
@@ -89,6 +100,12 @@ class AdmissionWindow:
             self._measuring = False
         else:
             self._measure_later(loop)
+
+    def _count_turns(self, admitted: int) -> None:
+        """Set for how many turns a request waits, by the operations that a request has."""
+        begun, self._begun = self._begun, self._operations()
+        share = min((self._begun - begun) / max(admitted, 1), 1)
+        self._turns = _TURNS + round(_OPERATION_TURNS * share)
 
     def _stays(self, delay: float, now: float) -> bool:
         """Return whether there is too much load, by the delay that is measured now."""

@@ -15,6 +15,7 @@ from tornado.httputil import (
 
 from ..files import most_requests
 from ..mongo.delay import delay
+from ..mongo.observation import operations_begun
 from ..settings import ServerSettings
 from ..telemetry import metrics
 from .action import refuse_unread
@@ -68,7 +69,7 @@ class Application(web.Application):
         self.draining = self.stopping = False
         self.checks_answers = config.debug
         body_bytes = max(config.max_body_bytes_in_flight, config.max_body_bytes)
-        window = AdmissionWindow(config.max_delay_seconds, delay)
+        window = AdmissionWindow(config.max_delay_seconds, delay, operations_begun)
         limit = config.max_in_flight or most_requests()
         self.admission = Admission(limit, body_bytes, window)
         self.deadlines = TimeoutQueue[HasDeadline](

@@ -12,7 +12,8 @@ from .batched import UNBATCHED, Batched, Commands
 from .batches import MAX_BYTES
 from .documents import Part, decode, decode_found, encode, is_key, part_of
 from .driver import Document, Key, ObjectId, mongodb
-from .operation import guard, observed, to_api_error
+from .observation import observed
+from .operation import guard, to_api_error
 
 DocumentId = Key
 

@@ -1,15 +1,13 @@
-"""One operation of the driver: its timeout, its errors as those of the API, and its metrics."""
+"""One operation of the driver: its timeout, and its errors as those of the API."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
-import functools
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from math import inf
-from time import perf_counter
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import pymongo
 from bson.errors import BSONError
@@ -23,18 +21,10 @@ from pymongo.errors import (
 )
 
 from ..error import APIError, Conflict, DeadlineExceeded, ServerError, Unavailable
-from ..telemetry import metrics, tracing
 from . import waiting
 from .driver import mongodb
 
-
-class _Named(Protocol):
-    name: str
-
-
 T = TypeVar("T")
-P = ParamSpec("P")
-N = TypeVar("N", bound=_Named)
 
 # The label of an error after which a transaction may begin anew.
 CONFLICT = "TransientTransactionError"
@@ -61,42 +51,9 @@ __all__ = [
     "Deadline",
     "guard",
     "is_transient",
-    "observed",
     "to_api_error",
     "until",
 ]
-
-
-def observed(
-    method: Callable[Concatenate[N, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[N, P], Coroutine[Any, Any, T]]:
-    """Count, time and trace this method of a collection, as its caller waits for it.
-
-    An observed method may not call another one, because the operation would count twice.
-    """
-    name = method.__name__
-
-    @functools.wraps(method)
-    async def observing(self: N, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        began = perf_counter()
-        try:
-            if tracing.tracer is None:
-                return await method(self, *args, **kwargs)
-            with tracing.tracer.operation(self.name, name):
-                return await method(self, *args, **kwargs)
-        except BaseException as error:
-            metrics.OPERATION_ERRORS.labels(self.name, name, _error_name(error)).inc()
-            raise
-        finally:
-            metrics.count_operation(self.name, name, perf_counter() - began)
-
-    return observing
-
-
-def _error_name(error: BaseException) -> str:
-    if isinstance(error, asyncio.CancelledError):
-        return "cancelled"
-    return error.code if isinstance(error, APIError) else ServerError.code
 
 
 async def guard(operation: Callable[[], Awaitable[T]], timeout_seconds: float | None = None) -> T:

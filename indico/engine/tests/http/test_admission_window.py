@@ -7,12 +7,38 @@ import time
 from unittest import IsolatedAsyncioTestCase
 
 from ...http.admission_window import LARGEST, AdmissionWindow
+from ...log import LOGGER
+
+
+class TurnsTest(IsolatedAsyncioTestCase):
+    """A loop whose turns each take as long as a few hundred small requests."""
+
+    operations = 0.0
+
+    async def size_after(self, operations_of_a_request: float) -> int:
+        window = AdmissionWindow(0.1, lambda now: 0.0, lambda: self.operations)
+        for _ in range(40):
+            window.take()
+            self.operations += operations_of_a_request
+            time.sleep(0.03)
+            await asyncio.sleep(0)
+        return window.left
+
+    async def test_requests_without_operations_wait_for_few(self) -> None:
+        self.assertGreater(await self.size_after(0), 1000)
+
+    async def test_requests_with_operations_wait_for_more(self) -> None:
+        with self.assertLogs(LOGGER, "WARNING"):
+            self.assertLess(await self.size_after(2), 10)
+
+    async def test_a_few_operations(self) -> None:
+        self.assertGreater(await self.size_after(0.1), 1000)
 
 
 class BurstTest(IsolatedAsyncioTestCase):
     def burst(self, target_seconds: float) -> AdmissionWindow:
         """Return a window from which 600 requests are taken after a delay, in one turn."""
-        window = AdmissionWindow(target_seconds, lambda now: 0.0)
+        window = AdmissionWindow(target_seconds, lambda now: 0.0, lambda: 0)
         window.take()
         time.sleep(0.05)
         for _ in range(600):

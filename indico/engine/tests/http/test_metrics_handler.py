@@ -332,7 +332,7 @@ class IntervalTest(ServerTest):
 
 class PlaceTest(IsolatedAsyncioTestCase):
     async def test_it_takes_nobody_s_place(self) -> None:
-        admission = Admission(1, 1, AdmissionWindow(1, lambda now: 0))
+        admission = Admission(1, 1, AdmissionWindow(1, lambda now: 0, int))
         for path in ("/metrics", "/healthz", "/readyz"):
             self.assertTrue(admission.admit(HTTPServerRequest("GET", path, connection=Mock())))
         self.assertFalse(admission.is_full())
