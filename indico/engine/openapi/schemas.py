@@ -123,8 +123,7 @@ def make_schemas(wanted: Iterable[Wanted]) -> tuple[dict[tuple[str, str], Schema
     components.pop("JsonValue", None)
     # Pydantic's title is `Page` for a page of anything, and generators refuse two of one name.
     for name, schema in components.items():
-        if "title" in schema:
-            schema["title"] = name
+        schema["title"] = name
     named: dict[tuple[str, str], Schema] = {(str(key), mode): s for (key, mode), s in found.items()}
     return named, components
 
