@@ -95,11 +95,12 @@ class AdmissionWindow:
             self._size = max(1, admitted // 2)
         else:
             self._size = min(LARGEST, self._size + max(_GROWTH, self._size // 8))
-        self.left, self._closed = self._size, 0
-        if not admitted and self._late_since == math.inf:
-            self._measuring = False
-        else:
+        self._measuring = admitted > 0 or self._late_since < math.inf
+        if self._measuring:
             self._measure_later(loop)
+        else:  # all load is gone, and its window would refuse a burst
+            self._size = LARGEST
+        self.left, self._closed = self._size, 0
 
     def _count_turns(self, admitted: int) -> None:
         """Set for how many turns a request waits, by the operations that a request has."""

@@ -35,6 +35,20 @@ class TurnsTest(IsolatedAsyncioTestCase):
         self.assertGreater(await self.size_after(0.1), 1000)
 
 
+class IdleTest(IsolatedAsyncioTestCase):
+    async def test_too_much_load_is_over_once_no_request_comes(self) -> None:
+        window = AdmissionWindow(0.01, lambda now: 1.0, lambda: 0)
+        with self.assertLogs(LOGGER, "WARNING"):
+            while window.left > 1:
+                if window.left == LARGEST:
+                    window.take()
+                await asyncio.sleep(0)
+        window._elsewhere = lambda now: 0.0
+        async with asyncio.timeout(60):
+            while window.left < LARGEST:
+                await asyncio.sleep(0.001)
+
+
 class BurstTest(IsolatedAsyncioTestCase):
     def burst(self, target_seconds: float) -> AdmissionWindow:
         """Return a window from which 600 requests are taken after a delay, in one turn."""
