@@ -12,6 +12,7 @@ from .batched import UNBATCHED, Batched, Commands
 from .batches import MAX_BYTES
 from .documents import Part, decode, decode_found, encode, is_key, part_of
 from .driver import Document, Key, ObjectId, mongodb
+from .driver_commands import Find
 from .observation import observed
 from .operation import guard, to_api_error
 
@@ -58,7 +59,7 @@ class Collection:
         self, query: Mapping[str, Any], *, sort: Sequence[tuple[str, int]] = (), limit: int = 0
     ) -> list[Document]:
         """Return all documents that match, or the first `limit` of them."""
-        return await self._commands().find(encode(query), _decoded, limit, sort=sort)
+        return await self._commands().find(Find(encode(query), limit, sort), _decoded)
 
     @observed
     async def find_part(
@@ -74,13 +75,13 @@ class Collection:
         A larger document is a part by itself. MongoDB sends up to 16 MB of `limit` documents.
         """
         read = partial(part_of, max_bytes=max_bytes)
-        return await self._commands().find(encode(query), read, limit, sort=sort, part=True)
+        return await self._commands().find(Find(encode(query), limit, sort, part=True), read)
 
     @observed
     async def find_ids(self, query: Mapping[str, Any], limit: int) -> list[DocumentId]:
         """Return the `_id` of each of the first `limit` documents that match."""
-        find = self._commands().find
-        found = await find(encode(query), _decoded, limit, fields={"_id": 1})
+        wanted = Find(encode(query), limit, fields={"_id": 1})
+        found = await self._commands().find(wanted, _decoded)
         return [document["_id"] for document in found]
 
     @observed
@@ -145,7 +146,7 @@ class Collection:
                 found = await batched.find(field, value)
                 if found is not UNBATCHED:
                     return found
-        return await self._commands().find(encode(query), _first, 1, part=True)
+        return await self._commands().find(Find(encode(query), 1, part=True), _first)
 
     async def _update_one(self, query: Mapping[str, Any], changes: bytes) -> Document | None:
         return await self._commands().find_and_set(encode(query), changes, decode_found)

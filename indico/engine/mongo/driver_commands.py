@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from bson.raw_bson import RawBSONDocument
 from pymongo import InsertOne, ReturnDocument, UpdateOne
@@ -16,7 +16,20 @@ from .replies import concern_error, write_error
 
 T = TypeVar("T")
 
-__all__ = ["DriverCommands"]
+__all__ = ["DriverCommands", "Find"]
+
+
+class Find(NamedTuple):
+    """A find with a `query` in BSON; `limit` 0 is for all documents.
+
+    `fields` are those that the documents have. A `part` is what fits into one reply.
+    """
+
+    query: bytes
+    limit: int = 0
+    sort: Sequence[tuple[str, int]] = ()
+    fields: Mapping[str, int] | None = None
+    part: bool = False
 
 
 class DriverCommands:
@@ -37,23 +50,14 @@ class DriverCommands:
 
         return guard(found)
 
-    def find(
-        self,
-        query: bytes,
-        read: Callable[[list[bytes]], T],
-        limit: int,
-        *,
-        sort: Sequence[tuple[str, int]] = (),
-        fields: Mapping[str, int] | None = None,
-        part: bool = False,
-    ) -> Awaitable[T]:
-        options: dict[str, Any] = {"sort": list(sort) or None, "limit": limit}
-        if part:  # a negative limit returns what fits into one reply, and leaves no cursor open
-            options |= {"limit": -limit, "batch_size": limit}
+    def find(self, wanted: Find, read: Callable[[list[bytes]], T]) -> Awaitable[T]:
+        options: dict[str, Any] = {"sort": list(wanted.sort) or None, "limit": wanted.limit}
+        if wanted.part:  # a negative limit leaves no cursor open
+            options |= {"limit": -wanted.limit, "batch_size": wanted.limit}
 
         async def found() -> T:
-            raw = RawBSONDocument(query)
-            cursor = self._collection.find_raw_batches(raw, fields, **options)
+            query = RawBSONDocument(wanted.query)
+            cursor = self._collection.find_raw_batches(query, wanted.fields, **options)
             return read(list(documents_of(await cursor.to_list(None))))
 
         return guard(found)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from .command import Command
 from .driver import Key
-from .driver_commands import DriverCommands
+from .driver_commands import DriverCommands, Find
 from .lanes import Lanes
 from .operation import until
 from .replies import changed, first_batch, plain, written
@@ -60,26 +60,17 @@ class LaneCommands:
         retry = self._lanes.retry_reads
         return self._lanes.reads.run(Command(elements, found, until(), retry=retry))
 
-    async def find(
-        self,
-        query: bytes,
-        read: Callable[[list[bytes]], T],
-        limit: int,
-        *,
-        sort: Sequence[tuple[str, int]] = (),
-        fields: Mapping[str, int] | None = None,
-        part: bool = False,
-    ) -> T:
-        """Return what `read` makes of the documents: with `part`, of those in one reply."""
-        if not 0 < limit <= _MAX_LIMIT:
-            return await self._driver.find(query, read, limit, sort=sort, fields=fields)
-        elements = self._find + embedded(b"filter", query) + self._lanes.read
-        elements += int32(b"limit", limit) + int32(b"batchSize", limit)
-        elements += element("singleBatch", part)
-        if sort:
-            elements += element("sort", dict(sort))
-        if fields:
-            elements += element("projection", fields)
+    async def find(self, wanted: Find, read: Callable[[list[bytes]], T]) -> T:
+        """Return what `read` makes of the documents."""
+        if not 0 < wanted.limit <= _MAX_LIMIT:
+            return await self._driver.find(wanted, read)
+        elements = self._find + embedded(b"filter", wanted.query) + self._lanes.read
+        elements += int32(b"limit", wanted.limit) + int32(b"batchSize", wanted.limit)
+        elements += element("singleBatch", wanted.part)
+        if wanted.sort:
+            elements += element("sort", dict(wanted.sort))
+        if wanted.fields:
+            elements += element("projection", wanted.fields)
 
         def found(reply: bytes) -> T:
             documents, cursor = first_batch(reply)
@@ -92,7 +83,7 @@ class LaneCommands:
             return await self._lanes.others.run(command)
         except _More as more:
             self._leave(more.cursor)
-            return await self._driver.find(query, read, limit, sort=sort, fields=fields)
+            return await self._driver.find(wanted, read)
 
     def insert(self, documents: Sequence[bytes]) -> Awaitable[list[Exception | None]]:
         """Return the error of each document, or None."""
