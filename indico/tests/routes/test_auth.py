@@ -88,7 +88,7 @@ class RegisterTest(ServerTest):
             self.assertEqual(answer["user"]["name"], name)
 
     def test_cut_off(self) -> None:
-        """Without its session there is no account, so the client can register again."""
+        """The account is not kept without its session, so the client can register again."""
         body = {"email": "ada@example.com", "password": PASSWORD}
         for step in ("SessionDB.create", "UserDB.record_login"):
             with patch(f"indico.service.accounts.{step}", side_effect=Unavailable):

@@ -35,6 +35,8 @@ CONFLICT = {"errorCode": 112, "errorLabels": ["TransientTransactionError"]}
 
 
 class TransactionTest(FailPointTest):
+    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 10}
+
     @transaction
     async def insert_two(self, last: Any) -> str:
         await self.things.insert({"_id": "a", "key": "a"})
@@ -325,7 +327,7 @@ class EndTest(TransactionTest):
 
 
 class NotUndoneTest(TransactionTest):
-    """What can't be undone is refused."""
+    """The refusal of work that can't be undone."""
 
     @gen_test
     async def test_a_mail(self) -> None:
