@@ -4,7 +4,12 @@ from indico.engine.mongo.clock import now
 from indico.engine.mongo.collection import Collection, IndexModel, Part
 from indico.engine.mongo.driver import Document, Id, ObjectId, mongodb
 from indico.engine.mongo.paging import Position, find_page
-from indico.engine.mongo.transactions import transaction
+from indico.engine.mongo.transactions import (
+    current_session,
+    in_transaction,
+    outside_transaction,
+    transaction,
+)
 from indico.engine.mongo.turns import turn
 
 __all__ = [
@@ -15,9 +20,12 @@ __all__ = [
     "ObjectId",
     "Part",
     "Position",
+    "current_session",
     "find_page",
+    "in_transaction",
     "mongodb",
     "now",
+    "outside_transaction",
     "transaction",
     "turn",
 ]

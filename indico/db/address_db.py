@@ -10,14 +10,17 @@ from __future__ import annotations
 import re
 import secrets
 import unicodedata
+from collections.abc import Awaitable, Callable
 from collections.abc import Collection as Several
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import StringConstraints, TypeAdapter
 
 import indico.db.public_book_db as PublicBookDB
-from indico.db import Collection, Document, IndexModel, ObjectId, Part, mongodb
+from indico.db import Collection, Document, IndexModel, ObjectId, Part
+
+T = TypeVar("T")
 
 ADDRESSES = Collection(
     "addresses",
@@ -59,12 +62,7 @@ class Address:
 
 async def create(book: Book, entry: Entry) -> Address:
     document = {"_id": ObjectId(), "book": book, **_changes(entry)}
-    if book == PUBLIC:
-        await PublicBookDB.change(
-            lambda session: mongodb[ADDRESSES.name].insert_one(document, session=session)
-        )
-    else:
-        await ADDRESSES.insert(document)
+    await _change(book, lambda: ADDRESSES.insert(document))
     return _address(document)
 
 
@@ -81,27 +79,14 @@ async def replace(
     With `versions`, only an address with one of these versions matches.
     """
     query, changes = _query(book, address_id, versions), _changes(entry)
-    if book == PUBLIC:
-        found = await PublicBookDB.change(
-            lambda session: mongodb[ADDRESSES.name].find_one_and_update(
-                query, {"$set": changes}, {"_id": 1}, session=session
-            )
-        )
-    else:
-        found = await ADDRESSES.update_one(query, changes) is not None
+    found = await _change(book, lambda: ADDRESSES.update_one(query, changes))
     return _address({"_id": address_id, **changes}) if found else None
 
 
 async def delete(book: Book, address_id: ObjectId, versions: Several[str] | None = None) -> bool:
     """Delete an address; return False if nothing matched, with `versions` as in `replace`."""
     query = _query(book, address_id, versions)
-    if book == PUBLIC:
-        return await PublicBookDB.change(
-            lambda session: mongodb[ADDRESSES.name].find_one_and_delete(
-                query, {"_id": 1}, session=session
-            )
-        )
-    return await ADDRESSES.delete(query) == 1
+    return await _change(book, lambda: ADDRESSES.delete(query)) == 1
 
 
 async def find(
@@ -133,6 +118,10 @@ async def find(
 def fold(text: str) -> str:
     """Return `text` with case and Unicode form folded, and with accents as separate characters."""
     return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+
+
+async def _change(book: Book, work: Callable[[], Awaitable[T]]) -> T:
+    return await (PublicBookDB.change(work) if book == PUBLIC else work())
 
 
 async def _find_part(

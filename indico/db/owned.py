@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from indico.db import Collection, ObjectId
 
-_DELETED_AT_ONCE = 10_000
+_DELETED_AT_ONCE = 2_000
 
 
 async def delete_owned(user_id: ObjectId) -> None:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TypeVar
 
-from indico.db import Collection, mongodb, transaction, turn
+from indico.db import Collection, transaction, turn
+
+T = TypeVar("T")
 
 PUBLIC_BOOK = Collection("public_book")
 
@@ -27,23 +29,20 @@ async def version() -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-async def change(work: Callable[[Any], Awaitable[Any]]) -> bool:
-    """Change the book and its version together; return False if `work` changes nothing.
-
-    `work` gets the session of a transaction, and returns a false value if nothing matched.
-    """
+async def change(work: Callable[[], Awaitable[T]]) -> T:
+    """Change the book and its version together; `work` returns a false value if nothing matched."""
     async with turn(PUBLIC_BOOK.name, places=_DOCUMENTS):
         document_id = _unused.pop()
-
-        async def both(session: Any) -> bool:
-            if not await work(session):
-                return False
-            update = {"$set": {"version": secrets.token_hex(8)}}
-            write = mongodb[PUBLIC_BOOK.name].update_one
-            await write({"_id": document_id}, update, upsert=True, session=session)
-            return True
-
         try:
-            return await transaction(both)
+            return await _change(work, document_id)
         finally:
             _unused.append(document_id)
+
+
+@transaction
+async def _change(work: Callable[[], Awaitable[T]], document_id: int) -> T:
+    if done := await work():
+        version = {"version": secrets.token_hex(8)}
+        if await PUBLIC_BOOK.update_by_id(document_id, version) is None:
+            await PUBLIC_BOOK.insert({"_id": document_id, **version})
+    return done

@@ -10,11 +10,10 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from typing_extensions import TypedDict
 
-from indico.db import Collection, IndexModel, ObjectId, mongodb, now
+from indico.db import Collection, IndexModel, ObjectId, now
 
 SESSIONS = Collection(
     "sessions",
@@ -73,12 +72,9 @@ async def revoke_all(user_id: ObjectId) -> int:
     return await SESSIONS.delete({"user_id": user_id})
 
 
-async def revoke_others(user_id: ObjectId, kept: Session | None, transaction: Any) -> int:
-    """End all sessions of a user but `kept` as part of a transaction, and return their number."""
-    query = {"user_id": user_id, "_id": {"$ne": kept and kept.id}}
-    result = await mongodb[SESSIONS.name].delete_many(query, session=transaction)
-    count: int = result.deleted_count
-    return count
+async def revoke_others(kept: Session) -> int:
+    """End all other sessions of the user of `kept`, and return their number."""
+    return await SESSIONS.delete({"user_id": kept.user_id, "_id": {"$ne": kept.id}})
 
 
 def _digest(token: str) -> bytes:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from indico.db import Collection, Document, IndexModel, ObjectId, mongodb, now
+from indico.db import Collection, Document, IndexModel, ObjectId, now
 from indico.error import AuthError, Conflict, EmailTaken
 
 USERS = Collection("users", IndexModel("email_key", unique=True))
@@ -90,21 +90,18 @@ async def update(user_id: ObjectId, update_user: BaseModel) -> User:
 async def record_login(user_id: ObjectId, old: Credentials, session_id: bytes) -> bool:
     """Store the id of a new session; return False if the password has changed since `old` was read.
 
-    A deleted account gives False too. A change of the password, or a deletion, that is under way
-    ends before this write, or runs again after it.
+    A deleted account gives False too. Of two transactions that write the same account, MongoDB
+    runs one again after the other. So no session escapes a change of password or a deletion.
     """
     changes = {"last_session_id": session_id}
     return await USERS.update_one(_as_read(user_id, old), changes) is not None
 
 
-async def change_password(
-    user_id: ObjectId, old: Credentials, password_hash: str, transaction: Any
-) -> bool:
-    """Store a new hash as part of a transaction, and return False as `record_login` does."""
+async def change_password(user_id: ObjectId, old: Credentials, password_hash: str) -> bool:
+    """Store a new hash, and return False as `record_login` does."""
     time = now()
     changes = {"password_hash": password_hash, "password_changed_at": time, "updated_at": time}
-    change = mongodb[USERS.name].find_one_and_update
-    return await change(_as_read(user_id, old), {"$set": changes}, session=transaction) is not None
+    return await USERS.update_one(_as_read(user_id, old), changes) is not None
 
 
 async def renew_hash(user_id: ObjectId, old: Credentials, password_hash: str) -> None:
@@ -113,9 +110,8 @@ async def renew_hash(user_id: ObjectId, old: Credentials, password_hash: str) ->
     await USERS.update_one(query, {"password_hash": password_hash})
 
 
-async def delete(user_id: ObjectId, transaction: Any) -> None:
-    """Delete an account as part of a transaction."""
-    await mongodb[USERS.name].delete_one({"_id": user_id}, session=transaction)
+async def delete(user_id: ObjectId) -> None:
+    await USERS.delete_by_id(user_id)
 
 
 def email_key(email: str) -> str:

@@ -1,20 +1,18 @@
 """Accounts and their sessions: registering, logging in, changing the password, deleting.
 
-A function can end between two steps, because a client disconnects or a server crashes. Other
-calls run at the same time. No session outlives the password it was made with, because one
-transaction changes both: see docs/decisions/order-of-steps.md.
+Each change of accounts and sessions is one transaction. So no session outlives the password it was
+made with, whatever ends early or runs at the same time: see docs/decisions/transactions.md.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from typing_extensions import TypedDict
 
 import indico.db.session_db as SessionDB
 import indico.db.user_db as UserDB
-from indico.db import transaction
+from indico.db import ObjectId, in_transaction, transaction
 from indico.db.owned import delete_owned
 from indico.db.session_db import Session
 from indico.error import AuthError, MissingField, PermissionDenied
@@ -32,8 +30,13 @@ class Login(TypedDict):
 
 async def register(email: str, name: str | None, password: str, ttl_seconds: int) -> Login:
     """Create an account, and log in. Raise `EmailTaken` if it is."""
-    user, credentials = await UserDB.create(email, name, await hash_password(password))
-    return await _open_session(user, credentials, ttl_seconds)
+    password_hash = await hash_password(password)
+
+    async def create() -> Login:
+        user, credentials = await UserDB.create(email, name, password_hash)
+        return await _open_session(user, credentials, ttl_seconds)
+
+    return await in_transaction(create)
 
 
 async def login(email: str, password: str, ttl_seconds: int) -> Login:
@@ -74,12 +77,12 @@ async def change_password(session: Session, current_password: str, new_password:
     credentials = await _confirm(session, current_password)
     password_hash = await hash_password(new_password)
 
-    async def change(part: Any) -> int:
-        if not await UserDB.change_password(session.user_id, credentials, password_hash, part):
+    async def change() -> int:
+        if not await UserDB.change_password(session.user_id, credentials, password_hash):
             raise PermissionDenied("The password was changed by another request.")
-        return await SessionDB.revoke_others(session.user_id, session, part)
+        return await SessionDB.revoke_others(session)
 
-    return await transaction(change)
+    return await in_transaction(change)
 
 
 async def delete(session: Session, password: str) -> None:
@@ -88,28 +91,24 @@ async def delete(session: Session, password: str) -> None:
     Raise `PermissionDenied` for a wrong password.
     """
     await _confirm(session, password)
-    await SessionDB.revoke_all(session.user_id)
-    await delete_owned(session.user_id)
-
-    async def end(part: Any) -> None:
-        await UserDB.delete(session.user_id, part)
-        # Again, because logins may have succeeded while the documents were deleted.
-        await SessionDB.revoke_others(session.user_id, None, part)
-
-    await transaction(end)
-    # Once more, because requests in flight may have stored documents and sessions since then.
+    await _delete(session.user_id)
+    # Once more, because requests in flight may have stored documents since the transaction began.
     await delete_owned(session.user_id)
 
 
+@transaction
+async def _delete(user_id: ObjectId) -> None:
+    await UserDB.delete(user_id)
+    await delete_owned(user_id)
+
+
+@transaction
 async def _open_session(
     user: UserDB.User, credentials: UserDB.Credentials, ttl_seconds: int
 ) -> Login:
     """Open a session. Raise `AuthError` if the password has changed, or the account is deleted."""
     token, session = await SessionDB.create(user["id"], ttl_seconds)
-    # The session is stored first. A change or deletion before this write shows here; a later one
-    # revokes this session with the others.
     if not await UserDB.record_login(user["id"], credentials, session.id):
-        await SessionDB.revoke(session)
         raise _wrong_login()
     return Login(user=user, token=token, expires_at=session.expires_at)
 

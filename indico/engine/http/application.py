@@ -28,6 +28,7 @@ from .health import HealthRoute, ReadyRoute
 from .json_handler import JSONHandler
 from .metrics_handler import metrics_route
 from .not_found_handler import NotFoundHandler
+from .outgoing import refuse_in_transactions
 from .overload import Overload
 from .request_log import log_answered
 from .route_names import RouteNames, action_name
@@ -66,6 +67,7 @@ class Application(web.Application):
     def __init__(self, routes: list[Any], config: ServerSettings, **settings: Any) -> None:
         settings.setdefault("default_handler_class", NotFoundHandler)
         super().__init__(routes, config=config, **settings)
+        refuse_in_transactions()
         self.draining = self.stopping = False
         self.checks_answers = config.debug
         body_bytes = max(config.max_body_bytes_in_flight, config.max_body_bytes)

@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 
 from pymongo import IndexModel
 
+from .attempt import current
 from .batched import UNBATCHED, Batched, Commands
 from .batches import MAX_BYTES
 from .documents import Part, decode, decode_found, encode, is_key, part_of
 from .driver import Document, Key, ObjectId, mongodb
-from .driver_commands import Find
+from .driver_commands import DriverCommands, Find
 from .observation import observed
-from .operation import guard, to_api_error
+from .operation import to_api_error
 
 DocumentId = Key
 
@@ -27,7 +28,7 @@ class Collection:
     The setting `mongodb_timeout_seconds` limits every operation. An operation raises `Conflict`
     for a duplicate key, `Unavailable` while MongoDB can't answer, and `ServerError` otherwise.
     Concurrent inserts share round trips. So do updates by `_id`, and finds by `_id` or another
-    unique field: see docs/performance.md.
+    unique field: see docs/performance.md. All take part in the transaction that is open.
 
     `owner` is the field with the id of the person to whom a document belongs, if there is one.
 
@@ -87,7 +88,7 @@ class Collection:
     @observed
     async def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
         """Return the documents that MongoDB's aggregation pipeline produces."""
-        return await guard(lambda: mongodb.aggregate(self.name, pipeline))
+        return await DriverCommands(self.name, current()).aggregate(pipeline)
 
     @observed
     async def insert(self, document: Document) -> DocumentId:
@@ -152,12 +153,17 @@ class Collection:
         return await self._commands().find_and_set(encode(query), changes, decode_found)
 
     def _batched(self, size: int = 0) -> Batched | None:
-        """Return the batches of the open database; None where `size` bytes go out alone."""
-        if not mongodb.max_batches_in_flight or size > MAX_BYTES:
+        """Return the batches of the open database; None where `size` bytes go out alone.
+
+        In a transaction all operations do.
+        """
+        if not mongodb.max_batches_in_flight or size > MAX_BYTES or current():
             return None
         return self._opened()
 
     def _commands(self) -> Commands:
+        if attempt := current():
+            return DriverCommands(self.name, attempt)
         return self._opened().commands
 
     def _opened(self) -> Batched:

@@ -10,11 +10,12 @@ from typing import Any
 from pymongo.errors import ConfigurationError, InvalidURI, NotPrimaryError
 
 from ..error import ServerError, StartError, Unavailable
+from ..log import LOGGER
 from .collection import Collection
 from .driver import APPLICATION_NAME, Database, Driver, mongodb
 from .indexes import make_indexes
 from .lanes import open_lanes
-from .operation import guard
+from .operation import NO_TRANSACTIONS, guard
 
 
 class NoAnswer(StartError):
@@ -38,7 +39,9 @@ async def connect(
         uri, database, driver, timeout_seconds, max_batches_in_flight, APPLICATION_NAME, lane
     )
     async with closed_on_error(opening):
-        await guard(lambda: opening.own.command("ping"), timeout_seconds)
+        hello = await guard(lambda: opening.own.command("hello"), timeout_seconds)
+        if "setName" not in hello and hello.get("msg") != "isdbgrid":
+            LOGGER.warning(NO_TRANSACTIONS)
         if opening.own_client:
             await open_lanes(opening)
         await asyncio.gather(*(make_indexes(made, opening) for made in Collection.declared))

@@ -9,8 +9,9 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
+from .attempt import Attempt
 from .documents import documents_of
-from .driver import Key, mongodb
+from .driver import Document, Key, mongodb
 from .operation import guard
 from .replies import concern_error, write_error
 
@@ -33,10 +34,12 @@ class Find(NamedTuple):
 
 
 class DriverCommands:
-    """The commands of the collection `name`, as `LaneCommands` has them."""
+    """The commands of the collection `name`, as `LaneCommands` has them, also in a transaction."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, attempt: Attempt | None = None) -> None:
         self._name = name
+        self._run = attempt.run if attempt else guard
+        self._session = attempt and attempt.session
 
     def find_keys(
         self, field: str, keys: Sequence[Key], read: Callable[[list[bytes], bool], T]
@@ -48,7 +51,7 @@ class DriverCommands:
             cursor = self._collection.find_raw_batches({field: {"$in": keys}})
             return read(list(documents_of(await cursor.to_list(None))), True)
 
-        return guard(found)
+        return self._run(found)
 
     def find(self, wanted: Find, read: Callable[[list[bytes]], T]) -> Awaitable[T]:
         options: dict[str, Any] = {"sort": list(wanted.sort) or None, "limit": wanted.limit}
@@ -57,20 +60,24 @@ class DriverCommands:
 
         async def found() -> T:
             query = RawBSONDocument(wanted.query)
-            cursor = self._collection.find_raw_batches(query, wanted.fields, **options)
+            cursor = self._collection.find_raw_batches(
+                query, wanted.fields, session=self._session, **options
+            )
             return read(list(documents_of(await cursor.to_list(None))))
 
-        return guard(found)
+        return self._run(found)
 
     def insert(self, documents: Sequence[bytes]) -> Awaitable[list[Exception | None]]:
         async def inserted() -> list[Exception | None]:
             if len(documents) == 1:
-                await self._collection.insert_one(RawBSONDocument(documents[0]))
+                await self._collection.insert_one(
+                    RawBSONDocument(documents[0]), session=self._session
+                )
                 return [None]
             inserts = [InsertOne(RawBSONDocument(document)) for document in documents]
             return (await self._write(inserts))[1]
 
-        return guard(inserted)
+        return self._run(inserted)
 
     def update(
         self, updates: Sequence[tuple[Key, bytes]]
@@ -78,7 +85,7 @@ class DriverCommands:
         statements = [
             UpdateOne({"_id": key}, {"$set": RawBSONDocument(changes)}) for key, changes in updates
         ]
-        return guard(lambda: self._write(statements))
+        return self._run(lambda: self._write(statements))
 
     def find_and_set(
         self, query: bytes, changes: bytes, read: Callable[[bytes | None], T]
@@ -86,19 +93,25 @@ class DriverCommands:
         async def changed() -> T:
             update = {"$set": RawBSONDocument(changes)}
             found = await self._collection.find_one_and_update(
-                RawBSONDocument(query), update, return_document=ReturnDocument.AFTER
+                RawBSONDocument(query),
+                update,
+                return_document=ReturnDocument.AFTER,
+                session=self._session,
             )
             return read(None if found is None else found.raw)
 
-        return guard(changed)
+        return self._run(changed)
 
     def delete(self, query: bytes, many: bool) -> Awaitable[int]:
         async def deleted() -> int:
             delete = self._collection.delete_many if many else self._collection.delete_one
-            count: int = (await delete(RawBSONDocument(query))).deleted_count
+            count: int = (await delete(RawBSONDocument(query), session=self._session)).deleted_count
             return count
 
-        return guard(deleted)
+        return self._run(deleted)
+
+    def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> Awaitable[list[Document]]:
+        return self._run(lambda: mongodb.aggregate(self._name, pipeline, session=self._session))
 
     @property
     def _collection(self) -> Any:

@@ -29,6 +29,12 @@ T = TypeVar("T")
 # The label of an error after which a transaction may begin anew.
 CONFLICT = "TransientTransactionError"
 
+NO_TRANSACTIONS = (
+    "MongoDB runs as a single server, and transactions need a replica set: start mongod with "
+    "--replSet, and run rs.initiate() once in mongosh. One member is enough."
+)
+_ILLEGAL_OPERATION = 20
+
 # Time for the driver to say what went wrong, after its own timeout.
 GRACE_SECONDS = 0.5
 
@@ -48,6 +54,7 @@ DEADLINE: ContextVar[Deadline] = ContextVar("deadline", default=Deadline())  # n
 __all__ = [
     "DEADLINE",
     "GRACE_SECONDS",
+    "NO_TRANSACTIONS",
     "Deadline",
     "guard",
     "is_transient",
@@ -139,6 +146,8 @@ def _api_error(error: Exception) -> APIError:
         return Conflict()
     if is_transient(error):
         return Unavailable("The database is not available right now: try again later.")
+    if getattr(error, "code", None) == _ILLEGAL_OPERATION and "replica set" in str(error):
+        return ServerError(NO_TRANSACTIONS)
     return ServerError(f"MongoDB refused an operation: {_without_documents(error)}.")
 
 

@@ -3,90 +3,107 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import Any, TypeVar
+import functools
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 from pymongo.errors import PyMongoError
 
-from ..error import Unavailable
+from ..error import DeadlineExceeded, ServerError
 from ..tasks import start
+from .attempt import Attempt, awaited, current
 from .driver import mongodb
-from .operation import CONFLICT, to_api_error
+from .operation import DEADLINE, Deadline, to_api_error
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
-_TRIES = 10
+__all__ = ["current_session", "in_transaction", "outside_transaction", "transaction"]
+
+# Where no request has a deadline; the drivers take as long.
+_SECONDS = 120.0
+# The pauses between attempts are random, so that transactions on one document come apart.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
 
 
-async def transaction(work: Callable[[Any], Awaitable[T]]) -> T:
+def transaction(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Run this async function in a transaction, or as part of the one that is open.
+
+    See `in_transaction`.
+
+        @transaction
+        async def archive(note: Document) -> None:
+            await NOTES.delete_by_id(note["_id"])
+            await ARCHIVE.insert(note)
+    """
+
+    @functools.wraps(function)
+    async def kept_together(*args: P.args, **kwargs: P.kwargs) -> T:
+        return await in_transaction(lambda: function(*args, **kwargs))
+
+    return kept_together
+
+
+async def in_transaction(work: Callable[[], Awaitable[T]]) -> T:
     """Return what `work` returns, and keep its changes together; keep none if it raises.
 
-    `work` gets the driver's session, and passes it to each operation of `mongodb`. MongoDB asks
-    for another run of `work` when two transactions change the same document. Raises the errors
-    of a `Collection`: `Conflict`, `Unavailable` and `ServerError`. A transaction that has begun
-    goes on when its caller is cancelled, so that no document stays locked.
-
-        async def move(session: Any) -> None:
-            await mongodb.notes.delete_one({"_id": note_id}, session=session)
-            await mongodb.archive.insert_one(note, session=session)
-
-        await transaction(move)
+    All operations of a `Collection` inside take part, and read what was written before. `work` runs
+    again after a transient error of MongoDB, as when two transactions change the same document,
+    until the deadline of the request. An inner transaction is part of the outer one. Raises the
+    errors of a `Collection`. A transaction goes on when its caller is cancelled, as when a client
+    disconnects.
     """
-    return await asyncio.shield(start(_run(work)))
+    if outer := current():
+        return await outer.join(work)
+    return await asyncio.shield(start(_made(work)))
 
 
-async def _run(work: Callable[[Any], Awaitable[T]]) -> T:
-    started = mongodb.client.start_session()
-    async with await started if inspect.isawaitable(started) else started as session:
-        try:
-            return await _committed(session, work)
-        except PyMongoError as error:
-            if error.has_error_label("UnknownTransactionCommitResult"):
-                await _end(session)
-            api_error = to_api_error(error)
-            raise api_error from api_error.__cause__
+def current_session() -> Any:
+    """Return the driver's session of the current transaction, or None outside.
 
+    `Collection` needs none. An operation of `mongodb` itself takes part only with it, and two such
+    operations may not run at the same time.
 
-async def _committed(session: Any, work: Callable[[Any], Awaitable[T]]) -> T:
-    """Run `work` until it is committed. Raises `Unavailable` after `_TRIES`.
-
-    Both drivers run the work again after a conflict in one of its operations, PyMongo's client for
-    two minutes. Motor does not after a conflict in the commit, as when several transactions make
-    the same collection.
+        await mongodb.notes.count_documents({}, session=current_session())
     """
-    tries = 0
-
-    async def tried(session: Any) -> T:
-        nonlocal tries
-        if tries == _TRIES:
-            raise Unavailable
-        tries += 1
-        return await work(session)
-
-    while True:
-        try:
-            done: T = await session.with_transaction(tried)
-        except PyMongoError as error:
-            if not error.has_error_label(CONFLICT):
-                raise
-        except Unavailable:
-            if tries == _TRIES:  # its commit has failed, and MongoDB may not know
-                await _end(session)
-            raise
-        else:
-            return done
+    attempt = current()
+    return attempt and attempt.session
 
 
-async def _end(session: Any) -> None:
-    """Begin another transaction, so that MongoDB undoes the last one if that was not kept.
+def outside_transaction(what: str) -> None:
+    """Raise `ServerError` inside a transaction, because `what` can't be undone.
 
-    Otherwise the last one locks its documents for a minute (`transactionLifetimeLimitSeconds`).
+    async def send(mail: Mail) -> None:
+        outside_transaction("send a mail")
     """
-    with suppress(PyMongoError):
-        begun = session.start_transaction()
-        if inspect.isawaitable(begun):
-            await begun
-        await mongodb["nothing"].find_one({}, session=session)
-        await session.abort_transaction()
+    if current():
+        raise ServerError(
+            f"Can't {what} in a transaction, because that can't be undone, and a transaction may "
+            "run again: let the transaction end first."
+        )
+
+
+async def _made(work: Callable[[], Awaitable[T]]) -> T:
+    """Attempt `work` in a session until it is made."""
+    deadline, time = DEADLINE.get().at, asyncio.get_running_loop().time
+    until = min(deadline, time() + _SECONDS)
+    DEADLINE.set(Deadline(deadline))  # the one of the request is lifted when the request ends
+    pause = _FIRST_PAUSE
+    async with await awaited(mongodb.client.start_session()) as session:
+        while True:
+            attempt = Attempt(session)
+            try:
+                return await attempt.make(work, until)
+            except Exception as error:
+                if not attempt.asks_for_another(error) or time() + pause >= until:
+                    raised = _raised(error)
+                    raise raised from raised.__cause__
+            await asyncio.sleep(random.uniform(0, pause))  # noqa: S311
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def _raised(error: Exception) -> Exception:
+    if isinstance(error, PyMongoError):  # of `mongodb` itself
+        return to_api_error(error)
+    return DeadlineExceeded() if isinstance(error, TimeoutError) else error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tornado.testing import gen_test
 
 from indico import db
@@ -33,11 +31,12 @@ class IndexTest(ServerTest):
 class FaceTest(ServerTest):
     @gen_test
     async def test_all_or_none(self) -> None:
-        async def create_twice(session: Any) -> None:
+        @db.transaction
+        async def create_twice() -> None:
             for _ in range(2):
-                await db.mongodb.notes.insert_one({"_id": 1}, session=session)
+                await db.mongodb.notes.insert_one({"_id": 1}, session=db.current_session())
 
         self.assertIs(db.mongodb, mongodb)
         with self.assertRaises(Conflict):
-            await db.transaction(create_twice)
+            await create_twice()
         self.assertIsNone(await db.mongodb.notes.find_one({}))

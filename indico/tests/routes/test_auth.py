@@ -10,8 +10,8 @@ from unittest.mock import patch
 
 from tornado.testing import gen_test
 
-import indico.db.session_db as SessionDB
 from indico import db
+from indico.error import Unavailable
 from indico.tests.server_test import PASSWORD, ServerTest
 
 UNKNOWN_TOKEN = "A" * 43
@@ -87,19 +87,14 @@ class RegisterTest(ServerTest):
             answer = self.register(f"{number}@example.com", name=name)
             self.assertEqual(answer["user"]["name"], name)
 
-    def test_account_gone_before_it_is_answered(self) -> None:
-        """No session is left when the account ends, or gets a new password, while it is opened."""
-        create = SessionDB.create
-
-        async def create_late(*arguments: Any) -> Any:
-            created = await create(*arguments)
-            await db.mongodb.users.delete_many({})
-            return created
-
+    def test_cut_off(self) -> None:
+        """The account is not kept without its session, so the client can register again."""
         body = {"email": "ada@example.com", "password": PASSWORD}
-        with patch.object(SessionDB, "create", create_late):
-            self.error(self.post("/auth/register", body), 401, "unauthenticated")
-        self.assertEqual(self.stored("sessions"), [])
+        for step in ("SessionDB.create", "UserDB.record_login"):
+            with patch(f"indico.service.accounts.{step}", side_effect=Unavailable):
+                self.error(self.post("/auth/register", body), 503, "unavailable")
+            self.assertEqual(self.stored("users") + self.stored("sessions"), [])
+        self.register()
 
     def test_every_problem_is_told(self) -> None:
         body = {"email": 1, "name": 2}

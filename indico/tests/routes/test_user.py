@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from collections.abc import Coroutine
+from contextvars import Context
+from typing import Any, TypeVar
 from unittest.mock import patch
 
 from tornado.testing import gen_test
@@ -10,12 +12,19 @@ from tornado.testing import gen_test
 import indico.db.session_db as SessionDB
 import indico.db.user_db as UserDB
 from indico import db
+from indico.db import owned
 from indico.engine.error import AuthError, Unavailable
 from indico.service import accounts
 from indico.tests.server_test import PASSWORD, ServerTest
 from indico.utils import LOGGER
 
+T = TypeVar("T")
 NEW_PASSWORD = "a new password"
+
+
+def apart(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Start `work` as another request would, outside of the current transaction."""
+    return asyncio.create_task(work, context=Context())
 
 
 class UserTest(ServerTest):
@@ -172,19 +181,24 @@ class ChangePasswordTest(UserTest):
         await accounts.login("ada@example.com", PASSWORD, 60)
         session = await SessionDB.find(self.token)
         assert session
-        change = UserDB.change_password
+        change, record = UserDB.change_password, UserDB.record_login
         logins = []
+        recording = asyncio.Event()
 
         async def leave(*arguments: Any) -> bool:
             changed = await change(*arguments)
-            logins.append(asyncio.ensure_future(accounts.login("ada@example.com", PASSWORD, 60)))
-            while await db.mongodb.sessions.count_documents({"user_id": session.user_id}) < 3:
-                await asyncio.sleep(0.001)
+            logins.append(apart(accounts.login("ada@example.com", PASSWORD, 60)))
+            await recording.wait()
             caller.cancel()
             await asyncio.sleep(0)
             return changed
 
-        with patch.object(UserDB, "change_password", leave):
+        async def record_late(*arguments: Any) -> bool:
+            recording.set()
+            return await record(*arguments)
+
+        patches: dict[str, Any] = {"change_password": leave, "record_login": record_late}
+        with patch.multiple("indico.db.user_db", **patches):
             caller = asyncio.ensure_future(
                 accounts.change_password(session, PASSWORD, NEW_PASSWORD)
             )
@@ -205,7 +219,7 @@ class ChangePasswordTest(UserTest):
         logins = []
 
         async def lose_the_answer(*arguments: Any) -> bool:
-            logins.append(await accounts.login("ada@example.com", PASSWORD, 60))
+            logins.append(await apart(accounts.login("ada@example.com", PASSWORD, 60)))
             await change(*arguments)
             raise Unavailable
 
@@ -271,21 +285,28 @@ class DeleteTest(UserTest):
         self.get()
 
     def test_cut_off(self) -> None:
-        """A deletion that is cut off leaves too few sessions, never too many."""
-        with patch.object(UserDB, "delete", side_effect=Unavailable):
+        """A deletion that is cut off deletes nothing."""
+        delete = owned.delete_owned
+
+        async def cut_off(user_id: db.ObjectId) -> None:
+            await delete(user_id)
+            raise Unavailable
+
+        with patch("indico.service.accounts.delete_owned", cut_off):
             response = self.post("/user/delete", {"password": PASSWORD}, self.token)
         self.error(response, 503, "unavailable")
-        self.error(self.post("/auth/check", token=self.token), 401, "unauthenticated")
-        token = self.login()["token"]
-        self.data(self.post("/user/delete", {"password": PASSWORD}, token))
+        self.data(self.post("/auth/check", token=self.token))
+        self.login()
+        self.data(self.post("/user/delete", {"password": PASSWORD}, self.token))
+        self.assertEqual(len(self.stored("sessions")), 1)
 
     def test_sessions_and_documents_that_come_meanwhile(self) -> None:
         delete = UserDB.delete
 
-        async def late(user_id: db.ObjectId, transaction: Any) -> None:
-            await SessionDB.create(user_id, 60)
-            await things.insert({"user_id": user_id})
-            await delete(user_id, transaction)
+        async def late(user_id: db.ObjectId) -> None:
+            await delete(user_id)
+            await apart(SessionDB.create(user_id, 60))
+            await apart(things.insert({"user_id": user_id}))
 
         things = db.Collection("things", owner="user_id")
         self.addCleanup(db.Collection.declared.remove, things)
@@ -301,17 +322,23 @@ class DeleteTest(UserTest):
         """A login while the account is being deleted gets a token that ends with the account."""
         session = await SessionDB.find(self.token)
         assert session
-        revoke_all = SessionDB.revoke_all
-        logins = []
+        delete = UserDB.delete
+        logins: list[asyncio.Task[accounts.Login]] = []
 
-        async def revoke_early(*arguments: Any) -> int:
-            revoked = await revoke_all(*arguments)
-            logins.append(await accounts.login("ada@example.com", PASSWORD, 60))
-            return revoked
+        async def delete_meanwhile(user_id: db.ObjectId) -> None:
+            await UserDB.get(user_id)
+            if not logins:
+                logins.append(apart(accounts.login("ada@example.com", PASSWORD, 60)))
+                await logins[0]
+            await delete(user_id)
+            logins.append(apart(accounts.login("ada@example.com", PASSWORD, 60)))
 
-        with patch.object(SessionDB, "revoke_all", revoke_early):
+        with patch.object(UserDB, "delete", delete_meanwhile):
             await accounts.delete(session, PASSWORD)
-        self.assertIsNone(await SessionDB.find(logins[0]["token"]))
+        self.assertIsNone(await SessionDB.find((await logins[0])["token"]))
+        for login in logins[1:]:
+            with self.assertRaises(AuthError):
+                await login
         self.assertEqual(await db.mongodb.sessions.count_documents({}), 1)
 
     def test_wrong_password(self) -> None:
