@@ -19,7 +19,7 @@ from .folder import Migration
 COLLECTION = "migrations"
 _ID = {"_id": "journal"}
 _FREE = {"$or": [{"lock": None}, {"$expr": {"$lte": ["$lock.expires_at", "$$NOW"]}}]}
-_SECONDS = 5
+_SECONDS = 10
 
 
 class Applied(NamedTuple):

@@ -16,7 +16,8 @@ from .folder import Migration
 from .journal import Journal, State, read_state
 
 LEASE_SECONDS: float = 30
-_RENEWALS = 6  # in the time of a lease
+LEASE = "lease"  # the name of the task that renews it
+RENEWALS = 6  # in the time of a lease
 _LOOK_SECONDS = 0.2
 
 
@@ -63,7 +64,7 @@ class Lease:
         """Renew the lease until the lock is lost, which ends the work at once."""
         with suppress(LostLock):
             while True:
-                await asyncio.sleep(self._seconds / _RENEWALS)
+                await asyncio.sleep(self._seconds / RENEWALS)
                 with suppress(APIError):  # the lease still runs, so another renewal may succeed
                     await self.renew()
         if not self._limit.expired():
@@ -82,7 +83,7 @@ async def hold(
     try:
         async with asyncio.timeout_at(until) as limit:
             lease = Lease(journal, state, seconds, limit)
-            renewing = asyncio.create_task(lease.keep())
+            renewing = asyncio.create_task(lease.keep(), name=LEASE)
             try:
                 yield lease
             finally:
@@ -111,7 +112,7 @@ async def _taken(
         if holder not in ("", known):
             progress.say(f"waiting for the migrations of {holder}")
             known = holder
-        await asyncio.sleep(min(_LOOK_SECONDS, seconds / _RENEWALS))
+        await asyncio.sleep(min(_LOOK_SECONDS, seconds / RENEWALS))
 
 
 async def _or_lost(write: Awaitable[bool]) -> None:
