@@ -39,7 +39,8 @@ def main(program: Program, argv: Sequence[str]) -> int:
 
     async def work(settings: ServerSettings, origin: Embedded | str) -> int:
         uri = origin.uri if isinstance(origin, Embedded) else origin
-        async with unlimited(uri, settings.mongodb_database) as database:
+        timeout = settings.mongodb_timeout_seconds
+        async with unlimited(uri, settings.mongodb_database, timeout) as database:
             if chosen.status:
                 return await _tell_status(program, database)
             if chosen.dry_run:
@@ -54,7 +55,7 @@ async def _migrate(program: Program, database: Database, to: int | None) -> int:
     progress = on_terminal()
     _, state = await _read(program, database)
     if not await migrate(program, database, progress, to):
-        progress.say(f"nothing to do, {len(state.applied)} are applied")
+        progress.say(f"nothing to do: {len(state.applied)} are applied")
     return 0
 
 

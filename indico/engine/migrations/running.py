@@ -6,9 +6,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
+import pymongo
+
 from ..broken_code import BrokenCode, broken_code
 from ..mongo.connection import closed_on_error, opened
 from ..mongo.driver import Database
+from ..mongo.operation import guard
 from ..program import Program
 from ..progress import Progress
 from .folder import find_migrations
@@ -18,7 +21,9 @@ from .plan import Step, load_works, make_plan
 
 
 @asynccontextmanager
-async def unlimited(uri: str, name: str) -> AsyncIterator[Database]:
+async def unlimited(
+    uri: str, name: str, answers_within_seconds: float = 4
+) -> AsyncIterator[Database]:
     """Yield a database of PyMongo's client whose operations have no timeout.
 
     Raises `StartError` if MongoDB refuses or does not answer.
@@ -26,6 +31,8 @@ async def unlimited(uri: str, name: str) -> AsyncIterator[Database]:
     database = opened(uri, name, "pymongo", 0)
     try:
         async with closed_on_error(database):
+            with pymongo.timeout(answers_within_seconds):
+                await guard(lambda: database.own.command("ping"), answers_within_seconds)
             yield database
     finally:
         await database.close()
