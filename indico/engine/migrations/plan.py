@@ -53,8 +53,8 @@ def warnings(found: Sequence[Migration], applied: dict[int, Applied]) -> list[st
     newest = found[-1].number if found else 0
     if newer := [entry.name for number, entry in sorted(applied.items()) if number > newest]:
         lines.append(
-            f"the database is newer than this code: {', '.join(newer)} is applied. "
-            "This is right during an upgrade, and after going back to older code."
+            f"the database is newer than this code, it has {', '.join(newer)}: this is right "
+            "during an upgrade, and after going back to older code."
         )
     return lines
 

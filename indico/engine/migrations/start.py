@@ -1,4 +1,4 @@
-"""What a server does about migrations before it serves."""
+"""The check of a server before it serves, and in development the run of what is missing."""
 
 from __future__ import annotations
 

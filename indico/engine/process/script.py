@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from .. import log, offload, standard_streams
 from .. import settings as config
@@ -21,6 +21,7 @@ from .launch import embedded_mongodb
 
 INTERRUPTED = 130
 
+S = TypeVar("S", bound=ServerSettings)
 Work = Callable[[ServerSettings, Embedded | str], Coroutine[Any, Any, int]]
 
 
@@ -54,19 +55,19 @@ def run_in_development(
     program: Program,
     options: argparse.ArgumentParser,
     flags: Sequence[str],
-    work: Callable[[Progress], Coroutine[Any, Any, None]],
+    work: Callable[[S, Progress], Coroutine[Any, Any, None]],
 ) -> int:
     """Run `work` as `run_script` does, with `mongodb` open as a server has it.
 
-    Production is refused.
+    `work` gets the project's settings. Production is refused.
     """
 
     async def on_database(settings: ServerSettings, origin: Embedded | str) -> int:
         if settings.environment == "production":
-            raise StartError(f"{options.prog} is for development: environment is production.")
+            raise StartError(f"{options.prog} is for development, but environment is production.")
         await connect_to(program, settings, origin)
         try:
-            await work(on_terminal())
+            await work(cast(S, settings), on_terminal())
         finally:
             await disconnect()
         return 0

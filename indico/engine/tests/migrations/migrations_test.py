@@ -65,7 +65,7 @@ class FolderTest(TestCase):
 
 
 class MigrationsTest(FolderTest, IsolatedAsyncioTestCase):
-    """Such a package, and a database without timeouts."""
+    """A package of the test's own, and a database without timeouts."""
 
     integration = True
 

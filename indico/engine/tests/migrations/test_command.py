@@ -80,7 +80,7 @@ class CommandTest(FolderTest):
         code, printed = self.run_command("--status")
         self.assertEqual(code, 0)
         self.assertIn(": 0001_a has changed since it was applied on ", printed)
-        self.assertIn(": the database is newer than this code: 0002_b is applied.", printed)
+        self.assertIn(": the database is newer than this code, it has 0002_b: ", printed)
         self.assertRegex(printed, "\n0002_b  applied .* s, not in this code\n")
         self.assertIn("\nprocess 1 on moon applies migrations, or was killed", printed)
 

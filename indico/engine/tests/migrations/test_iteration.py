@@ -45,7 +45,7 @@ class BatchesTest(MigrationsTest):
         self.assertEqual(await self.ids(2, _id={"$gt": 2}), [[3, 4], [5]])
 
     async def test_ids_of_all_types(self) -> None:
-        """In the order of MongoDB, which compares different types too."""
+        """The order is that of MongoDB, which compares different types too."""
         ids = [1, 2.5, 3, "a", "b", {"a": 1}, b"a", ObjectId(), True]
         await self.store(*reversed(ids))
         for size in (1, 2, 4):
@@ -53,7 +53,7 @@ class BatchesTest(MigrationsTest):
             self.assertEqual([one for batch in found for one in batch], ids)
 
     async def test_documents_that_change_meanwhile(self) -> None:
-        """What no longer matches does not make a batch smaller, and new documents are found."""
+        """A document that no longer matches leaves its place to another, and new ones are found."""
         await self.store(*range(5))
         seen = []
         async for things in batches(self.db.things, {"mark": None}, 2):

@@ -41,14 +41,14 @@ down = up
 """
 THINGS = """
 import asyncio, os
-from indico.engine.migrations.iteration import batches
+from ENGINE.migrations.iteration import batches
 
 async def up(db):
     async for (thing,) in batches(db.things, {"by": None}, size=1):
         await db.things.update_one(thing, {"$set": {"by": os.getpid()}})
         while await db.holds.find_one({"process": os.getpid()}):
             await asyncio.sleep(0.01)
-""".replace("indico.engine", __name__.rpartition(".tests.")[0])
+""".replace("ENGINE", __name__.rpartition(".tests.")[0])
 
 
 class LeaseTest(MigrationsTest):
@@ -172,7 +172,7 @@ class ProcessesTest(LeaseTest):
         self.assertEqual(await self.applied(), ["0001_holds"])
 
     async def test_a_holder_that_was_stopped_for_a_while(self) -> None:
-        """It does nothing more once it goes on, and the other process finishes its work."""
+        """The holder does nothing more once it goes on, and the other one finishes its work."""
         self.write("0001_things", THINGS)
         await self.db.things.insert_many([{"_id": n} for n in range(3)])
         process = await self.start()

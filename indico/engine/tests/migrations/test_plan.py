@@ -57,7 +57,7 @@ class PlanTest(TestCase):
         self.assertEqual(self.plan(newer), [])
         self.assertIn("0006_new, 0005_new is applied, but not in this code", self.refusal(newer, 4))
         (warning,) = warnings(FOUND, newer)
-        self.assertIn("newer than this code: 0005_new, 0006_new is applied", warning)
+        self.assertIn("newer than this code, it has 0005_new, 0006_new: ", warning)
         self.assertEqual(len(warnings([], newer)), 1)
 
     def test_old_ones_are_deleted(self) -> None:

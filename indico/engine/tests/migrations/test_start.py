@@ -1,4 +1,4 @@
-"""What a server does about migrations before it serves."""
+"""Servers before they serve: what is missing is refused, or applied once."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class PrepareTest(MigrationsTest):
         newer.unlink()
         with self.assertLogs(LOGGER) as logs:
             await self.prepare()
-        self.assertIn("newer than this code: 0002_b is applied", logs.output[0])
+        self.assertIn("newer than this code, it has 0002_b: ", logs.output[0])
 
     async def test_cost(self) -> None:
         """A start finds one document."""
