@@ -27,7 +27,8 @@ async def seed(settings: Settings, progress: Progress) -> None:
     """Make an account for each name, unless its email is taken, and say how to log in."""
     made: list[ObjectId] = []
     for done, name in enumerate(NAMES, 1):
-        if user_id := await make_account(name, settings.session_ttl_seconds):
+        user_id = await make_account(name, settings.session_ttl_seconds)
+        if user_id:
             made.append(user_id)
             await make_addresses(user_id)
         progress.count("accounts", done, len(NAMES))
