@@ -27,10 +27,9 @@ async def seed(settings: Settings, progress: Progress) -> None:
     """Make an account for each name, unless its email is taken, and say how to log in."""
     made: list[ObjectId] = []
     for done, name in enumerate(NAMES, 1):
-        user_id = await make_account(name, settings.session_ttl_seconds)
-        if user_id:
-            made.append(user_id)
-            await make_addresses(user_id)
+        new = await make_account(name, settings.session_ttl_seconds)
+        made += new
+        await make_addresses(new)
         progress.count("accounts", done, len(NAMES))
     kept = len(NAMES) - len(made)
     progress.say(f"{len(made)} accounts made in {settings.mongodb_database}, {kept} kept")
@@ -39,19 +38,19 @@ async def seed(settings: Settings, progress: Progress) -> None:
     progress.say(f"log in: curl localhost:{settings.port}/auth/login -d '{body}'")
 
 
-async def make_account(name: str, ttl_seconds: int) -> ObjectId | None:
-    """Return the id of a new account; None if there is one with this email."""
+async def make_account(name: str, ttl_seconds: int) -> list[ObjectId]:
+    """Return the id of a new account, or nothing if there is one with this email."""
     try:
         opened = await accounts.register(email(name), name, PASSWORD, ttl_seconds)
     except EmailTaken:
-        return None
-    return opened["user"]["id"]
+        return []
+    return [opened["user"]["id"]]
 
 
-async def make_addresses(user_id: ObjectId) -> None:
-    for name in NAMES:
-        entry = {"name": name, "email": [email(name)], "note": "made by run.py seed"}
-        await create_address(user_id, entry)
+async def make_addresses(user_ids: list[ObjectId]) -> None:
+    for user_id in user_ids:
+        for name in NAMES:
+            await create_address(user_id, {"name": name, "email": [email(name)]})
 
 
 def email(name: str) -> str:
