@@ -36,6 +36,18 @@ def doctor(flags: list[str]) -> int:
     return subprocess.run([python, "-m", "indico.doctor", *flags], cwd=ROOT, check=False).returncode
 
 
+def migrate(flags: list[str]) -> int:
+    """apply the migrations of the database (--status, --dry-run, --to N)"""
+    install(VENV, SERVE)
+    return run("-m", "indico.migrate", *flags)
+
+
+def seed(flags: list[str]) -> int:
+    """fill a development database with accounts to try"""
+    install(VENV, SERVE)
+    return run("-m", "indico.seed", *flags)
+
+
 def test(arguments: list[str]) -> int:
     """run all tests, a --suite of them, or those that are named (--help shows more)"""
     install(VENV, TEST)
@@ -164,7 +176,7 @@ def replace(*arguments: str, environment: Path = VENV) -> int:
     os.execv(python, [python, *arguments])  # noqa: S606
 
 
-_ALL = (serve, doctor, test, lint, typecheck, check, fuzz, api, clients, bench)
+_ALL = (serve, doctor, migrate, seed, test, lint, typecheck, check, fuzz, api, clients, bench)
 TASKS = {task.__name__: task for task in _ALL}
 
 

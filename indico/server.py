@@ -14,6 +14,7 @@ PROGRAM = Program(
     settings="indico.config:Settings",
     make_app="indico.app:make_app",
     version=__version__,
+    migrations="indico.db.migrations",
 )
 
 

@@ -15,6 +15,7 @@ class Program(NamedTuple):
     """The names of a project's parts, so that every new worker imports today's code.
 
     `server` is the module that `python -m` runs; `settings` and `make_app` are `module:name`.
+    `migrations` is a package, "" if there is none.
     `env_prefix` begins the settings' environment variables. The commands that act on a running
     server know it from here, because they import nothing else of the project.
     """
@@ -24,6 +25,7 @@ class Program(NamedTuple):
     settings: str
     make_app: str
     version: str
+    migrations: str = ""
 
     @property
     def package(self) -> str:

@@ -34,7 +34,7 @@ def delete_definition(text: str, name: str) -> str:
     """Delete a function with its decorators, or a field of a class."""
     lines = text.splitlines(True)
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef) and node.name == name:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
             first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
             del lines[first - 1 : node.end_lineno]
         elif isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == name:

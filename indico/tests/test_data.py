@@ -9,9 +9,14 @@ from typing import Any
 from tornado.testing import gen_test
 
 from indico import db
+from indico.db import Collection, IndexModel, mongodb
+from indico.engine.migrations.running import migrate, unlimited
+from indico.engine.mongo.indexes import make_indexes
+from indico.engine.progress import Progress
+from indico.engine.tests.migrations.migrations_test import FolderTest
 from indico.error import Conflict, ServerError
 from indico.tests.server_process import ROOT
-from indico.tests.server_test import ServerTest
+from indico.tests.server_test import ServerTest, mongodb_uri
 
 PAGE = (ROOT / "docs" / "data.md").read_text()
 
@@ -48,3 +53,46 @@ class TransactionsTest(ServerTest):
         await self.names["send"]({})
         with self.assertRaisesRegex(ServerError, "Can't send a mail in a transaction"):
             await db.in_transaction(lambda: self.names["send"]({}))
+
+
+class WrittenTest(FolderTest, ServerTest):
+    """A package with the files of the section on migrations."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        for example in examples("Migrations"):
+            name, text = example.removeprefix("# ").split(".py\n")
+            self.write(name, text)
+
+    async def migrate(self, to: int) -> None:
+        async with unlimited(mongodb_uri(), self.database) as database:
+            await migrate(self.program, database, Progress(), to)
+
+    def notes(self) -> list[dict[str, Any]]:
+        return self.stored("notes")
+
+
+class MigrationsTest(WrittenTest):
+    def test_each_file(self) -> None:
+        titles = [f"note {n}" for n in range(3)]
+        stored = [{"title": title, "headline": "old"} for title in titles]
+        self.run_async(mongodb.notes.insert_many(stored))
+        self.run_async(self.migrate(1))
+        self.assertEqual([note["headline"] for note in self.notes()], titles)
+        self.run_async(self.migrate(2))
+        self.assertEqual([note.get("title") for note in self.notes()], [None] * 3)
+        self.run_async(self.migrate(1))
+        self.assertEqual([note["title"] for note in self.notes()], titles)
+
+    def test_the_declared_index(self) -> None:
+        """A start after the migration makes nothing, and finds no contradiction."""
+        (line,) = re.findall(r"`(await db[^`]*create_indexes[^`]*)`", PAGE)
+        importing = "from indico.db.migrations import IndexModel"
+        self.write("0003_index_headline", f"{importing}\nasync def up(db):\n    {line}\n")
+        self.run_async(self.migrate(3))
+        before = self.run_async(mongodb.notes.index_information())
+        declared = Collection("notes", IndexModel("headline"))
+        Collection.declared.remove(declared)
+        self.run_async(make_indexes(declared, mongodb))
+        self.assertEqual(self.run_async(mongodb.notes.index_information()), before)
+        self.assertIn("headline_1", before)

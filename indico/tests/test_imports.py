@@ -19,6 +19,8 @@ ENGINE = PACKAGE / "engine"
 ALLOWED = {
     "server": {"__version__", "engine"},
     "doctor": {"server", "engine"},
+    "migrate": {"server", "engine"},
+    "seed": {"server", "config", "service", "db", "error", "engine"},
     "api": {"app", "config", "engine"},
     "app": {"__version__", "config", "routes", "engine"},
     "client": {"client_error"},
@@ -33,7 +35,13 @@ ALLOWED = {
 }
 # The modules that show what the engine offers.
 FACES = {
-    *("db/__init__.py", "error/__init__.py", "routes/handler.py", "service/offload.py"),
+    *(
+        "db/__init__.py",
+        "db/migrations/__init__.py",
+        "error/__init__.py",
+        "routes/handler.py",
+        "service/offload.py",
+    ),
     *("utils/__init__.py", "utils/auth/auth_utils.py"),
 }
 DRIVERS = {"motor", "pymongo", "bson", "gridfs"}

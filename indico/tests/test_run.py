@@ -93,6 +93,8 @@ class RunTest(TestCase):
             for task in [
                 "serve",
                 "doctor",
+                "migrate",
+                "seed",
                 "test",
                 "lint",
                 "typecheck",

@@ -25,9 +25,10 @@ _VERSION_SECONDS = 8
 
 
 class Reached:
-    """A place for the facts, which the check `mongodb` fills in when MongoDB answers."""
+    """A place for the facts and the URI, which the check `mongodb` fills in if MongoDB answers."""
 
     facts: Facts | None = None
+    uri: str = ""
 
 
 def mongodb(settings: ServerSettings, reached: Reached) -> Iterator[Finding]:
@@ -48,9 +49,10 @@ def mongodb(settings: ServerSettings, reached: Reached) -> Iterator[Finding]:
         yield fault_of(error, "Write mongodb://user:password@host/.")
         yield ok(
             "Skipped, because MongoDB does not answer: version, replica set, indexes, write "
-            "concern, clock."
+            "concern, clock, migrations."
         )
         return
+    reached.uri = uri
     yield ok(f"{where} answers.")
 
 

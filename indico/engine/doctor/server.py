@@ -9,6 +9,7 @@ from ..program import Program
 from ..settings import ServerSettings, SettingsError, load, unknown_variables
 from .finding import CHECK_SECONDS, Finding, examine, fault, ok, warning
 from .machine import certificate, disk_space, file_limit, folders, port
+from .migrations import migrations
 from .mongodb import ON_FACTS, Reached, mongodb
 from .trust import proxies, secrets
 
@@ -35,10 +36,10 @@ def findings(program: Program, flags: Sequence[str]) -> Iterator[Finding]:
     for check in (file_limit, disk_space, folders, certificate, proxies):
         yield from examine(check, settings)
     yield from examine(secrets, settings, flags)
-    yield from _on_mongodb(settings)
+    yield from _on_mongodb(program, settings)
 
 
-def _on_mongodb(settings: ServerSettings) -> Iterator[Finding]:
+def _on_mongodb(program: Program, settings: ServerSettings) -> Iterator[Finding]:
     reached = Reached()
     # `mongodb` makes at most four operations, one after the other, each with this timeout.
     seconds = 4 * settings.mongodb_timeout_seconds + CHECK_SECONDS
@@ -47,6 +48,8 @@ def _on_mongodb(settings: ServerSettings) -> Iterator[Finding]:
         for check in ON_FACTS:
             for finding in examine(check, settings, reached.facts):
                 yield _named(f"mongodb {finding.name}", finding)
+        for finding in examine(migrations, program, settings, reached.uri):
+            yield _named("mongodb migrations", finding)
 
 
 def _named(name: str, finding: Finding) -> Finding:

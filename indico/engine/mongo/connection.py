@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -29,11 +29,12 @@ async def connect(
     timeout_seconds: float = 4,
     max_batches_in_flight: int = 2,
     lane: bool = True,
+    prepare: Callable[[Database], Awaitable[None]] | None = None,
 ) -> None:
     """Open `mongodb`, with lanes if `lane` says so, and make the declared indexes.
 
-    Raises `StartError`, and opens nothing, if MongoDB refuses or does not answer (`NoAnswer`), or
-    if documents contradict an index.
+    `prepare` gets the database before that. Raises `StartError`, and opens nothing, if MongoDB
+    refuses or does not answer (`NoAnswer`), or if documents contradict an index.
     """
     opening = opened(
         uri, database, driver, timeout_seconds, max_batches_in_flight, APPLICATION_NAME, lane
@@ -42,6 +43,8 @@ async def connect(
         hello = await guard(lambda: opening.own.command("hello"), timeout_seconds)
         if "setName" not in hello and hello.get("msg") != "isdbgrid":
             LOGGER.warning(NO_TRANSACTIONS)
+        if prepare:
+            await prepare(opening)
         if opening.own_client:
             await open_lanes(opening)
         await asyncio.gather(*(make_indexes(made, opening) for made in Collection.declared))

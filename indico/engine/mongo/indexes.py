@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from ..error import APIError, StartError, short
 from .collection import Collection
@@ -21,7 +21,7 @@ __all__ = ["make_indexes"]
 async def make_indexes(collection: Collection, database: Database) -> None:
     """Make the indexes that don't exist yet.
 
-    Raises `StartError` if documents that are stored contradict a unique index.
+    Raises `StartError` if stored documents contradict a unique index, or if it takes too long.
     """
 
     async def make() -> Mapping[str, Any] | None:
@@ -29,6 +29,14 @@ async def make_indexes(collection: Collection, database: Database) -> None:
             await database.own[collection.name].create_indexes(list(collection.indexes))
         except DuplicateKeyError as error:
             return error.details
+        except PyMongoError as error:
+            if not error.timeout:
+                raise
+            raise StartError(
+                f"The indexes of {collection.name} can't be made in mongodb_timeout_seconds, "
+                f"{database.timeout_seconds:g} s. Let a migration make those of a large "
+                "collection: docs/data.md."
+            ) from None
         return None
 
     if collection.indexes and (refusal := await guard(make, database.timeout_seconds)):

@@ -40,7 +40,7 @@ def _launch_one(program: Program, settings: ServerSettings, flags: Sequence[str]
 
     sockets = listening.open_sockets(settings)
     offload.configure(settings.offload_processes, settings.offload_queue, settings.offload_share)
-    with _embedded_mongodb(settings) as embedded:
+    with embedded_mongodb(settings) as embedded:
 
         def ready() -> None:
             if settings.debug:  # workers are replaced at SIGHUP instead
@@ -86,7 +86,7 @@ def _run_parent(
     from .worker_process import Starter, count
 
     with (
-        _embedded_mongodb(settings) as embedded,
+        embedded_mongodb(settings) as embedded,
         TemporaryDirectory(prefix=f"{settings.project()}-") as metrics_folder,
     ):
         starter = Starter(program, flags, sockets, embedded, metrics_folder)
@@ -148,7 +148,7 @@ def _locked(settings: ServerSettings, path: Path | None, replace: bool) -> Itera
 
 
 @contextmanager
-def _embedded_mongodb(settings: ServerSettings) -> Iterator[Embedded | None]:
+def embedded_mongodb(settings: ServerSettings) -> Iterator[Embedded | None]:
     """Yield the running embedded MongoDB, None if `mongodb_uri` names another."""
     if settings.mongodb_uri is not None:
         yield None

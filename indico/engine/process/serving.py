@@ -11,13 +11,14 @@ from functools import partial
 
 from .. import files, offload
 from ..error import StartError
-from ..mongo.connection import NoAnswer, connect, disconnect
+from ..mongo.connection import disconnect
 from ..mongo.embedded import Embedded
 from ..mongo.supervision import supervise
 from ..program import Program
 from ..settings import ServerSettings
 from ..telemetry import metrics, sampling, tracing
 from . import OBJECTS_PER_COLLECTION, listening, signals
+from .database import connect_to
 from .http_servers import HTTPServers
 from .listening import Sockets
 from .signals import Stop
@@ -59,9 +60,13 @@ async def _serve(
     _start_tracing(program, settings)
     # The app is made first: its import declares the collections whose indexes are made next.
     servers = HTTPServers(program, settings, certificate)
-    background = await _open_mongodb(settings, origin)
+    connect_anew = partial(connect_to, program, settings, origin)
+    if not await stop.unless_asked(connect_anew()):
+        return
+    background = [asyncio.create_task(sampling.watch(servers.in_flight))]
+    if isinstance(origin, Embedded):
+        background.append(asyncio.create_task(supervise(origin, disconnect, connect_anew)))
     servers.listen(sockets)
-    background.append(asyncio.create_task(sampling.watch(servers.in_flight)))
     ready()
     _settle()
     await stop.asked.wait()
@@ -91,33 +96,6 @@ def _start_tracing(program: Program, settings: ServerSettings) -> None:
                 "tracing: OpenTelemetry is not installed. Run pip install .[otel], or leave "
                 "tracing off."
             ) from None
-
-
-async def _open_mongodb(
-    settings: ServerSettings, origin: Embedded | str
-) -> list[asyncio.Task[None]]:
-    """Connect, and return the task that supervises the embedded MongoDB, if there is one."""
-    reconnect = partial(_connect, settings, origin)
-    await reconnect()
-    if isinstance(origin, Embedded):
-        return [asyncio.create_task(supervise(origin, disconnect, reconnect))]
-    return []
-
-
-async def _connect(settings: ServerSettings, origin: Embedded | str) -> None:
-    try:
-        await connect(
-            origin.uri if isinstance(origin, Embedded) else origin,
-            settings.mongodb_database,
-            settings.mongodb_driver,
-            settings.mongodb_timeout_seconds,
-            settings.max_batches_in_flight,
-            settings.mongodb_lane,
-        )
-    except NoAnswer as error:
-        if settings.mongodb_uri is None or settings.environment == "production":
-            raise
-        raise StartError(f"{error} Or unset mongodb_uri to use an embedded MongoDB.") from None
 
 
 def _settle() -> None:

@@ -51,9 +51,9 @@ class Stop:
         self.hurry = self.asked.is_set()
         self.asked.set()
 
-    async def unless_asked(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` until it ends, or the first signal cancels it."""
-        await _unless(self.asked, work)
+    async def unless_asked(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Run `work` until it ends; return False if the first signal cancels it."""
+        return await _unless(self.asked, work)
 
     async def unless_second(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` until it ends. Raises `SecondStop` if the second signal cancels it."""
@@ -68,6 +68,7 @@ async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool
     came.cancel()
     if not task.done():
         task.cancel()
+        await asyncio.wait([task])  # so that it gives back what it holds
         return False
     task.result()
     return True

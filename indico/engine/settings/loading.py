@@ -28,9 +28,9 @@ def load(
 ) -> S:
     """Return settings of `kind` from the flags in `argv`, the environment and files.
 
-    `--help` names `program`, and shows the flags of `others` too. Raises `SettingsError` for wrong
-    values. Raises `SystemExit`, as argparse does, for `--help` and for an unknown flag. A `kind`
-    with `extra="ignore"` ignores unknown flags and unknown lines of the file.
+    `--help` names `program`, and shows the flags and the description of `others` too. Raises
+    `SettingsError` for wrong values. Raises `SystemExit`, as argparse does, for `--help` and for
+    an unknown flag. A `kind` with `extra="ignore"` ignores unknown flags and lines of the file.
     """
     parser = _parser(kind, others, program)
     known, unknown = parser.parse_known_args(argv)
@@ -97,9 +97,10 @@ def given_flags(kind: Kind, argv: Sequence[str]) -> dict[str, Any]:
 def _parser(
     kind: Kind, others: Sequence[argparse.ArgumentParser], program: str = ""
 ) -> argparse.ArgumentParser:
+    does = "".join(other.description or "" for other in others) or "Runs the API server."
     parser = argparse.ArgumentParser(
         prog=program,
-        description="Runs the API server. A flag beats the environment, which beats the files.",
+        description=f"{does} A flag beats the environment, which beats the files.",
         allow_abbrev=False,
         parents=others,
     )

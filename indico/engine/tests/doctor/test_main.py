@@ -37,7 +37,8 @@ ALWAYS = {
     "mongodb",
 }
 OF_MONGODB = {
-    f"mongodb {name}" for name in ("version", "replica set", "indexes", "write concern", "clock")
+    f"mongodb {name}"
+    for name in ("version", "replica set", "indexes", "write concern", "clock", "migrations")
 }
 
 

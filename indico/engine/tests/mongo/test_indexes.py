@@ -1,4 +1,4 @@
-"""A unique index that stored documents contradict."""
+"""Indexes that can't be made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pymongo import IndexModel
 from pymongo.collation import Collation
 from tornado.testing import gen_test
 
-from ...error import StartError
+from ...error import ServerError, StartError
 from ...mongo.collection import Collection
 from ...mongo.driver import mongodb
 from ...mongo.indexes import make_indexes
@@ -70,3 +70,15 @@ class ContradictionTest(FailPointTest):
         async with self.failing("aggregate", errorCode=50):
             text = await self.message(IndexModel("n", unique=True), {"n": 1}, {"n": 1})
         self.assertIn("the same n: 1. ", text)
+
+    @gen_test
+    async def test_no_time_to_make_them(self) -> None:
+        async with self.failing("createIndexes", errorCode=50):
+            text = await self.message(IndexModel("n"), {"n": 1})
+        self.assertIn("The indexes of clashes can't be made in mongodb_timeout_seconds", text)
+
+    @gen_test
+    async def test_other_errors(self) -> None:
+        async with self.failing("createIndexes", errorCode=13):
+            with self.assertRaisesRegex(ServerError, "Unauthorized"):
+                await self.message(IndexModel("n"), {"n": 1})

@@ -5,18 +5,22 @@ from __future__ import annotations
 import io
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from unittest.mock import patch
 
 from ... import log
-from ...process.command import main
+from ...process import command
 from ...program import Program
 from ..sample.server import PROGRAM
 from ..server_process import ENGINE
 
 
-def run_main(*flags: str, program: Program = PROGRAM) -> tuple[int, str]:
+def run_main(
+    *flags: str,
+    program: Program = PROGRAM,
+    main: Callable[[Program, Sequence[str]], int] = command.main,
+) -> tuple[int, str]:
     """Return the exit code, and all that is printed. A process start would take a second."""
     printed = io.StringIO()
     with warnings.catch_warnings(), _restored(), redirect_stdout(printed), redirect_stderr(printed):

@@ -1,0 +1,1 @@
+"""Migrations: numbered files that change stored data, each applied once to a database."""

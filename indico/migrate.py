@@ -1,0 +1,11 @@
+"""`python -m indico.migrate`: applies the migrations of `indico/db/migrations/` to the database."""
+
+from __future__ import annotations
+
+import sys
+
+from indico.engine.migrations.command import main
+from indico.server import PROGRAM
+
+if __name__ == "__main__":
+    sys.exit(main(PROGRAM, sys.argv[1:]))
