@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from indico.db import Collection, Document, IndexModel, ObjectId, now
 
-NOTES = Collection("notes", IndexModel("user_id"))
+NOTES = Collection("notes", Document, IndexModel("user_id"))
 
 
 class Note(TypedDict):

@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 ADDRESSES = Collection(
     "addresses",
+    Document,
     IndexModel([("book", 1), ("_id", 1)]),
     IndexModel([("book", 1), ("name_key", 1), ("_id", 1)]),
     owner="book",
@@ -126,7 +127,7 @@ async def _change(book: Book, work: Callable[[], Awaitable[T]]) -> T:
 
 async def _find_part(
     book: Book, limit: int, after: Position | None, prefix: str | None, max_bytes: int
-) -> Part:
+) -> Part[Document]:
     query: dict[str, Any] = {"book": book}
     if prefix is not None:
         query["name_key"] = names = _names(prefix)

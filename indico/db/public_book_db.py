@@ -12,11 +12,11 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from indico.db import Collection, transaction, turn
+from indico.db import Collection, Document, transaction, turn
 
 T = TypeVar("T")
 
-PUBLIC_BOOK = Collection("public_book")
+PUBLIC_BOOK = Collection("public_book", Document)
 
 _DOCUMENTS = 16
 _unused = list(range(_DOCUMENTS))  # the `_id` of each document that no change holds

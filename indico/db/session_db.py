@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 
 from typing_extensions import TypedDict
 
-from indico.db import Collection, IndexModel, ObjectId, now
+from indico.db import Collection, Document, IndexModel, ObjectId, now
 
 SESSIONS = Collection(
     "sessions",
+    Document,
     IndexModel("user_id"),
     IndexModel("expires_at", expireAfterSeconds=0),
     owner="user_id",

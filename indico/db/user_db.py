@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 from indico.db import Collection, Document, IndexModel, ObjectId, now
 from indico.error import AuthError, Conflict, EmailTaken
 
-USERS = Collection("users", IndexModel("email_key", unique=True))
+USERS = Collection("users", Document, IndexModel("email_key", unique=True))
 
 
 class User(TypedDict):

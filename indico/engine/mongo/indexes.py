@@ -18,7 +18,7 @@ _SHOWN = 3  # values in a message
 __all__ = ["make_indexes"]
 
 
-async def make_indexes(collection: Collection, database: Database) -> None:
+async def make_indexes(collection: Collection[Any], database: Database) -> None:
     """Make the indexes that don't exist yet.
 
     Raises `StartError` if documents that are stored contradict a unique index.
@@ -39,7 +39,7 @@ async def make_indexes(collection: Collection, database: Database) -> None:
 
 
 async def _duplicates(
-    collection: Collection, database: Database, index: Document
+    collection: Collection[Any], database: Database, index: Document
 ) -> list[list[Any]]:
     """Return the first values of a unique index that several documents have; none if it fails."""
     fields = [f"${field}" for field in index["key"]]
@@ -61,7 +61,7 @@ async def _duplicates(
     return []
 
 
-def _message(collection: Collection, index: Document, values: list[list[Any]]) -> str:
+def _message(collection: Collection[Any], index: Document, values: list[list[Any]]) -> str:
     fields = ", ".join(index["key"])
     shown = "; ".join(short(", ".join(map(repr, value))) for value in values)
     return (

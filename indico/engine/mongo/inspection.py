@@ -101,7 +101,7 @@ def ahead(remote: datetime, before: datetime, after: datetime) -> float:
 
 
 def compare(
-    indexes: Sequence[tuple[Collection, Sequence[Document]]],
+    indexes: Sequence[tuple[Collection[Any], Sequence[Document]]],
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of the declared indexes that are missing, and of those that conflict.
 

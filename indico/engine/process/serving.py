@@ -113,6 +113,7 @@ async def _connect(settings: ServerSettings, origin: Embedded | str) -> None:
             settings.mongodb_timeout_seconds,
             settings.max_batches_in_flight,
             settings.mongodb_lane,
+            settings.document_validation,
         )
     except NoAnswer as error:
         if settings.mongodb_uri is None or settings.environment == "production":

@@ -308,7 +308,7 @@ class DeleteTest(UserTest):
             await apart(SessionDB.create(user_id, 60))
             await apart(things.insert({"user_id": user_id}))
 
-        things = db.Collection("things", owner="user_id")
+        things = db.Collection("things", db.Document, owner="user_id")
         self.addCleanup(db.Collection.declared.remove, things)
         with patch.object(UserDB, "delete", late):
             self.data(self.post("/user/delete", {"password": PASSWORD}, self.token))

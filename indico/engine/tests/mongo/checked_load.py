@@ -28,7 +28,7 @@ class CheckedLoad:
     A caller goes on with another document after an error. `stored` is another client's view.
     """
 
-    def __init__(self, things: Collection, stored: Any) -> None:
+    def __init__(self, things: Collection[Any], stored: Any) -> None:
         self.errors: list[Exception] = []
         self._things = things
         self._stored = stored

@@ -15,8 +15,8 @@ from ...mongo.collection import Collection, IndexModel
 from ...mongo.driver import Document, ObjectId
 
 # In one process with the project's own tests: these names must not be the project's too.
-USERS = Collection("sample_users", IndexModel("email", unique=True))
-SESSIONS = Collection("sample_sessions", IndexModel("user_id"))
+USERS = Collection("sample_users", Document, IndexModel("email", unique=True))
+SESSIONS = Collection("sample_sessions", Document, IndexModel("user_id"))
 
 
 async def register(email: str, password: str) -> Document:

@@ -16,7 +16,7 @@ from ...http.application import Application, operating_routes
 from ...http.batch import BatchRoute
 from ...http.decorators import raises, type_check, unpack
 from ...http.rest_handler import RestHandler
-from ...mongo.collection import Collection, IndexModel
+from ...mongo.collection import Collection, Document, IndexModel
 from ...mongo.driver import ObjectId
 from ...openapi.document import API
 from ...openapi.pages import docs_routes, openapi_route
@@ -25,7 +25,7 @@ from ..offload.work import hold, join
 from . import accounts
 from .accounts import auth
 
-ITEMS = Collection("sample_items", IndexModel("owner"))
+ITEMS = Collection("sample_items", Document, IndexModel("owner"))
 Email = Annotated[str, StringConstraints(pattern="^[^@]+@[^@]+$")]
 
 
