@@ -30,6 +30,7 @@ def _problems(rule: Mapping[str, Any], path: str) -> Iterator[str]:
     for each in inner:
         yield from _problems(each, path if index is None else _join(path, index))
     if not inner and not {"missingProperties", "propertiesNotSatisfied"} & rule.keys():
+        path = path or "the document"
         if "consideredType" in rule and rule.get("operatorName") == "bsonType":
             yield f"{path} is {rule['consideredType']}, not {_kinds(rule)}"
         elif rule:
