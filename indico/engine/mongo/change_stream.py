@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Generic, Literal, NamedTuple, Self, TypeVar
 
 from bson.timestamp import Timestamp
-from pymongo.errors import InvalidOperation, PyMongoError
+from pymongo.errors import InvalidOperation, OperationFailure, PyMongoError
 
 from ..error import ServerError, Unavailable
 from ..log import LOGGER
@@ -41,20 +41,18 @@ class ChangeStream(Generic[T]):
     """The changes of the collection `name`, in their order, each exactly once.
 
     A lost primary only delays them. They begin when the stream is entered, or at the first
-    `anext`. They end when the collection is dropped. Raises `ServerError` if MongoDB no longer
-    knows the changes after a position.
+    `anext`, and end when the collection is dropped. A caller may give up waiting, and call again.
+    Raises `ServerError` if MongoDB no longer knows the changes after a position.
     """
 
     def __init__(
-        self,
-        name: str,
-        pipeline: Sequence[Mapping[str, Any]],
-        after: Mapping[str, Any] | None,
+        self, name: str, pipeline: Sequence[Mapping[str, Any]], after: Mapping[str, Any] | None
     ) -> None:
         self._name = name
         self._pipeline = [_CHANGES, *pipeline]
         self._start: dict[str, Any] = {"resume_after": after} if after else {}
         self._stream: Any = None
+        self._reading: asyncio.Task[Change[T] | None] | None = None
 
     async def __aenter__(self) -> Self:
         if not self._start:
@@ -67,37 +65,44 @@ class ChangeStream(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        stream, self._stream = self._stream, None
-        if stream:
-            await stream.close()
+        if self._reading:
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
+        if self._stream:
+            await self._stream.close()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Change[T]:
         await self.__aenter__()
+        # A task of its own, because a driver that is cancelled may lose a change.
+        self._reading = self._reading or asyncio.create_task(self._read())
+        await asyncio.wait([self._reading])
+        reading, self._reading = self._reading, None
+        if (change := reading.result()) is None:
+            raise StopAsyncIteration
+        return change
+
+    async def _read(self) -> Change[T] | None:
+        """Return the next change, or None after the last one."""
         while True:
             try:
-                event = await self._try_next()
+                stream = self._stream = self._stream or await self._open()
+                event = await stream.try_next()  # None if there is no change within a second
             except (PyMongoError, Unavailable) as error:
+                self._stream = None
+                if _is_end(error):
+                    return None
                 await self._wait(error)
                 continue
+            if token := stream.resume_token:
+                self._start = {"resume_after": token}
             if event is not None:
                 change = event["operationType"], event["documentKey"]["_id"]
                 return Change(*change, event.get("fullDocument"), event["_id"])
-            if not self._stream.alive:
-                raise StopAsyncIteration
-
-    async def _try_next(self) -> Mapping[str, Any] | None:
-        """Return an event, or None if there is none within a second."""
-        stream, self._stream = self._stream, None  # an error or a cancellation leaves no stream
-        if stream is None:
-            stream = await self._open()
-        event: Mapping[str, Any] | None = await stream.try_next()
-        if token := stream.resume_token:
-            self._start = {"resume_after": token}
-        self._stream = stream
-        return event
+            if not stream.alive:
+                return None
 
     async def _open(self) -> Any:
         collection = mongodb.own.get_collection(self._name, codec_options=OPTIONS)
@@ -111,6 +116,11 @@ class ChangeStream(Generic[T]):
             raise to_api_error(error)
         LOGGER.warning("The changes of %s wait for MongoDB: %s", self._name, type(error).__name__)
         await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def _is_end(error: Exception) -> bool:
+    """Return whether the collection was dropped before the stream was open."""
+    return isinstance(error, OperationFailure) and "invalidate notification" in str(error)
 
 
 async def _next_time() -> Timestamp:
