@@ -47,11 +47,9 @@ def _signature(context: MethodSigContext) -> FunctionLike:
         return signature
     types = list(signature.arg_types)
     for name, change in _CHANGES.items():
-        if name in signature.arg_names:
+        if name in signature.arg_names:  # not each update has `set_on_insert`
             types[signature.arg_names.index(name)] = _partial(model, change)
-    if "unset" in signature.arg_names:
-        names = types[signature.arg_names.index("unset")]
-        types[signature.arg_names.index("unset")] = _optional(model, names, context)
+    types[signature.arg_names.index("unset")] = _optional(model, context)
     return signature.copy_modified(arg_types=types)
 
 
@@ -66,16 +64,15 @@ def _partial(model: TypedDictType, change: Change) -> TypedDictType:
     )
 
 
-def _optional(model: TypedDictType, names: Type, context: MethodSigContext) -> Type:
+def _optional(model: TypedDictType, context: MethodSigContext) -> Type:
     """Return a sequence of the names of the fields that a document need not have."""
-    sequence, text = get_proper_type(names), context.api.named_generic_type("builtins.str", [])
+    text = context.api.named_generic_type("builtins.str", [])
     literals = [LiteralType(name, text) for name in model.items if name not in model.required_keys]
-    assert isinstance(sequence, Instance)
-    return sequence.copy_modified(args=[UnionType.make_union(literals)])
+    return context.api.named_generic_type("typing.Sequence", [UnionType.make_union(literals)])
 
 
 def _of_kind(field: Type, kinds: set[str]) -> Instance | None:
-    """Return the member of the union `field` that is of these kinds; a lone type is its only one."""
+    """Return the type `field`, or its member if it is a union, that is of one of these kinds."""
     proper = get_proper_type(field)
     for member in proper.items if isinstance(proper, UnionType) else [proper]:
         member = get_proper_type(member)

@@ -56,8 +56,8 @@ class AllTypes(Common):
     anything_or_none: Any | None
     item: dict[str, JsonValue]
     rows: Sequence[list[int] | None]
-    plain_list: list
-    plain_dict: dict
+    plain_list: list  # type: ignore[type-arg]
+    plain_dict: dict  # type: ignore[type-arg]
     age: Annotated[int, Field(ge=0, lt=150)]
     share: Annotated[float, Field(gt=0, le=1)]
     code: Annotated[str, StringConstraints(pattern="^[a-z]+$", min_length=2, max_length=3)]

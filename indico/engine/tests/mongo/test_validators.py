@@ -17,7 +17,7 @@ from ...mongo.collection import Collection, Document, IndexModel
 from ...mongo.driver import mongodb
 from ...mongo.refusal import refusal
 from ...mongo.validators import Validation, put_validators, validator_of
-from .round_trip_test import ProxiedTest
+from .round_trip_test import ProxiedTest, together
 
 
 class Pet(TypedDict):
@@ -44,7 +44,8 @@ class ValidatorTest(ProxiedTest):
 
     async def put(self, validation: Validation) -> list[str]:
         """Put the validator on as a start does, and return the names of the commands for it."""
-        self.proxy.commands = commands = []
+        commands: list[dict[str, Any]] = []
+        self.proxy.commands = commands
         await put_validators([self.people], mongodb, validation)
         self.proxy.commands = None
         names = [next(iter(command)) for command in commands]
@@ -129,13 +130,13 @@ class RefusedTest(ValidatorTest):
     async def test_one_of_a_batch(self) -> None:
         people: Collection[Any] = self.people
         inserts = [people.insert({"_id": n, "email": "" if n else None}) for n in range(5)]
-        refused, *others = await asyncio.gather(*inserts, return_exceptions=True)
+        refused, *others = await together(*inserts)
         self.assertIsInstance(refused, ServerError)
         self.assertEqual(others, [1, 2, 3, 4])
         updates = [people.update_by_id(n, {"email": "x" if n > 1 else 5}) for n in range(1, 5)]
-        refused, *others = await asyncio.gather(*updates, return_exceptions=True)
+        refused, *others = await together(*updates)
         self.assertIn("email is int, not string", str(refused))
-        self.assertEqual([each["email"] for each in others], ["x"] * 3)  # type: ignore[index]
+        self.assertEqual([each["email"] for each in others], ["x"] * 3)
 
     @gen_test
     async def test_another_program(self) -> None:
@@ -183,7 +184,7 @@ class RefusalTest(TestCase):
 
     def test_a_model_is_needed(self) -> None:
         with self.assertRaisesRegex(TypeError, "needs the class of its documents"):
-            Collection("notes", IndexModel("a"))  # type: ignore[arg-type, type-var]
+            Collection("notes", IndexModel("a"))  # type: ignore[arg-type]
         self.assertNotIn("notes", [each.name for each in Collection.declared])
 
     def test_no_validator_for_any_documents(self) -> None:
