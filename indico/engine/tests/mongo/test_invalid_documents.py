@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tornado.testing import gen_test
 from typing_extensions import TypedDict
 
@@ -21,7 +23,7 @@ class InvalidDocumentsTest(FailPointTest):
     async def test_valid(self) -> None:
         things = Collection("things", ThingDocument)
         Collection.declared.remove(things)
-        both = [things, self.things]  # the second one takes all documents
+        both: list[Collection[Any]] = [things, self.things]  # the second one takes all documents
         self.assertEqual(await invalid_documents(both, mongodb), ())
         await self.stored.insert_many([{"_id": f"{n}", "key": -n} for n in range(20, 25)])
         (found,) = await invalid_documents(both, mongodb)
