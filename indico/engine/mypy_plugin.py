@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mypy.nodes import DictExpr
 from mypy.plugin import MethodSigContext, Plugin
 from mypy.types import (
     AnyType,
@@ -48,7 +49,8 @@ def _signature(context: MethodSigContext) -> FunctionLike:
     types = list(signature.arg_types)
     for name, change in _CHANGES.items():
         if name in signature.arg_names:  # not each update has `set_on_insert`
-            types[signature.arg_names.index(name)] = _partial(model, change)
+            index = signature.arg_names.index(name)
+            types[index] = _given(context, index, _partial(model, change))
     types[signature.arg_names.index("unset")] = _optional(model, context)
     return signature.copy_modified(arg_types=types)
 
@@ -62,6 +64,21 @@ def _partial(model: TypedDictType, change: Change) -> TypedDictType:
         item_names=[name for name, changed in changes.items() if changed],
         required_keys=set(),
     )
+
+
+def _given(context: MethodSigContext, index: int, fields: TypedDictType) -> TypedDictType:
+    """Return `fields`, or those of a TypedDict that is given for them and has fewer.
+
+    To mypy a TypedDict without a field is not one in which this field may be left out.
+    """
+    for expression in context.args[index]:
+        if isinstance(expression, DictExpr):
+            continue
+        given = get_proper_type(context.api.get_expression_type(expression))
+        if isinstance(given, TypedDictType) and given.items.keys() <= fields.items.keys():
+            names, required = list(given.items), set(given.required_keys)
+            return fields.copy_modified(item_names=names, required_keys=required)
+    return fields
 
 
 def _optional(model: TypedDictType, context: MethodSigContext) -> Type:

@@ -79,6 +79,29 @@ async def updates() -> None:
     await NOTES.update({}, incr={"stars": 5})  # wrong
 
 
+class NoteChanges(TypedDict, total=False):
+    text: str
+
+
+class WrongChanges(NoteChanges):
+    txt: str
+
+
+class Text(TypedDict):
+    text: str
+
+
+async def updates_by_another_class(
+    changes: NoteChanges, text: Text, wrong: WrongChanges
+) -> None:
+    await NOTES.update({}, text, set_on_insert=text)  # wrong
+    await NOTES.upsert({}, text, set_on_insert=text)
+    await NOTES.update({}, changes)
+    await NOTES.update({}, set=changes, unset=["stars"])
+    await NOTES.update({}, inc=changes)  # wrong
+    await NOTES.update({}, wrong)  # wrong
+
+
 async def updates_of_unknown_fields(changes: dict[str, Any], dotted: Any) -> None:
     await NOTES.update({}, dotted)
     await NOTES.update({}, changes)  # wrong

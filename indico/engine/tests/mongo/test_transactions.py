@@ -13,7 +13,7 @@ from tornado.testing import gen_test
 
 from ...error import Conflict, DeadlineExceeded, ServerError, Unavailable
 from ...log import LOGGER
-from ...mongo.collection import Collection
+from ...mongo.collection import Collection, Document
 from ...mongo.connection import connect, disconnect
 from ...mongo.driver import Driver, mongodb
 from ...mongo.mongod_binary import find_binary
@@ -371,7 +371,7 @@ class StandaloneTest(EmbeddedTest):
                     self.assertRegex("".join(logged.output), "transactions need a replica set")
 
     async def told(self, uri: str, driver: Driver) -> None:
-        things = Collection("things")
+        things = Collection("things", Document)
         Collection.declared.remove(things)
         await connect(uri, "test_alone", driver)
         try:
