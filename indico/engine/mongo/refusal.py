@@ -1,4 +1,4 @@
-"""What a validator finds wrong with a document: its fields, but never its values."""
+"""The reasons for which a validator refuses a document: its fields, but never its values."""
 
 from __future__ import annotations
 

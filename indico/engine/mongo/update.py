@@ -1,4 +1,4 @@
-"""What an update does to a document: MongoDB's operators, by name."""
+"""The operators of an update by name, and the update in BSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What mypy finds in code on a typed collection, with the settings of the project."""
+"""The faults that mypy finds in code on a typed collection, with the settings of the project."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class WatchTest(ProxiedTest):
 
     @gen_test(timeout=60)
     async def test_mongodb_is_away_and_opened_anew(self) -> None:
-        """As the supervision of an embedded MongoDB does."""
+        """The supervision of an embedded MongoDB does so."""
         async with self.things.watch() as changes:
             await self.stored.insert_one({"_id": 0, "key": 0})
             self.assertEqual((await self.next(changes)).id, 0)
