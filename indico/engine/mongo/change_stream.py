@@ -22,6 +22,7 @@ T = TypeVar("T", bound=Mapping[str, Any])
 __all__ = ["Change", "ChangeStream"]
 
 _PAUSE_SECONDS = 0.1
+_LONGEST_READ = 1000  # milliseconds
 _CHANGES = {"$match": {"operationType": {"$in": ["insert", "update", "replace", "delete"]}}}
 
 
@@ -65,9 +66,10 @@ class ChangeStream(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._reading:
+        # PyMongo sends by `asyncio.wait_for`, which loses a cancellation before Python 3.12.
+        while self._reading and not self._reading.done():
             self._reading.cancel()
-            await asyncio.wait([self._reading])
+            await asyncio.wait([self._reading], timeout=_PAUSE_SECONDS)
         if self._stream:
             await self._stream.close()
 
@@ -89,15 +91,14 @@ class ChangeStream(Generic[T]):
         while True:
             try:
                 stream = self._stream = self._stream or await self._open()
-                event = await stream.try_next()  # None if there is no change within a second
+                event = await stream.try_next()  # None if there is no change for a while
             except (PyMongoError, Unavailable) as error:
                 self._stream = None
                 if _is_end(error):
                     return None
                 await self._wait(error)
                 continue
-            if token := stream.resume_token:
-                self._start = {"resume_after": token}
+            self._start = {"resume_after": stream.resume_token}
             if event is not None:
                 change = event["operationType"], event["documentKey"]["_id"]
                 return Change(*change, event.get("fullDocument"), event["_id"])
@@ -106,7 +107,8 @@ class ChangeStream(Generic[T]):
 
     async def _open(self) -> Any:
         collection = mongodb.own.get_collection(self._name, codec_options=OPTIONS)
-        opened = collection.watch(self._pipeline, full_document="updateLookup", **self._start)
+        options = {"full_document": "updateLookup", "max_await_time_ms": _LONGEST_READ}
+        opened = collection.watch(self._pipeline, **options, **self._start)
         return await opened if inspect.isawaitable(opened) else opened
 
     async def _wait(self, error: Exception) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, ClassVar
+from unittest.mock import patch
 
 from tornado.testing import gen_test
 
 from ...error import ServerError
+from ...log import LOGGER
+from ...mongo import change_stream
 from ...mongo.change_stream import Change, ChangeStream
 from ...mongo.collection import Document
 from ...mongo.connection import disconnect
-from .round_trip_test import ProxiedTest
+from .round_trip_test import ProxiedTest, eventually
 
 
 class WatchTest(ProxiedTest):
@@ -66,7 +69,11 @@ class WatchTest(ProxiedTest):
             await self.stored.insert_one({"_id": 0, "key": 0})
             self.assertEqual((await self.next(changes)).id, 0)
             waiting = asyncio.ensure_future(self.next(changes))
-            await disconnect()
+            with self.assertLogs(LOGGER, "WARNING") as logged:
+                await disconnect()
+                self.proxy.cut()
+                await eventually(lambda: logged.output)
+            self.assertIn("The changes of things wait for MongoDB", logged.output[0])
             await self.stored.insert_one({"_id": 1, "key": 1})
             await self.connect()
             self.assertEqual((await waiting).id, 1)
@@ -83,11 +90,41 @@ class WatchTest(ProxiedTest):
         self.assertEqual(found, [0, 1, 2])
 
     @gen_test(timeout=60)
-    async def test_the_collection_is_dropped(self) -> None:
-        await self.things.insert({"_id": 1, "key": 1})
+    async def test_nothing_changes_for_a_while(self) -> None:
+        with patch.object(change_stream, "_LONGEST_READ", 1):
+            async with self.things.watch() as changes:
+                waiting = asyncio.ensure_future(self.next(changes))
+                for _ in range(2):  # each read tells a later position
+                    start = changes._start
+                    await eventually(lambda: changes._start is not start)  # noqa: B023
+                await self.stored.insert_one({"_id": 0, "key": 0})
+                self.assertEqual((await waiting).id, 0)
+
+    @gen_test(timeout=60)
+    async def test_left_before_it_reads(self) -> None:
         async with self.things.watch() as changes:
+            self.assertIsNone(changes._stream)
+
+    @gen_test(timeout=60)
+    async def test_left_while_it_waits(self) -> None:
+        async with self.things.watch() as changes:
+            waiting = asyncio.ensure_future(anext(changes))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+        assert changes._reading
+        self.assertTrue(changes._reading.cancelled())
+
+    @gen_test(timeout=60)
+    async def test_the_collection_is_dropped(self) -> None:
+        async with await self.stored.watch() as events, self.things.watch() as changes:
+            await self.things.insert({"_id": 1, "key": 1})
+            self.assertEqual((await self.next(changes)).id, 1)
             await self.stored.drop()
             self.assertEqual([change async for change in changes], [])
+            end = [event["_id"] async for event in events][-1]
+        late = self.things.watch(after=end)
+        self.assertEqual([change async for change in late], [])
 
 
 class WatchByMotorTest(WatchTest):

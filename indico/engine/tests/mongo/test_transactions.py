@@ -401,6 +401,8 @@ class StandaloneTest(EmbeddedTest):
             with self.assertRaisesRegex(ServerError, "need a replica set: start mongod with"):
                 await in_transaction(lambda: things.insert({}))
             self.assertEqual(len(await things.find({})), 1)
+            with self.assertRaisesRegex(ServerError, "can't be watched"):
+                await anext(things.watch())
             await things.delete({})
         finally:
             await disconnect()
