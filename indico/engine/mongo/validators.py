@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -39,13 +38,9 @@ async def put_validators(
         if (validator := validator_of(collection))
     }
     present = await _present(list(wanted), database)
-    await asyncio.gather(
-        *(
-            _put(name, options, name in present, database)
-            for name, options in wanted.items()
-            if _NONE | present.get(name, {}) != options
-        )
-    )
+    for name, options in wanted.items():  # together they would need a connection each
+        if _NONE | present.get(name, {}) != options:
+            await _put(name, options, name in present, database)
 
 
 def _options(validator: Document, validation: Validation) -> Document:
@@ -57,8 +52,11 @@ def _options(validator: Document, validation: Validation) -> Document:
 
 async def _present(names: list[str], database: Database) -> dict[str, Document]:
     """Return the options of each collection that exists."""
-    command = {"listCollections": 1, "filter": {"name": {"$in": names}}, "cursor": {}}
-    command["cursor"] = {"batchSize": len(names) + 1}
+    command = {
+        "listCollections": 1,
+        "filter": {"name": {"$in": names}},
+        "cursor": {"batchSize": len(names) + 1},
+    }
 
     async def ask() -> Document:
         reply: Document = await database.own.command(command, codec_options=OPTIONS)

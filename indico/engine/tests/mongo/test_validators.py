@@ -17,6 +17,7 @@ from ...mongo.collection import Collection, Document, IndexModel
 from ...mongo.driver import mongodb
 from ...mongo.refusal import refusal
 from ...mongo.validators import Validation, put_validators, validator_of
+from ..server_test import ServerTest
 from .round_trip_test import ProxiedTest, together
 
 
@@ -166,6 +167,20 @@ class WarnTest(ValidatorTest):
         self.assertEqual(await self.put("error"), ["listCollections", "collMod"])
         with self.assertRaises(ServerError):
             await people.insert({"_id": 2, "email": 5})
+
+
+class SettingTest(ServerTest):
+    settings: ClassVar[dict[str, Any]] = {"document_validation": "off"}
+
+    def test_off(self) -> None:
+        self.run_async(mongodb.sample_users.insert_one({"email": 5}))
+        self.assertEqual(len(self.stored("sample_users")), 1)
+
+
+class DefaultTest(ServerTest):
+    def test_error(self) -> None:
+        with self.assertRaises(WriteError):
+            self.run_async(mongodb.sample_users.insert_one({"email": 5}))
 
 
 class RefusalTest(TestCase):
