@@ -1,7 +1,6 @@
 """Sessions: every query on the collection `sessions`.
 
-A document has `_id` (the SHA-256 of the token; the token itself is stored nowhere), `user_id`,
-`created_at` and `expires_at`. MongoDB removes an expired session within about a minute.
+MongoDB removes an expired session within about a minute.
 """
 
 from __future__ import annotations
@@ -15,8 +14,19 @@ from typing_extensions import TypedDict
 
 from indico.db import Collection, IndexModel, ObjectId, now
 
+
+class SessionDocument(TypedDict):
+    """A stored session; `_id` is the SHA-256 of the token, and the token is stored nowhere."""
+
+    _id: bytes
+    user_id: ObjectId
+    created_at: datetime
+    expires_at: datetime
+
+
 SESSIONS = Collection(
     "sessions",
+    SessionDocument,
     IndexModel("user_id"),
     IndexModel("expires_at", expireAfterSeconds=0),
     owner="user_id",

@@ -18,6 +18,7 @@ Each class has one `code` (for a program) and one `status` (the HTTP status that
       MethodNotAllowed          method_not_allowed   405
       Conflict                  conflict             409
         Contended
+        Duplicate
       Gone                      gone                 410
       PreconditionFailed        precondition_failed  412
       TooLarge                  too_large            413
@@ -194,6 +195,19 @@ class Conflict(APIError):
     status = 409
     code = "conflict"
     default_message = "This is in conflict with what is stored already."
+
+
+class Duplicate(Conflict):
+    """A document has the same values of `fields`, of which the unique `index` allows one."""
+
+    reasons = ("duplicate",)
+
+    def __init__(self, index: str, fields: Sequence[str]) -> None:
+        self.index = index
+        self.fields = tuple(fields)
+        why = f"Another document has the same {', '.join(fields)}."
+        details = [_detail(field, "duplicate", why) for field in fields]
+        super().__init__(details=details)
 
 
 class Gone(APIError):

@@ -93,8 +93,8 @@ class ServerTest(AsyncHTTPTestCase):
         """Open `mongodb` as the settings say."""
         config = self.config
         driver, timeout = config.mongodb_driver, config.mongodb_timeout_seconds
-        lane = config.mongodb_lane
-        await connect(self.uri(), self.database, driver, timeout, lane=lane)
+        lane, validation = config.mongodb_lane, config.document_validation
+        await connect(self.uri(), self.database, driver, timeout, 2, lane, validation)
 
     def make_settings(self, **values: Any) -> ServerSettings:
         return app.Settings(**values)

@@ -76,8 +76,8 @@ class BookTest(IsolatedAsyncioTestCase):
         await db.connect(mongodb_uri(), self.database, self.driver)
         for user_id in (ADA, EVE):
             user = {"_id": user_id, "email": "", "email_key": str(user_id), "name": None}
-            times = {"created_at": now(), "updated_at": now()}
-            await mongodb.users.insert_one({**user, **times})
+            times = dict.fromkeys(["created_at", "updated_at", "password_changed_at"], now())
+            await mongodb.users.insert_one({**user, **times, "password_hash": ""})
 
     async def asyncTearDown(self) -> None:
         await drop_collections(mongodb.client[self.database])

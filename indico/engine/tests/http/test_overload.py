@@ -16,7 +16,7 @@ from ...error import Conflict
 from ...http.action_handler import ActionHandler
 from ...http.rest_handler import RestHandler
 from ...log import LOGGER
-from ...mongo.collection import Collection
+from ...mongo.collection import Collection, Document
 from ...mongo.driver import mongodb
 from ...mongo.waiting import FEW
 from ..mongo.proxy import Proxy
@@ -24,7 +24,7 @@ from ..server_process import ENGINE
 from ..server_test import ServerTest, exchange, mongodb_uri, read_answer
 from ..telemetry.scrape import Scraped
 
-THINGS = Collection("things")
+THINGS = Collection("things", Document)
 
 
 class WorkHandler(ActionHandler):

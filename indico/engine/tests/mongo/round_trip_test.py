@@ -42,7 +42,7 @@ class RoundTripTest(ServerTest):
         await self.make_things("things")
 
     async def make_things(self, name: str, *indexes: IndexModel) -> None:
-        self.things = Collection(name, *(indexes or [IndexModel("key", unique=True)]))
+        self.things = Collection(name, Document, *(indexes or [IndexModel("key", unique=True)]))
         Collection.declared.remove(self.things)
         self.stored: AsyncCollection[Document] = self.outside[self.database][name]
         await self.stored.create_indexes([*self.things.indexes])

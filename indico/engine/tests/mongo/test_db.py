@@ -9,7 +9,7 @@ from typing import Any
 from unittest import IsolatedAsyncioTestCase
 
 from ...error import StartError, Unavailable
-from ...mongo.collection import Collection, IndexModel
+from ...mongo.collection import Collection, Document, IndexModel
 from ...mongo.connection import NoAnswer, connect, disconnect, ping
 from ...mongo.driver import Driver, mongodb
 from ...mongo.inspection import inspect
@@ -82,7 +82,7 @@ class ConnectTest(IsolatedAsyncioTestCase):
         await connect(mongodb_uri(), "test_connect", DRIVER)
         await mongodb["clashes"].create_index("a", unique=True)
         await disconnect()
-        clash = Collection("clashes", IndexModel("a"))
+        clash = Collection("clashes", Document, IndexModel("a"))
         try:
             text = await self.refusal(mongodb_uri(), 5)
             self.assertIn("a_1", text)
@@ -96,7 +96,7 @@ class ConnectTest(IsolatedAsyncioTestCase):
         await connect(mongodb_uri(), "test_connect", DRIVER)
         await mongodb["clashes"].insert_many([{"email": "ada"}, {"email": "ada"}])
         await disconnect()
-        clash = Collection("clashes", IndexModel("email", unique=True))
+        clash = Collection("clashes", Document, IndexModel("email", unique=True))
         try:
             self.assertIn("index email_1 of clashes", await self.refusal(mongodb_uri(), 5))
         finally:

@@ -13,7 +13,7 @@ from tornado.testing import gen_test
 
 from ...error import Conflict, DeadlineExceeded, ServerError, Unavailable
 from ...log import LOGGER
-from ...mongo.collection import Collection
+from ...mongo.collection import Collection, Document
 from ...mongo.connection import connect, disconnect
 from ...mongo.driver import Driver, mongodb
 from ...mongo.mongod_binary import find_binary
@@ -79,6 +79,25 @@ class KeptTest(TransactionTest):
         self.assertEqual(await self.stored.count_documents({}), 10)
 
     @gen_test
+    async def test_every_kind_of_update_takes_part(self) -> None:
+        things = self.things
+        before = await self.stored.find().to_list(None)
+
+        @transaction
+        async def work() -> None:
+            await things.update_by_id(1, inc={"n": 2}, push={"tags": "x"})
+            self.assertEqual(await things.update({"n": 2}, add_to_set={"tags": "y"}), 1)
+            made = await things.upsert({"_id": "a"}, {"key": "a"}, set_on_insert={"n": 2})
+            changed = {"_id": 1, "key": 1, "n": 2, "tags": ["x", "y"]}
+            self.assertEqual(await things.find({"n": 2}), [changed, made])
+            self.assertEqual(await self.stored.find().to_list(None), before)
+            raise KeyError
+
+        with self.assertRaises(KeyError):
+            await work()
+        self.assertEqual(await self.stored.find().to_list(None), before)
+
+    @gen_test
     async def test_every_operation_takes_part(self) -> None:
         """Each one reads what was written before, and others read nothing of it."""
         things, outside = self.things, self.stored.find_one
@@ -98,6 +117,9 @@ class KeptTest(TransactionTest):
             self.assertEqual(await find_page(things, {"n": 1}, limit=1), ([updated], None))
             self.assertEqual(await things.find_ids({"n": 1}, 9), ["a"])
             self.assertEqual(await things.aggregate([{"$match": {"n": 1}}]), [updated])
+            self.assertEqual(await things.distinct("key", {"n": 1}), ["b"])
+            self.assertEqual(await things.count({"n": 1}), 1)
+            self.assertTrue(await things.exists({"n": 1}))
             self.assertTrue(await things.delete_by_id(0))
             self.assertEqual(await things.delete({"key": {"$type": "int"}}), 9)
             self.assertEqual(await things.find({}), [updated])
@@ -371,7 +393,7 @@ class StandaloneTest(EmbeddedTest):
                     self.assertRegex("".join(logged.output), "transactions need a replica set")
 
     async def told(self, uri: str, driver: Driver) -> None:
-        things = Collection("things")
+        things = Collection("things", Document)
         Collection.declared.remove(things)
         await connect(uri, "test_alone", driver)
         try:
@@ -379,6 +401,8 @@ class StandaloneTest(EmbeddedTest):
             with self.assertRaisesRegex(ServerError, "need a replica set: start mongod with"):
                 await in_transaction(lambda: things.insert({}))
             self.assertEqual(len(await things.find({})), 1)
+            with self.assertRaisesRegex(ServerError, "can't be watched"):
+                await anext(things.watch())
             await things.delete({})
         finally:
             await disconnect()
