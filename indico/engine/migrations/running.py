@@ -79,7 +79,7 @@ async def _make(program: Program, step: Step, work: Awaitable[object], running: 
     except BrokenCode as error:
         raise BrokenCode(
             f"{step.name} failed, and is {'still' if step.undo else 'not'} recorded as applied. "
-            f"What it changed stays. Correct it, and run it again. {error}"
+            f"What it changed stays. Fix it, and run it again. {error}"
         ) from error
     finally:
         RUNNING.reset(token)
