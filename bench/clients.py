@@ -1,7 +1,7 @@
 """Thousands of clients, each with about one request a second.
 
 The rate stays the same while answers become slow, as long as they take less than a second. Refused
-clients wait for `Retry-After`, or come again as if there were none.
+clients come again as if they had been answered, or wait for `Retry-After`.
 They run in one loop over `epoll`. A request costs the loop 20 us of a processor, so that it can
 share a core with MongoDB. wrk can't replace them: it does not report the time of each answer, and
 looks at every client's timer in each turn.
@@ -75,7 +75,7 @@ class Clients:
         port: int,
         requests: list[bytes],
         pauses: tuple[float, float] = PAUSES,
-        patient: bool = True,
+        patient: bool = False,
     ) -> None:
         self._port = port
         self._requests = cycle(requests)
