@@ -19,8 +19,8 @@ from itertools import cycle
 from pathlib import Path
 from time import perf_counter, sleep
 
-# Seconds between two requests of a client, unless the answer takes longer. After a refusal, they are
-# multiplied by its `Retry-After`.
+# Seconds between two requests of a client, unless the answer takes longer. A patient client
+# multiplies them by the `Retry-After` of a refusal.
 PAUSES = (0.5, 1.5)
 NO_PAUSES = (0.0, 0.0)
 ANSWER_SECONDS = 30

@@ -101,7 +101,7 @@ async def _attack(port: int, port_of_the_server: int) -> bool:
     print(f"racing updates: {counted} of {lost_updates.UPDATES} are stored; {lost} races lost")
     print(
         f"password races: {races.accounts} accounts, {races.tokens} tokens of an old password; "
-        f"{len(races.wrong)} rules broken",
+        f"{len(races.wrong)} rules broken, {races.unclear} accounts timed out",
         *races.wrong[:_SHOWN],
         sep="\n",
     )
@@ -150,7 +150,8 @@ def _report(seen: Soaked, samples: list[Sample]) -> str:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(seen.requests.items()))
     lines = [
         f"{seen.checked:,} answers, each compared with the known one: {len(seen.wrong)} wrong",
-        f"of them: {kinds}; {seen.refused:,} refused because of too much load",
+        f"of them: {kinds}; {seen.refused:,} refused because of too much load, "
+        f"{seen.timed_out:,} at the deadline",
         *seen.wrong[:_SHOWN],
     ]
     for name, first, middle, last in _thirds(samples):

@@ -35,7 +35,6 @@ from bench import (
 )
 from bench.__main__ import COMMANDS
 from bench.command_test import DATABASE, RUNNING, CommandTest
-from bench.machine import UnfitError
 from bench.measurements import MEASUREMENTS
 from indico.engine.tests.server_test import mongodb_uri
 
@@ -180,16 +179,21 @@ class ReleaseTest(CommandTest):
             "limit": ("limit", "--seconds", "0.05"),
             "peers": ("peers",),
         }
-        fails: dict[str, Any] = {"limit": lambda _: 3, "peers": Mock(side_effect=UnfitError("no"))}
+        fails: dict[str, Any] = {
+            "limit": lambda _: 3,
+            "peers": Mock(side_effect=RuntimeError("no")),
+        }
         with (
             patch.object(release, "PAGES", self.folder / "printed"),
             patch.object(release, "COMMANDS", commands),
             patch.dict(MEASUREMENTS, fails),
+            redirect_stderr(io.StringIO()) as said,
         ):
             printed = self.run_command(codes=(1,))
         self.assertRegex(printed, r"\| docs/performance.md:\d+ +\| held ")
         self.assertIn("python3 run.py bench limit --seconds 0.05 ended with code 3", printed)
         self.assertIn("python3 run.py bench peers failed: no", printed)
+        self.assertIn("RuntimeError: no", said.getvalue())
         page = (self.folder / "printed/held.md").read_text()
         self.assertIn("# `python3 run.py bench held --connections 40", page)
         self.assertRegex(page, r"\n +1 +40 +40 +40 [^|]*```\n\n\| run ")

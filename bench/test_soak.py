@@ -68,11 +68,10 @@ class AttackTest(IsolatedAsyncioTestCase):
         return port
 
     async def test_slow_clients(self) -> None:
-        few = {"OF_EACH_KIND": 2, "DRIP_SECONDS": 0.01, "LONGEST_SECONDS": 0.05}
-        with patch.multiple(slow_clients, **few):
+        with patch.multiple(slow_clients, OF_EACH_KIND=2, LONGEST_SECONDS=0.05):
             kept = await slow_clients.disconnected(await self.serve(b"", leaves=False))
         self.assertEqual(set(kept.values()), {0})
-        with patch.multiple(slow_clients, **few | {"LONGEST_SECONDS": 60}):
+        with patch.multiple(slow_clients, OF_EACH_KIND=2, DRIP_SECONDS=0.01, LONGEST_SECONDS=60):
             left = await slow_clients.disconnected(await self.serve(b"", leaves=True))
         self.assertEqual(set(left.values()), {2})
 
