@@ -101,7 +101,7 @@ async def _attack(port: int, port_of_the_server: int) -> bool:
     print(f"racing updates: {counted} of {lost_updates.UPDATES} are stored; {lost} races lost")
     print(
         f"password races: {races.accounts} accounts, {races.tokens} tokens of an old password; "
-        f"{len(races.wrong)} rules broken, {races.unclear} accounts timed out",
+        f"{len(races.wrong)} rules broken, {races.unclear} accounts unclear",
         *races.wrong[:_SHOWN],
         sep="\n",
     )

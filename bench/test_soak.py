@@ -77,7 +77,7 @@ class AttackTest(IsolatedAsyncioTestCase):
 
     async def test_a_password_that_stays(self) -> None:
         body = b'{"data":{"token":"a"}}'
-        head = b"HTTP/1.1 200 OK\r\nX-Request-Id: a\r\nContent-Length: %d\r\n\r\n" % len(body)
+        head = b"HTTP/1.1 201 Created\r\nX-Request-Id: a\r\nContent-Length: %d\r\n\r\n" % len(body)
         with patch.object(password_races, "ACCOUNTS", 1):
             seen = await password_races.race(await self.serve(head + body, leaves=False))
         self.assertEqual(seen.accounts, 1)
