@@ -81,7 +81,7 @@ class AttackTest(IsolatedAsyncioTestCase):
         with patch.object(password_races, "ACCOUNTS", 1):
             seen = await password_races.race(await self.serve(head + body, leaves=False))
         self.assertEqual(seen.accounts, 1)
-        self.assertGreaterEqual(len(seen.wrong), 3, seen.wrong)
+        self.assertGreaterEqual(len(seen.wrong), 2, seen.wrong)
 
 
 class SoakReportTest(TestCase):
