@@ -165,10 +165,15 @@ def check_entry(entry: dict[str, Any]) -> None:
 
 async def check_off_loop(entry: dict[str, Any]) -> None:
     """Check an entry as `check_entry` does, a large one in a thread."""
-    if _size(entry) < LARGE_BYTES:
-        check_entry(entry)
-    else:
+    if is_large(entry):
         await in_thread(check_entry, entry)
+    else:
+        check_entry(entry)
+
+
+def is_large(entry: dict[str, Any]) -> bool:
+    """Return whether work on each value of `entry` needs a thread."""
+    return _size(entry) >= LARGE_BYTES
 
 
 def _unfaithful(entry: dict[str, Any]) -> Iterator[tuple[_Trail, str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable
 from typing import Any, ClassVar
 from unittest import IsolatedAsyncioTestCase, TestCase
@@ -126,6 +127,21 @@ class AddressBookTest(BookTest):
             await patch_address(book, address_id, {}, versions)
         with self.assertRaises(error):
             await delete_address(book, address_id, versions)
+
+    async def test_a_large_patch_is_merged_beside_the_event_loop(self) -> None:
+        """Look at the thread that merges, because a large patch takes tens of milliseconds."""
+        address_id = (await create_address(PUBLIC, {"name": "Grace"})).id
+        for change in ({"small": 1}, {"large": {str(n): {} for n in range(5000)}}):
+            threads = set()
+
+            def merge(target: Any, merged: Any, threads: set[Any] = threads) -> Any:
+                threads.add(threading.current_thread())
+                return merge_patch(target, merged)
+
+            with patch("indico.service.address_book.merge_patch", merge):
+                patched = await patch_address(PUBLIC, address_id, change)
+            self.assertEqual(threads == {threading.main_thread()}, "small" in change)
+            self.assertEqual(patched.entry, patched.entry | change)
 
     async def test_wrong_entry(self) -> None:
         created = await create_address(ADA, {"name": "Grace"})
