@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from pymongo.errors import PyMongoError
 
-from ..error import DeadlineExceeded, ServerError
+from ..error import CallInProgress, DeadlineExceeded, ServerError
 from ..tasks import start
 from .attempt import Attempt, awaited, current
 from .driver import mongodb
@@ -96,7 +96,8 @@ async def _made(work: Callable[[], Awaitable[T]]) -> T:
             try:
                 return await attempt.make(work, until)
             except Exception as error:
-                if not attempt.asks_for_another(error) or time() + pause >= until:
+                again = attempt.asks_for_another(error) and not isinstance(error, CallInProgress)
+                if not again or time() + pause >= until:
                     raised = _raised(error)
                     raise raised from raised.__cause__
             await asyncio.sleep(random.uniform(0, pause))  # noqa: S311
