@@ -319,6 +319,13 @@ class EndTest(TransactionTest):
         DEADLINE.reset(token)
         self.assertEqual(await self.things.update_by_id(0, {"n": 1}), {"_id": 0, "key": 0, "n": 1})
 
+    @gen_test
+    async def test_mongodb_ends_it_after_a_minute(self) -> None:
+        """An operation that is under way then fails otherwise than the next one would."""
+        async with self.failing("findAndModify", errorCode=290):
+            with self.assertRaises(DeadlineExceeded):
+                await in_transaction(self.rename)
+
     @gen_test(timeout=60)
     async def test_the_result_of_the_commit_is_unknown(self) -> None:
         async with self.failing("commitTransaction", errorCode=50):
