@@ -22,7 +22,7 @@ from ...http.kept_answers import KEPT, MAX_BYTES
 from ...http.rest_handler import RestHandler
 from ...mongo.clock import now
 from ...mongo.collection import Collection
-from ...mongo.driver import mongodb
+from ...mongo.driver import ObjectId, mongodb
 from ..sample.accounts import auth
 from ..sample.app import AuthHandler
 from ..server_test import ServerTest
@@ -85,7 +85,8 @@ class NotesHandler(RestHandler):
     async def post(self) -> Created[None]:
         if "text" not in self.body:
             raise NotFound
-        note_id = await NOTES.insert({"text": self.body["text"]})
+        note_id = ObjectId()
+        await NOTES.insert({"_id": note_id, "text": self.body["text"]})
         self.set_header("Location", f"/notes/{note_id}")
 
     async def delete(self) -> None:
