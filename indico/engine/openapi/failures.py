@@ -31,7 +31,7 @@ _CODES = {
     "permission_denied": (403, "This caller may not do this."),
     "not_found": (404, "The action or the document does not exist."),
     "method_not_allowed": (405, "The answer's `Allow` lists the right methods."),
-    "conflict": (409, "It exists already, or others change it, or make the same call, right now."),
+    "conflict": (409, "The value exists already, or another call that changes it is under way."),
     "gone": (410, "The action was withdrawn, as its `Sunset` said."),
     "precondition_failed": (412, "The document has changed since the client read it."),
     "too_large": (413, "The body is over `max_body_bytes` or `max_body_values`."),

@@ -87,7 +87,7 @@ class Operation(NamedTuple):
 
     @property
     def takes_key(self) -> bool:
-        """Whether the call happens once for each `Idempotency-Key`."""
+        """True if the call happens once for each `Idempotency-Key`."""
         return self.handler.takes_key and self.effect != "read_only"
 
     @property

@@ -92,11 +92,14 @@ class NotesHandler(RestHandler):
     async def delete(self) -> None:
         await NOTES.delete({})
 
-    async def get(self) -> None:
-        self.respond(len(await NOTES.find({})))
+    @read_only
+    async def get(self) -> int:
+        return len(await NOTES.find({}))
 
 
 class KeyedTest(ServerTest):
+    keeps_answers = True
+
     def setUp(self) -> None:
         super().setUp()
         NoteHandler.started, NoteHandler.ended = asyncio.Event(), asyncio.Event()
