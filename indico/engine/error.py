@@ -20,7 +20,6 @@ Each class has one `code` (for a program) and one `status` (the HTTP status that
         Contended
           CallInProgress
         Duplicate
-        AnswerNotKept
       Gone                      gone                 410
       PreconditionFailed        precondition_failed  412
       TooLarge                  too_large            413
@@ -274,18 +273,7 @@ class Contended(_Retryable, Conflict):
     default_message = "Too many requests change this at once: try again later."
 
 
-class AnswerNotKept(Conflict):
-    """A call with an `Idempotency-Key` whose answer was too large."""
-
-    default_message = (
-        "The call with this Idempotency-Key was made once, and is not made again. Its answer was "
-        "too large to be kept: read what the call has changed."
-    )
-
-
 class CallInProgress(Contended):
-    """The first call with an `Idempotency-Key` has not ended."""
-
     default_message = "The first call with this Idempotency-Key is under way: try again later."
 
 

@@ -48,10 +48,10 @@ class ExamplesTest(ServerTest):
     section: str
 
     def setUp(self) -> None:
-        super().setUp()
         before = len(db.Collection.declared)
         self.names = run("\n".join(examples(self.section)))
         self.addCleanup(db.Collection.declared.__delitem__, slice(before, None))
+        super().setUp()
 
 
 class TransactionsTest(ExamplesTest):

@@ -1,8 +1,8 @@
 """The answers that are kept for 24 hours, each for one `Idempotency-Key` of one user.
 
-A document has `_id` (the user and the key), `user_id` or null, `call` (a digest of the call),
-`created_at`, and once the call has ended `status`, `reason`, `headers`, `nonce` and `body`. `body`
-is null if the answer was too large.
+A document has `_id` (the user and the key), `user_id` or null, `call` (a digest of the call) and
+`created_at`, and, once the call has ended, `status`, `reason`, `nonce` and `answer`: the headers
+and the body, unreadable without the secret, or null if the body was too large.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from pydantic import SecretStr
 
-from ..error import AnswerNotKept, CallInProgress, Conflict, Unavailable
+from ..error import CallInProgress, Conflict, IdempotencyKeyReused, Unavailable
 from ..mongo.clock import now
 from ..mongo.collection import Collection, Document, IndexModel
 from .default_headers import HeldAnswer
@@ -31,6 +32,11 @@ KEPT = Collection(
 # MongoDB's limit is 16 MB.
 MAX_BYTES = 1_000_000
 _WRITE_CONFLICT = 112
+_TOO_LARGE = (
+    "The call with this Idempotency-Key was made once, and is not made again. Its answer was too "
+    "large to be kept: read what the call has changed."
+)
+_END_OF_HEADERS = b"\n"  # their JSON has none
 # Each answer has its own.
 _NOT_KEPT = {"Date", "X-Request-Id", "Connection", "Vary"}
 
@@ -64,9 +70,9 @@ class KeptAnswers:
         except Conflict:
             raise Taken from None
         except Unavailable as error:
-            if getattr(error.__cause__, "code", None) == _WRITE_CONFLICT:
-                raise CallInProgress from None
-            raise
+            if getattr(error.__cause__, "code", None) != _WRITE_CONFLICT:
+                raise
+            raise CallInProgress from None
 
     async def keep(self, answer: HeldAnswer) -> None:
         """Keep the answer with its claim; nothing, if the call has deleted all of its user."""
@@ -79,38 +85,42 @@ class KeptAnswers:
         except Conflict:
             raise Taken from None
 
-    async def find(self) -> tuple[bytes, HeldAnswer] | None:
-        """Return the digest of the call, and its answer. Raises `AnswerNotKept`."""
+    async def find(self, call: bytes) -> HeldAnswer:
+        """Return the kept answer to the call with this digest.
+
+        Raises `IdempotencyKeyReused` for another call, `Conflict` if the answer was too large, and
+        `CallInProgress` if the answer's time has just ended.
+        """
         found = await KEPT.find_by_id(self._id)
         if found is None:
-            return None
-        if found["body"] is None:
-            raise AnswerNotKept
-        body = self._sealed(found["body"], found["nonce"])
-        headers = [(name, value) for name, value in found["headers"]]
-        return found["call"], HeldAnswer(found["status"], found["reason"], headers, body)
+            raise CallInProgress
+        if not hmac.compare_digest(call, found["call"]):
+            raise IdempotencyKeyReused
+        if found["answer"] is None:
+            raise Conflict(_TOO_LARGE)
+        answer = self._sealed(found["answer"], found["nonce"])
+        headers, _, body = answer.partition(_END_OF_HEADERS)
+        pairs = [(name, value) for name, value in orjson.loads(headers)]
+        return HeldAnswer(found["status"], found["reason"], pairs, body)
 
     def _document(self, call: bytes) -> Document:
         return {"_id": self._id, "user_id": self._user_id, "call": call, "created_at": now()}
 
     def _fields(self, answer: HeldAnswer) -> Mapping[str, Any]:
+        fields = {"status": answer.status, "reason": answer.reason}
+        if len(answer.body) > MAX_BYTES:
+            return {**fields, "answer": None}
         nonce = secrets.token_bytes(16)
-        small = len(answer.body) <= MAX_BYTES
-        kept = [
-            [name, value]
+        headers = [
+            (name, value)
             for name, value in answer.headers
             if name not in _NOT_KEPT and not name.startswith("Access-Control-")
         ]
-        return {
-            "status": answer.status,
-            "reason": answer.reason,
-            "headers": kept,
-            "nonce": nonce,
-            "body": self._sealed(answer.body, nonce) if small else None,
-        }
+        whole = orjson.dumps(headers) + _END_OF_HEADERS + answer.body
+        return {**fields, "nonce": nonce, "answer": self._sealed(whole, nonce)}
 
-    def _sealed(self, body: bytes, nonce: bytes) -> bytes:
-        """Return `body` combined with a stream that only `secret` gives; twice, it is open."""
-        stream = hashlib.shake_256(self._secret + nonce).digest(len(body))
-        mixed = int.from_bytes(body, "big") ^ int.from_bytes(stream, "big")
-        return mixed.to_bytes(len(body), "big")
+    def _sealed(self, text: bytes, nonce: bytes) -> bytes:
+        """Return `text` combined with a stream that only `secret` gives; a second time opens it."""
+        stream = hashlib.shake_256(self._secret + nonce).digest(len(text))
+        mixed = int.from_bytes(text, "big") ^ int.from_bytes(stream, "big")
+        return mixed.to_bytes(len(text), "big")

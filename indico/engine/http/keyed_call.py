@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ..error import APIError, CallInProgress, IdempotencyKeyReused, InvalidArgument
+from ..error import APIError, CallInProgress, InvalidArgument
 from ..mongo.transactions import in_transaction
 from .default_headers import HeldAnswer
 from .kept_answers import KeptAnswers, Taken
@@ -51,12 +50,13 @@ class KeyedCall:
     async def answer(self) -> None:
         """Make the call and write its answer, or write the kept answer of the first call.
 
-        Raises `CallInProgress`, `IdempotencyKeyReused`, and the errors that are not kept.
+        Raises the errors that are not kept, and those of `KeptAnswers`.
         """
         try:
             answer = await self._first()
         except Taken:
-            answer = await self._kept_one()
+            answer = await self._kept.find(self._call)
+            answer = answer._replace(body=_with_id(answer.body, self._handler.request_id))
             self._handler.take_answer_headers(answer)
             self._handler.set_header("Idempotent-Replayed", "true")
         self._handler.release_answer(answer)
@@ -86,15 +86,6 @@ class KeyedCall:
         answer: HeldAnswer = self._handler.held_answer
         await self._kept.keep(answer)
         return answer
-
-    async def _kept_one(self) -> HeldAnswer:
-        found = await self._kept.find()
-        if found is None:  # its 24 hours have just ended
-            raise CallInProgress
-        call, answer = found
-        if not hmac.compare_digest(call, self._call):
-            raise IdempotencyKeyReused
-        return answer._replace(body=_with_id(answer.body, self._handler.request_id))
 
 
 def _checked(keys: Sequence[str]) -> str:

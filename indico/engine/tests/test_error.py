@@ -27,7 +27,6 @@ EXAMPLES = [
     error.Conflict("a", details=[DETAIL]),
     error.Contended("a", retry_after=7),
     error.CallInProgress(),
-    error.AnswerNotKept(),
     error.Gone(),
     error.PreconditionFailed(),
     error.TooLarge(5),

@@ -11,18 +11,29 @@ from typing import Any, ClassVar
 from tornado.httpclient import HTTPResponse
 from tornado.testing import gen_test
 
-from ...error import APIError, Conflict, Contended, NotFound, RateLimited, Unavailable
+from ...error import (
+    APIError,
+    CallInProgress,
+    Conflict,
+    Contended,
+    NotFound,
+    RateLimited,
+    Unavailable,
+)
 from ...http.action_handler import ActionHandler
 from ...http.answer import Created
 from ...http.application import Application
 from ...http.batch import BatchRoute
 from ...http.decorators import unpack
+from ...http.default_headers import HeldAnswer
 from ...http.effects import idempotent, read_only
-from ...http.kept_answers import KEPT, MAX_BYTES
+from ...http.kept_answers import KEPT, MAX_BYTES, KeptAnswers, Taken
 from ...http.rest_handler import RestHandler
 from ...mongo.clock import now
 from ...mongo.collection import Collection
 from ...mongo.driver import ObjectId, mongodb
+from ...mongo.transactions import in_transaction
+from ..mongo.fail_point_test import FailPointTest
 from ..sample.accounts import auth
 from ..sample.app import AuthHandler
 from ..server_test import ServerTest
@@ -199,17 +210,25 @@ class AnswerTest(KeyedTest):
         again = self.add(size=MAX_BYTES)
         self.error(again, 409, "conflict")
         self.assertRegex(json.loads(again.body)["data"], "made once.* too large to be kept: read")
+        self.error(self.add(size=1), 422, "idempotency_key_reused")
         self.assertEqual(self.count(), 1)
 
     def test_a_copy_of_the_database_tells_nothing(self) -> None:
         """The answer may hold a token, and the body a password."""
         body = {"email": "ada@example.com", "password": "correct horse"}
-        first, second = (self.call("/auth/register", body) for _ in range(2))
+        self.add("a secret text")
+        first, second = (self.call("/auth/register", body, "other") for _ in range(2))
         self.replayed(first, second)
         token = self.data(second, 201)["token"]
         kept = repr(self.stored("idempotency_keys"))
-        for secret in (token, "horse", "ada@"):
+        for secret in (token, "horse", "ada@", "secret"):
             self.assertNotIn(secret, kept)
+
+    @gen_test
+    async def test_its_day_has_just_ended(self) -> None:
+        kept = KeptAnswers("k", None, "127.0.0.1", self.config.secret_key)
+        with self.assertRaises(CallInProgress):
+            await kept.find(b"")
 
     def test_it_is_kept_for_a_day(self) -> None:
         self.add()
@@ -369,6 +388,33 @@ class AtTheSameTimeTest(KeyedTest):
             made = await asyncio.gather(*(answered(str(n)) for _ in range(CALLERS)))
             self.assertEqual(sorted(made), ["false", *["true"] * (CALLERS - 1)])
         self.assertEqual(len(await NOTES.find({})), KEYS)
+
+
+class KeepTest(KeyedTest):
+    @gen_test
+    async def test_two_errors_at_the_same_time(self) -> None:
+        """The first one that is kept is the answer to both calls."""
+        kept = KeptAnswers("k", None, "127.0.0.1", self.config.secret_key)
+        answer = HeldAnswer(404, "Not Found", [("A", "b")], b"{}")
+        await kept.keep_alone(b"call", answer)
+        with self.assertRaises(Taken):
+            await kept.keep_alone(b"call", answer._replace(status=409))
+        self.assertEqual(await kept.find(b"call"), answer)
+
+
+class FaultTest(FailPointTest):
+    """A transient error of MongoDB is no sign of another call."""
+
+    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 10}
+
+    @gen_test
+    async def test_another_error_of_the_record(self) -> None:
+        kept = KeptAnswers("k", None, "127.0.0.1", self.config.secret_key)
+        error = {"errorCode": 251, "errorLabels": ["TransientTransactionError"]}
+        async with self.failing("insert", mode={"times": 1}, **error):
+            await in_transaction(lambda: kept.claim(b"call"))
+        with self.assertRaises(Taken):
+            await in_transaction(lambda: kept.claim(b"call"))
 
 
 class BatchTest(KeyedTest):

@@ -26,6 +26,7 @@ from ...mongo.transactions import (
     outside_transaction,
     transaction,
 )
+from ...tasks import _running
 from .fail_point_test import FailPointTest
 from .test_db import DRIVERS
 from .test_embedded import EmbeddedTest
@@ -176,6 +177,30 @@ class KeptTest(TransactionTest):
         ended.set()
         while await self.stored.find_one({"_id": 0, "key": "b"}) is None:
             await asyncio.sleep(0.001)
+
+    @gen_test
+    async def test_it_fails_after_its_caller_was_cancelled(self) -> None:
+        """Only an error that is no answer to a client is a fault, which the log shows."""
+        for error, lines in ((KeyError("a fault"), 1), (Conflict(), 0)):
+            began, ended = asyncio.Event(), asyncio.Event()
+
+            async def work() -> None:
+                began.set()  # noqa: B023
+                await ended.wait()  # noqa: B023
+                raise error  # noqa: B023
+
+            caller = asyncio.ensure_future(in_transaction(work))
+            await began.wait()
+            caller.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await caller
+            (abandoned,) = _running
+            ended.set()
+            with self.assertLogs(LOGGER, "ERROR") as logged:
+                await asyncio.wait([abandoned])
+                await asyncio.sleep(0)
+                LOGGER.error("the end")
+            self.assertEqual(len(logged.output), lines + 1, logged.output)
 
 
 class NestedTest(TransactionTest):
