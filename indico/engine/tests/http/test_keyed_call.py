@@ -32,7 +32,7 @@ from ...http.rest_handler import RestHandler
 from ...mongo.clock import now
 from ...mongo.collection import Collection
 from ...mongo.driver import ObjectId, mongodb
-from ...mongo.transactions import in_transaction
+from ...mongo.transactions import in_transaction, transaction
 from ..mongo.fail_point_test import FailPointTest
 from ..sample.accounts import auth
 from ..sample.app import AuthHandler
@@ -54,6 +54,7 @@ class NoteHandler(ActionHandler):
     ended: ClassVar[asyncio.Event]
 
     @unpack("text", size=0)
+    @transaction
     async def add(self, text: str, size: int) -> Created[str]:
         await NOTES.insert({"text": text})
         self.set_header("X-Note", text)
