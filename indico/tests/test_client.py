@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -205,6 +206,17 @@ class LostAnswerTest(ServerTest):
             with self.assertRaises(NoAnswer) as raised:
                 await client.call("note/create")
             self.assertEqual((len(got), raised.exception.status), (1, 0))
+
+    @gen_test
+    async def test_a_call_that_happens_once(self) -> None:
+        keys = []
+        for _ in range(2):
+            async with scripted(b"", b"", answer(ANSWER)) as (client, got):
+                self.assertEqual(await client.call("note/create", once=True), "pong")
+                sent = re.findall(rb"Idempotency-Key: (\S{36})\r\n", b"".join(got))
+                self.assertEqual((len(got), len(sent), len(set(sent))), (3, 3, 1))
+                keys.append(sent[0])
+        self.assertNotEqual(*keys)
 
     @gen_test
     async def test_nobody_listens(self) -> None:

@@ -15,6 +15,7 @@ from tornado.testing import gen_test
 
 from indico import db
 from indico.db import Collection, Document, IndexModel, mongodb
+from indico.engine.http.application import Application
 from indico.engine.migrations.running import migrate, unlimited
 from indico.engine.mongo.indexes import make_indexes
 from indico.engine.progress import Progress
@@ -47,10 +48,10 @@ class ExamplesTest(ServerTest):
     section: str
 
     def setUp(self) -> None:
-        super().setUp()
         before = len(db.Collection.declared)
         self.names = run("\n".join(examples(self.section)))
         self.addCleanup(db.Collection.declared.__delitem__, slice(before, None))
+        super().setUp()
 
 
 class TransactionsTest(ExamplesTest):
@@ -211,3 +212,23 @@ class MigrationsTest(WrittenTest):
         self.run_async(make_indexes(declared, mongodb))
         self.assertEqual(self.run_async(mongodb.notes.index_information()), before)
         self.assertIn("headline_1", before)
+
+
+class OnceTest(ExamplesTest):
+    section = "A call that happens once"
+
+    def make_app(self, settings: Any) -> Application:
+        app = super().make_app(settings)
+        app.add_handlers(".*", [self.names["OrderRoute"]])
+        return app
+
+    def test_valid(self) -> None:
+        token = self.register()["token"]
+        headers = {"Idempotency_Key": "a key", "token": token}
+        first, second = (self.post("/order/create", {"what": "tea"}, **headers) for _ in range(2))
+        self.assertEqual(self.data(first, 201), self.data(second, 201))
+        self.assertEqual(second.headers["Idempotent-Replayed"], "true")
+        (order,) = self.stored("orders")
+        self.assertEqual(order["what"], "tea")
+        other = self.post("/order/create", {"what": "coffee"}, **headers)
+        self.error(other, 422, "idempotency_key_reused")

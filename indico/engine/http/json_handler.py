@@ -24,6 +24,7 @@ from .errors import as_api_error, render_error
 from .headers import challenge
 from .json_answer import dumps
 from .json_body import parse_object, parsed_or_error
+from .keyed_call import HEADER as IDEMPOTENCY_KEY
 from .paging import Find, P, Page, T, read_page
 from .route_names import UNKNOWN
 
@@ -34,11 +35,13 @@ class JSONHandler(DefaultHeadersHandler):
     `@auth` sets `session` to the session that its look-up has found, and `user_id` to the
     session's `user_id`. The API's document leaves out a class that is not `described`. Its answers
     have one of the `media_types`; `own_errors` are the errors that each of its methods may answer.
+    A call that changes something happens once for each `Idempotency-Key`, if it `takes_key`.
     """
 
     described: ClassVar[bool] = True
     media_types: ClassVar[Sequence[str]] = ("application/json",)
     own_errors: ClassVar[Sequence[type[APIError]]] = ()
+    takes_key: ClassVar[bool] = True
 
     session: Any
     user_id: Any
@@ -86,6 +89,11 @@ class JSONHandler(DefaultHeadersHandler):
     def has_large_body(self) -> bool:
         """True if the body is to be parsed and validated in a thread."""
         return len(self.request.body) >= LARGE_BYTES
+
+    @property
+    def idempotency_keys(self) -> Sequence[str]:
+        """The values of the header `Idempotency-Key`; there should be one, or none."""
+        return self.request.headers.get_list(IDEMPOTENCY_KEY) if self.takes_key else ()
 
     async def load_body(self) -> None:
         """Parse a large body in a thread, before `body` is asked for."""

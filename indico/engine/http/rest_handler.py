@@ -16,6 +16,7 @@ from .effects import REPEATABLE
 from .errors import render_rest_error
 from .json_answer import dumps
 from .json_handler import JSONHandler
+from .keyed_call import KeyedCall
 from .query import query_fields
 from .unknown_fields import known_fields
 
@@ -70,7 +71,8 @@ class RestHandler(JSONHandler):
         """True if it does no harm to make this call twice: as its method, or its mark, says."""
         method = getattr(self, (self.request.method or "").lower(), None)
         record: ActionRecord | None = getattr(method, "record", None)
-        return super().repeatable or bool(record and record.effect in REPEATABLE)
+        marked = bool(record and record.effect in REPEATABLE)
+        return super().repeatable or marked or bool(self.idempotency_keys)
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
@@ -199,6 +201,8 @@ def _answering(
                 f"{cls.__name__}.{name}: @type_check without @unpack is for one argument, the body."
             )
 
+    changes = name != "get" and record.effect != "read_only"
+
     @functools.wraps(method)
     async def answering(self: RestHandler, *path: str) -> None:
         if record.deprecation is not None:
@@ -211,6 +215,10 @@ def _answering(
             fields = record.arguments(query_fields(self, record), sent=True)
         elif record.whole_body or record.fields is not None:
             fields = await self.arguments(record, self.body)
+        if changes and (keys := self.idempotency_keys):
+            call = functools.partial(method, self, *path, *fields)
+            await KeyedCall(self, keys, call, record.status).answer()
+            return
         data = await method(self, *path, *fields)
         if not self._finished:
             self.respond(data, record.status)

@@ -36,6 +36,7 @@ NO_TRANSACTIONS = (
     "--replSet, and run rs.initiate() once in mongosh. One member is enough."
 )
 _ILLEGAL_OPERATION = 20
+_TRANSACTION_TOO_LONG = 290
 
 # Time for the driver to say what went wrong, after its own timeout.
 GRACE_SECONDS = 0.5
@@ -148,8 +149,11 @@ def _api_error(error: Exception) -> APIError:
         return _duplicate(error)
     if is_transient(error):
         return Unavailable("The database is not available right now: try again later.")
-    if getattr(error, "code", None) == _ILLEGAL_OPERATION and "replica set" in str(error):
+    code = getattr(error, "code", None)
+    if code == _ILLEGAL_OPERATION and "replica set" in str(error):
         return ServerError(NO_TRANSACTIONS)
+    if code == _TRANSACTION_TOO_LONG:
+        return DeadlineExceeded()
     if isinstance(error, OperationFailure) and error.code == REFUSED:
         return ServerError(refusal(error.details or {}))
     return ServerError(f"MongoDB refused an operation: {_without_documents(error)}.")

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
+from unittest.mock import patch
 
 from tornado.httpclient import HTTPResponse
 from tornado.httpserver import HTTPServer
@@ -21,6 +22,7 @@ from tornado.testing import AsyncHTTPTestCase
 
 from .. import log
 from ..http.application import Application
+from ..http.kept_answers import KEPT
 from ..mongo.connection import connect, disconnect
 from ..mongo.driver import mongodb
 from ..mongo.embedded import Embedded
@@ -65,13 +67,15 @@ class ServerTest(AsyncHTTPTestCase):
     """Base of tests of the app of `make_app`, which is the sample unless a subclass has another.
 
     `TEST_MONGODB_DRIVER`, `TEST_MONGODB_LANE` and `TEST_HTTP_SERVER` in the environment choose
-    others than the defaults.
+    others than the defaults. Only a test that `keeps_answers` has the indexes for calls with an
+    `Idempotency-Key`, because making them takes time.
     """
 
     integration = True
     _app: Application
     config: ServerSettings
     settings: ClassVar[dict[str, Any]] = {}
+    keeps_answers: ClassVar[bool] = False
 
     def setUp(self) -> None:
         self.database = test_database(self)
@@ -94,7 +98,8 @@ class ServerTest(AsyncHTTPTestCase):
         config = self.config
         driver, timeout = config.mongodb_driver, config.mongodb_timeout_seconds
         lane, validation = config.mongodb_lane, config.document_validation
-        await connect(self.uri(), self.database, driver, timeout, 2, lane, validation)
+        with patch.object(KEPT, "indexes", KEPT.indexes if self.keeps_answers else ()):
+            await connect(self.uri(), self.database, driver, timeout, 2, lane, validation)
 
     def make_settings(self, **values: Any) -> ServerSettings:
         return app.Settings(**values)

@@ -284,6 +284,15 @@ class DeleteTest(UserTest):
         self.error(response, 400, "invalid_argument", "password")
         self.get()
 
+    def test_many_addresses(self) -> None:
+        """They are deleted in several pieces, and in the same transaction."""
+        user_id = db.ObjectId(self.user["id"])
+        number = 2 * owned._DELETED_AT_ONCE + 1
+        documents = [{"book": user_id, "n": n} for n in range(number)]
+        self.run_async(db.mongodb.addresses.insert_many(documents))
+        self.data(self.post("/user/delete", {"password": PASSWORD}, self.token))
+        self.assertEqual(self.stored("addresses"), [])
+
     def test_cut_off(self) -> None:
         """A deletion that is cut off deletes nothing."""
         delete = owned.delete_owned

@@ -26,6 +26,7 @@ from ...mongo.transactions import (
     outside_transaction,
     transaction,
 )
+from ...tasks import _running
 from .fail_point_test import FailPointTest
 from .test_db import DRIVERS
 from .test_embedded import EmbeddedTest
@@ -177,6 +178,30 @@ class KeptTest(TransactionTest):
         while await self.stored.find_one({"_id": 0, "key": "b"}) is None:
             await asyncio.sleep(0.001)
 
+    @gen_test
+    async def test_it_fails_after_its_caller_was_cancelled(self) -> None:
+        """Only an error that is no answer to a client is a fault, which the log shows."""
+        for error, lines in ((KeyError("a fault"), 1), (Conflict(), 0)):
+            began, ended = asyncio.Event(), asyncio.Event()
+
+            async def work() -> None:
+                began.set()  # noqa: B023
+                await ended.wait()  # noqa: B023
+                raise error  # noqa: B023
+
+            caller = asyncio.ensure_future(in_transaction(work))
+            await began.wait()
+            caller.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await caller
+            (abandoned,) = _running
+            ended.set()
+            with self.assertLogs(LOGGER, "ERROR") as logged:
+                await asyncio.wait([abandoned])
+                await asyncio.sleep(0)
+                LOGGER.error("the end")
+            self.assertEqual(len(logged.output), lines + 1, logged.output)
+
 
 class NestedTest(TransactionTest):
     @gen_test
@@ -318,6 +343,13 @@ class EndTest(TransactionTest):
             await in_transaction(work)
         DEADLINE.reset(token)
         self.assertEqual(await self.things.update_by_id(0, {"n": 1}), {"_id": 0, "key": 0, "n": 1})
+
+    @gen_test
+    async def test_mongodb_ends_it_after_a_minute(self) -> None:
+        """An operation that is under way then fails otherwise than the next one would."""
+        async with self.failing("findAndModify", errorCode=290):
+            with self.assertRaises(DeadlineExceeded):
+                await in_transaction(self.rename)
 
     @gen_test(timeout=60)
     async def test_the_result_of_the_commit_is_unknown(self) -> None:
