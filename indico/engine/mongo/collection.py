@@ -84,7 +84,8 @@ class Collection(ReadableCollection[T]):
         The document may already hold a later change of another caller.
         """
         if operators:
-            return await self._modify({"_id": id}, update_of(set, operators))
+            return await self._modify({"_id": id}, self._update(set, operators))
+        self._check(set or ())
         encoded = encode(set or {})
         if is_key(id) and (batched := self._batched(len(encoded))):
             document: T | None = await batched.update(id, encoded)
@@ -102,7 +103,7 @@ class Collection(ReadableCollection[T]):
 
         The query, the change and the answer are one step: no other change comes between them.
         """
-        return await self._modify(query, update_of(set, operators))
+        return await self._modify(query, self._update(set, operators))
 
     @observed
     async def upsert(
@@ -116,7 +117,7 @@ class Collection(ReadableCollection[T]):
         A new document has the fields that `query` compares too. `set_on_insert` is for a new
         document only. If `query` is a value of a unique field, two callers make one document.
         """
-        update = update_of(set, operators)
+        update = self._update(set, operators)
         modify = self._commands().find_and_modify
         document: T = await modify(encode(query), update, decode_found, upsert=True)
         return document
@@ -129,7 +130,7 @@ class Collection(ReadableCollection[T]):
         **operators: Unpack[Operators],
     ) -> int:
         """Update all documents that match, and return their number."""
-        return await self._commands().update_many(encode(query), update_of(set, operators))
+        return await self._commands().update_many(encode(query), self._update(set, operators))
 
     @observed
     async def delete_by_id(self, id: DocumentId) -> bool:
@@ -140,6 +141,10 @@ class Collection(ReadableCollection[T]):
     async def delete(self, query: Query) -> int:
         """Delete all documents that match, and return their number."""
         return await self._commands().delete(encode(query), many=True)
+
+    def _update(self, set: Mapping[str, Any] | None, operators: Mapping[str, Any]) -> bytes:
+        self._check(set or (), *operators.values())
+        return update_of(set, operators)
 
     async def _modify(self, query: Query, update: bytes) -> T | None:
         modify = self._commands().find_and_modify

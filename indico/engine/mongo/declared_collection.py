@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, Generic, TypeVar, get_origin
 
 from pymongo import IndexModel
 from typing_extensions import is_typeddict
 
+from ..error import ServerError, short
 from .attempt import current
 from .batched import Batched, Commands
 from .batches import MAX_BYTES
@@ -35,7 +37,15 @@ class DeclaredCollection(Generic[T]):
         self.model = model
         self.indexes = indexes
         self.owner = owner
+        self._fields = set(model.__annotations__) if is_typeddict(model) else None
         self._unique = {"_id"}.union(*map(_unique_field, indexes))
+
+    def _check(self, *changes: Iterable[str]) -> None:
+        """Raise `ServerError` for a path whose field the model does not name, such as a typo."""
+        if self._fields is not None:
+            for path in chain(*changes):
+                if path.partition(".")[0] not in self._fields:
+                    raise ServerError(f"The model of {self.name} has no field {short(path)}.")
 
     def _batched(self, size: int = 0) -> Batched | None:
         """Return the batches of the open database; None where `size` bytes go out alone.

@@ -10,7 +10,7 @@ from tornado.testing import gen_test
 from typing_extensions import TypedDict
 
 from ...error import Conflict, Duplicate, ServerError
-from ...mongo.collection import Collection, IndexModel
+from ...mongo.collection import Collection, Document, IndexModel
 from ...mongo.driver import mongodb
 from ...mongo.indexes import make_indexes
 from ..server_test import ServerTest
@@ -82,6 +82,39 @@ class OperatorsTest(UpdatesTest):
         with self.assertRaisesRegex(ServerError, "MongoDB can't hold the set in tags"):
             await things.update_by_id(1, push={"tags": {1}})
         self.assertEqual(await self.things.find_by_id(1), {"_id": 1, "n": 1, "tags": ["a"]})
+
+
+class UnknownFieldTest(UpdatesTest):
+    """A field that the model does not name, where mypy can't see it."""
+
+    @gen_test
+    async def test_each_operation(self) -> None:
+        things: Collection[Any] = self.things
+        calls: list[Coroutine[Any, Any, Any]] = [
+            things.update_by_id(1, {"shlef": "x"}),
+            things.update_by_id(1, {"shelf": "x"}, inc={"shlef": 1}),
+            things.update_one({"_id": 1}, unset=["shlef"]),
+            things.update_one({"_id": 1}, push={"shlef.a": 1}),
+            things.update({}, add_to_set={"shlef": 1}),
+            things.upsert({"_id": 2}, set_on_insert={"shlef": 1}),
+        ]
+        for call in calls:
+            with self.assertRaisesRegex(ServerError, "The model of things has no field shlef"):
+                await call
+        self.assertEqual(await things.find({}), [{"_id": 1, "n": 1, "tags": ["a"]}])
+
+    @gen_test
+    async def test_a_path(self) -> None:
+        things: Collection[Any] = self.things
+        updated = await things.update_by_id(1, {"tags.0": "b"})
+        self.assertEqual(updated, {"_id": 1, "n": 1, "tags": ["b"]})
+
+    @gen_test
+    async def test_any_documents(self) -> None:
+        anything = Collection("things", Document)
+        Collection.declared.remove(anything)
+        updated = await anything.update_by_id(1, {"shlef": "x"})
+        self.assertEqual(updated, {"_id": 1, "n": 1, "tags": ["a"], "shlef": "x"})
 
 
 class UpsertTest(UpdatesTest):
