@@ -12,11 +12,16 @@ from .sample.app import Settings
 
 _MEASURE = "COVERAGE_PROCESS_CONFIG"
 
-# What `run.py test --matrix` varies, and a delay that other tests on the machine don't cause.
+# The variables that `run.py test --matrix` sets; a test class `varies_with` some of them.
+DRIVER, LANE = "TEST_MONGODB_DRIVER", "TEST_MONGODB_LANE"
+HTTP_SERVER, LOOP = "TEST_HTTP_SERVER", "TEST_LOOP"
+EXAMPLES = "PROPERTY_EXAMPLES"
+
+# What the tests of a server are run on, and a delay that other tests on the machine don't cause.
 CHOSEN: dict[str, Any] = {
-    "mongodb_driver": os.environ.get("TEST_MONGODB_DRIVER", "motor"),
-    "mongodb_lane": os.environ.get("TEST_MONGODB_LANE", "on") == "on",
-    "http_server": os.environ.get("TEST_HTTP_SERVER", "fast"),
+    "mongodb_driver": os.environ.get(DRIVER, "motor"),
+    "mongodb_lane": os.environ.get(LANE, "on") == "on",
+    "http_server": os.environ.get(HTTP_SERVER, "fast"),
     "max_delay_seconds": "3600",
 }
 # Tests compare what `/metrics` answers before a request with what it answers right after.

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 
 import psutil
 
-from .environment import CHOSEN, FRESH_METRICS, unmeasured
+from .environment import CHOSEN, DRIVER, FRESH_METRICS, HTTP_SERVER, LANE, unmeasured
 from .sample.server import PROGRAM
 
 DOCTOR = PROGRAM.server.replace(".server", ".doctor")
@@ -111,6 +111,7 @@ class ProcessTest(unittest.TestCase):
     """
 
     integration = True
+    varies_with: ClassVar[tuple[str, ...]] = (DRIVER, LANE, HTTP_SERVER)
     server_class: ClassVar[type[ServerProcess]] = ServerProcess
     flags: ClassVar[tuple[str, ...]] = ()
     measured: ClassVar[bool] = True

@@ -27,7 +27,7 @@ from ..mongo.embedded import Embedded
 from ..process.http_servers import make_server
 from ..settings import ServerSettings
 from ..telemetry import metrics
-from .environment import CHOSEN, FRESH_METRICS, NO_MONGODB
+from .environment import CHOSEN, DRIVER, FRESH_METRICS, HTTP_SERVER, LANE, NO_MONGODB
 from .sample import app
 from .sample.server import PROGRAM
 
@@ -64,11 +64,11 @@ def memory() -> str | None:
 class ServerTest(AsyncHTTPTestCase):
     """Base of tests of the app of `make_app`, which is the sample unless a subclass has another.
 
-    `TEST_MONGODB_DRIVER`, `TEST_MONGODB_LANE` and `TEST_HTTP_SERVER` in the environment choose
-    others than the defaults.
+    The variables in `varies_with` choose others than the defaults.
     """
 
     integration = True
+    varies_with: ClassVar[tuple[str, ...]] = (DRIVER, LANE, HTTP_SERVER)
     _app: Application
     config: ServerSettings
     settings: ClassVar[dict[str, Any]] = {}

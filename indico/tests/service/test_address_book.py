@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from typing import Any, ClassVar
-from unittest import IsolatedAsyncioTestCase, TestCase
+from unittest import IsolatedAsyncioTestCase
 from unittest.mock import patch
 
 import indico.db.address_db as AddressDB
@@ -30,41 +30,12 @@ from indico.service.address_book import (
     get_address,
     get_all_addresses,
     list_addresses,
-    merge_patch,
     patch_address,
     public_version,
     update_address,
 )
 
 ADA, EVE = ObjectId(), ObjectId()
-
-
-class MergePatchTest(TestCase):
-    def test_examples_of_the_rfc(self) -> None:
-        """RFC 7396, appendix A."""
-        for target, change, result in (
-            ({"a": "b"}, {"a": "c"}, {"a": "c"}),
-            ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
-            ({"a": "b"}, {"a": None}, {}),
-            ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
-            ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
-            ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
-            ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
-            ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
-            (["a", "b"], ["c", "d"], ["c", "d"]),
-            ({"a": "b"}, ["c"], ["c"]),
-            ({"a": "foo"}, None, None),
-            ({"a": "foo"}, "bar", "bar"),
-            ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
-            ([1, 2], {"a": "b", "c": None}, {"a": "b"}),
-            ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
-        ):
-            self.assertEqual(merge_patch(target, change), result)
-
-    def test_the_target_is_left_alone(self) -> None:
-        target: dict[str, Any] = {"a": {"b": 1}}
-        merge_patch(target, {"a": {"b": 2}})
-        self.assertEqual(target, {"a": {"b": 1}})
 
 
 class BookTest(IsolatedAsyncioTestCase):

@@ -26,6 +26,7 @@ DRIVER: Any = CHOSEN["mongodb_driver"]
 
 
 class ConnectTest(IsolatedAsyncioTestCase):
+    varies_with = (DRIVER,)
     integration = True
 
     async def asyncTearDown(self) -> None:

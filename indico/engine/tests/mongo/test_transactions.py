@@ -26,6 +26,7 @@ from ...mongo.transactions import (
     outside_transaction,
     transaction,
 )
+from ..environment import LANE
 from .fail_point_test import FailPointTest
 from .test_db import DRIVERS
 from .test_embedded import EmbeddedTest
@@ -409,12 +410,15 @@ class StandaloneTest(EmbeddedTest):
 
 
 class KeptOnPyMongoTest(KeptTest):
+    varies_with = (LANE,)
     settings: ClassVar[dict[str, Any]] = {**TransactionTest.settings, **PYMONGO}
 
 
 class AgainOnPyMongoTest(AgainTest):
+    varies_with = (LANE,)
     settings: ClassVar[dict[str, Any]] = {**TransactionTest.settings, **PYMONGO}
 
 
 class EndOnPyMongoTest(EndTest):
+    varies_with = (LANE,)
     settings: ClassVar[dict[str, Any]] = {**TransactionTest.settings, **PYMONGO}
