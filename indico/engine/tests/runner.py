@@ -103,7 +103,7 @@ def _tests(suite: Iterable[Any]) -> Iterator[unittest.TestCase]:
 def matrix(items: Sequence[str]) -> list[Item]:
     """Return what `--matrix` adds to `items`, which have run on the defaults."""
     added = []
-    done = [(item, {}) for item in items]
+    done: list[tuple[str, dict[str, str]]] = [(item, {}) for item in items]
     for environment, modules in MATRIX:
         for item in items:
             module = item.split(":")[0]

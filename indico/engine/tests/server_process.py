@@ -67,13 +67,13 @@ class ServerProcess:
         self.port = int(url.rsplit(":")[-1])
         return self
 
-    def call(self, path: str, body: Any = None, token: str = "", timeout: float = 20) -> Any:
+    def call(self, path: str, body: Any = None, token: str = "", timeout: float = 60) -> Any:
         return call(self.port, path, body, token, timeout)
 
     def signal(self, name: signal.Signals) -> None:
         self.process.send_signal(name)
 
-    def wait(self, seconds: float = 40) -> int:
+    def wait(self, seconds: float = 60) -> int:
         """Return the exit code, once it has ended."""
         return self.process.wait(seconds)
 
@@ -87,7 +87,7 @@ class ServerProcess:
 
 
 def call(
-    port: int, path: str, body: Any = None, token: str = "", timeout: float = 20
+    port: int, path: str, body: Any = None, token: str = "", timeout: float = 60
 ) -> tuple[int, Any]:
     """Return status and data; a path that ends with a z is asked by GET."""
     request = urllib.request.Request(

@@ -11,9 +11,10 @@ import shutil
 import tempfile
 import unittest
 import zlib
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
+from unittest.mock import patch
 
 from tornado.httpclient import HTTPResponse
 from tornado.httpserver import HTTPServer
@@ -21,6 +22,7 @@ from tornado.testing import AsyncHTTPTestCase
 
 from .. import log
 from ..http.application import Application
+from ..mongo.collection import Collection
 from ..mongo.connection import connect, disconnect
 from ..mongo.driver import mongodb
 from ..mongo.embedded import Embedded
@@ -38,12 +40,18 @@ log.configure("text")
 log.LOGGER.setLevel("CRITICAL")
 
 
+class TestedMongoDB(Embedded):
+    """A MongoDB that fails on command, for the clients that a test names."""
+
+    options = ("--setParameter", "enableTestCommands=1")
+
+
 @functools.cache
-def mongodb_uri(kind: type[Embedded] = Embedded) -> str:
+def mongodb_uri() -> str:
     """Return the MongoDB of this run of the tests, started when the first test asks."""
     assert NO_MONGODB not in os.environ, "a test without `integration = True` needs a MongoDB"
     folder = Path(tempfile.mkdtemp(prefix="tests-", dir=memory()))
-    embedded = kind(folder, None, lambda line: None)
+    embedded = TestedMongoDB(folder, None, lambda line: None)
     embedded.start()
 
     def stop() -> None:
@@ -64,7 +72,9 @@ def memory() -> str | None:
 class ServerTest(AsyncHTTPTestCase):
     """Base of tests of the app of `make_app`, which is the sample unless a subclass has another.
 
-    The variables in `varies_with` choose others than the defaults.
+    The variables in `varies_with` choose others than the defaults. The indexes of the collections
+    in `indexed` are made, which takes longer than most tests; MongoDB makes the other collections
+    when something is stored in them.
     """
 
     integration = True
@@ -72,6 +82,7 @@ class ServerTest(AsyncHTTPTestCase):
     _app: Application
     config: ServerSettings
     settings: ClassVar[dict[str, Any]] = {}
+    indexed: ClassVar[Sequence[Collection]] = ()
 
     def setUp(self) -> None:
         self.database = test_database(self)
@@ -94,7 +105,8 @@ class ServerTest(AsyncHTTPTestCase):
         config = self.config
         driver, timeout = config.mongodb_driver, config.mongodb_timeout_seconds
         lane, validation = config.mongodb_lane, config.document_validation
-        await connect(self.uri(), self.database, driver, timeout, 2, lane, validation)
+        with patch.object(Collection, "declared", self.indexed):
+            await connect(self.uri(), self.database, driver, timeout, 2, lane, validation)
 
     def make_settings(self, **values: Any) -> ServerSettings:
         return app.Settings(**values)

@@ -43,8 +43,8 @@ class EntryTest(TestCase):
 
 class FaithfulTest(EntryTest):
     def test_valid(self) -> None:
-        for entry in ({}, BILL, {"_id": {"x": [{}, []]}}):
-            check_entry(entry)
+        check_entry(BILL)
+        check_entry({"_id": {"x": [{}, []]}})
 
     def test_wrong(self) -> None:
         """An entry is a document for MongoDB, and its problems come before wrong known fields."""

@@ -122,7 +122,7 @@ def ask_narrowly(port: int, request: bytes) -> socket.socket:
     return client
 
 
-async def until(condition: Callable[[], Any], seconds: float = 20) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
     """Wait until `condition` holds."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from bson import ObjectId
 from hypothesis import HealthCheck, settings
@@ -26,7 +26,7 @@ from .referee import Referee
 class RoundTripTest(ServerTest):
     """`self.things` with a unique index on `key`; `self.stored` is the second client's view."""
 
-    varies_with = (DRIVER, LANE)
+    varies_with: ClassVar[tuple[str, ...]] = (DRIVER, LANE)
 
     def setUp(self) -> None:
         super().setUp()

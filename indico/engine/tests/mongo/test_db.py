@@ -16,6 +16,7 @@ from ...mongo.inspection import inspect
 from ...mongo.mongod_binary import find_binary
 from ...mongo.mongod_process import Launcher, free_port
 from ..environment import CHOSEN
+from ..sample.accounts import SESSIONS, USERS
 from ..server_test import ServerTest, mongodb_uri
 from .test_embedded import EmbeddedTest
 
@@ -165,6 +166,8 @@ class DriversTest(IsolatedAsyncioTestCase):
 
 
 class IndexTest(ServerTest):
+    indexed = (SESSIONS, USERS)
+
     def test_declared_indexes_are_made(self) -> None:
         keys = {
             "sample_users": {"_id_", "email_1"},
