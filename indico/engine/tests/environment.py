@@ -26,6 +26,7 @@ CHOSEN: dict[str, Any] = {
 }
 # Tests compare what `/metrics` answers before a request with what it answers right after.
 FRESH_METRICS = {"metrics_interval_seconds": 0.000_001}
+MONGODB_URI = "TEST_MONGODB_URI"  # names a MongoDB that runs, for tests that a test starts
 NO_MONGODB = "TEST_NO_MONGODB"  # set while the suite runs that must need none
 PREFIX = str(Settings.model_config["env_prefix"])
 for _name in [name for name in os.environ if name.startswith(PREFIX)]:

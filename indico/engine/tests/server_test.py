@@ -29,7 +29,7 @@ from ..mongo.embedded import Embedded
 from ..process.http_servers import make_server
 from ..settings import ServerSettings
 from ..telemetry import metrics
-from .environment import CHOSEN, DRIVER, FRESH_METRICS, HTTP_SERVER, LANE, NO_MONGODB
+from .environment import CHOSEN, DRIVER, FRESH_METRICS, HTTP_SERVER, LANE, MONGODB_URI, NO_MONGODB
 from .sample import app
 from .sample.server import PROGRAM
 
@@ -49,6 +49,8 @@ class TestedMongoDB(Embedded):
 @functools.cache
 def mongodb_uri() -> str:
     """Return the MongoDB of this run of the tests, started when the first test asks."""
+    if MONGODB_URI in os.environ:
+        return os.environ[MONGODB_URI]
     assert NO_MONGODB not in os.environ, "a test without `integration = True` needs a MongoDB"
     folder = Path(tempfile.mkdtemp(prefix="tests-", dir=memory()))
     embedded = TestedMongoDB(folder, None, lambda line: None)
