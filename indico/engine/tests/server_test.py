@@ -40,7 +40,7 @@ log.configure("text")
 log.LOGGER.setLevel("CRITICAL")
 
 
-class TestedMongoDB(Embedded):
+class FallibleMongoDB(Embedded):
     """A MongoDB that fails on command, for the clients that a test names."""
 
     options = ("--setParameter", "enableTestCommands=1")
@@ -53,7 +53,7 @@ def mongodb_uri() -> str:
         return os.environ[MONGODB_URI]
     assert NO_MONGODB not in os.environ, "a test without `integration = True` needs a MongoDB"
     folder = Path(tempfile.mkdtemp(prefix="tests-", dir=memory()))
-    embedded = TestedMongoDB(folder, None, lambda line: None)
+    embedded = FallibleMongoDB(folder, None, lambda line: None)
     embedded.start()
 
     def stop() -> None:
