@@ -50,7 +50,7 @@ MATRIX: list[tuple[dict[str, str], tuple[str, ...]]] = [
     (_OTHERS, (f"{ENGINE}.tests.http", f"{ENGINE}.tests.mongo")),
     ({EXAMPLES: "66"}, (f"{ENGINE}.tests.http.test_splits",)),
     ({LOOP: "asyncio"}, (f"{ENGINE}.tests.http",)),
-    ({EXAMPLES: "4"}, (PROJECT,)),
+    ({EXAMPLES: "4"}, (f"{PROJECT}.tests", f"{ENGINE}.tests.mongo")),
 ]
 HELP = f"""
 The suites:
