@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 from unittest.mock import patch
 
-from tornado.httpclient import HTTPResponse
+from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.httpserver import HTTPServer
 from tornado.testing import AsyncHTTPTestCase
 
@@ -93,6 +93,10 @@ class ServerTest(AsyncHTTPTestCase):
     def tearDown(self) -> None:
         self.run_async(self.drop())
         super().tearDown()
+
+    def get_http_client(self) -> AsyncHTTPClient:
+        # Tornado's 20 seconds are not enough where the first call starts a process.
+        return AsyncHTTPClient(defaults={"connect_timeout": 60, "request_timeout": 60})
 
     def get_app(self) -> Application:
         self.config = self.make_settings(**{**CHOSEN, **FRESH_METRICS, **self.settings})
