@@ -74,9 +74,9 @@ def memory() -> str | None:
 class ServerTest(AsyncHTTPTestCase):
     """Base of tests of the app of `make_app`, which is the sample unless a subclass has another.
 
-    The variables in `varies_with` choose others than the defaults. The indexes of the collections
-    in `indexed` are made, which takes longer than most tests; MongoDB makes the other collections
-    when something is stored in them.
+    The variables in `varies_with` choose others than the defaults. The indexes and validators of
+    the collections in `indexed` are made, which takes longer than most tests. MongoDB makes the
+    other collections when something is stored in them.
     """
 
     integration = True
@@ -84,7 +84,7 @@ class ServerTest(AsyncHTTPTestCase):
     _app: Application
     config: ServerSettings
     settings: ClassVar[dict[str, Any]] = {}
-    indexed: ClassVar[Sequence[Collection]] = ()
+    indexed: ClassVar[Sequence[Collection[Any]]] = ()
 
     def setUp(self) -> None:
         self.database = test_database(self)

@@ -124,8 +124,8 @@ class NewReplicaSetTest(EmbeddedTest):
                 for options in ("replicaSet=new", "directConnection=true", ""):
                     uri = f"mongodb://127.0.0.1:{port}/?{options}"
                     with self.subTest(driver=driver, options=options):
-                        self.assert_told(connect(uri, "test_new", driver, 0.3))
-            self.assert_told(inspect(uri, "test_new", "motor", 0.3))
+                        self.assert_told(connect(uri, "test_new", driver, 0.8))
+            self.assert_told(inspect(uri, "test_new", "motor", 0.8))
 
     def assert_told(self, opening: Coroutine[Any, Any, object]) -> None:
         with self.assertRaisesRegex(NoAnswer, r"is new, run rs\.initiate\(\) in mongosh, once"):
