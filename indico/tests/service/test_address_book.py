@@ -44,7 +44,7 @@ class BookTest(IsolatedAsyncioTestCase):
 
     async def asyncSetUp(self) -> None:
         self.database = test_database(self)
-        await db.connect(mongodb_uri(), self.database, self.driver)
+        await db.connect(mongodb_uri(), self.database, self.driver, 30)
         for user_id in (ADA, EVE):
             user = {"_id": user_id, "email": "", "email_key": str(user_id), "name": None}
             times = dict.fromkeys(["created_at", "updated_at", "password_changed_at"], now())

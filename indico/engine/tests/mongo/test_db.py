@@ -143,7 +143,7 @@ class DriversTest(IsolatedAsyncioTestCase):
     async def test_open(self) -> None:
         for driver in DRIVERS:
             with self.subTest(driver=driver):
-                await connect(mongodb_uri(), "test_drivers", driver)
+                await connect(mongodb_uri(), "test_drivers", driver, 30)
                 module = type(mongodb.client).__module__
                 self.assertEqual(module.split(".")[0], driver)
                 self.assertTrue(await ping())
@@ -152,7 +152,7 @@ class DriversTest(IsolatedAsyncioTestCase):
     async def test_aggregate(self) -> None:
         for driver in DRIVERS:
             with self.subTest(driver=driver):
-                await connect(mongodb_uri(), "test_drivers", driver)
+                await connect(mongodb_uri(), "test_drivers", driver, 30)
                 await mongodb.things.delete_many({})
                 await mongodb.things.insert_many([{"n": 1}, {"n": 2}])
                 total = {"$group": {"_id": None, "total": {"$sum": "$n"}}}
