@@ -36,18 +36,9 @@ from indico.engine.error import (
     WrongCursor,
     WrongFieldType,
 )
-from indico.engine.validation import (
-    INT_TOO_LONG,
-    MAX_DEPTH,
-    Described,
-    Reasons,
-    fits_64_bits,
-    problems_of,
-)
+from indico.engine.validation import Described, Reasons, problems_of
 
 __all__ = [
-    "INT_TOO_LONG",
-    "MAX_DEPTH",
     "AuthError",
     "Conflict",
     "Contended",
@@ -77,7 +68,6 @@ __all__ = [
     "UnsupportedMediaType",
     "WrongCursor",
     "WrongFieldType",
-    "fits_64_bits",
     "problems_of",
 ]
 

@@ -18,6 +18,7 @@ from indico.db import ObjectId, turn
 from indico.db.address_db import POSITION, PUBLIC, Address, Book, Position
 from indico.error import AuthError, Contended, NotFound, PreconditionFailed
 from indico.service.address_entry import check_off_loop, is_large
+from indico.service.documents import merge_patch
 from indico.service.offload import in_thread
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
     "get_address",
     "get_all_addresses",
     "list_addresses",
-    "merge_patch",
     "patch_address",
     "public_version",
     "update_address",
@@ -136,22 +136,6 @@ async def list_addresses(
 async def public_version() -> str:
     """Return the version of the public book, a new one after each of its changes."""
     return await PublicBookDB.version()
-
-
-def merge_patch(target: Any, patch: Any) -> Any:
-    """Return the merged entry: null deletes a field, an object is merged, all else replaces.
-
-    The rules are those of RFC 7396, section 2.
-    """
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = merge_patch(merged.get(name), value)
-    return merged
 
 
 async def _merge_off_loop(entry: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The client, against the real app, and against servers that lose an answer."""
+"""The Python client, against the real app, and against servers that lose an answer."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from unittest import TestCase
 
 from tornado.testing import bind_unused_port, gen_test
 
-from indico import client_error, error
-from indico.client import BlockingClient, Client
-from indico.client_error import (
-    KINDS,
+from clients import python
+from clients.python import (
+    BlockingClient,
     CallError,
+    Client,
     Conflict,
     DeadlineExceeded,
     InvalidArgument,
@@ -25,6 +25,8 @@ from indico.client_error import (
     Unauthenticated,
     Unavailable,
 )
+from clients.python.error import KINDS
+from indico import error
 from indico.engine.http.application import Application
 from indico.error import IndicoError
 from indico.routes.handler import Cursor, IndicoHandler, Limit, Page
@@ -258,4 +260,4 @@ class KindsTest(TestCase):
         codes = {kind.code for kind in kinds if issubclass(kind, IndicoError)}
         self.assertEqual(KINDS.keys(), codes | {"no_answer"})
         for kind in KINDS.values():
-            self.assertIs(getattr(client_error, kind.__name__), kind)
+            self.assertIs(getattr(python, kind.__name__), kind)

@@ -84,4 +84,4 @@ class DeleteAddressBookTest(CopyTest):
     def test_the_other_tests(self) -> None:
         self.run_python("-m", f"{indico.__name__}.api")
         tests = __name__.rpartition(".")[0]
-        self.run_python("-m", "unittest", *(f"{tests}.{module}" for module in TESTS))
+        self.run_tests("-m", "unittest", *(f"{tests}.{module}" for module in TESTS))

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from pydantic import TypeAdapter
 
 from ..error import APIError, AuthError, Gone
-from ..log import LOGGER
 from ..offload import CALLER
 from ..offload.thread import LARGE_BYTES, in_thread
 from ..telemetry import metrics
@@ -26,6 +25,7 @@ from .json_answer import dumps
 from .json_body import parse_object, parsed_or_error
 from .keyed_call import HEADER as IDEMPOTENCY_KEY
 from .paging import Find, P, Page, T, read_page
+from .request_log import log_failed
 from .route_names import UNKNOWN
 
 
@@ -197,14 +197,7 @@ class JSONHandler(DefaultHeadersHandler):
         tb: TracebackType | None,
     ) -> None:
         if self.as_error(500, value).status >= 500 and value is not None:
-            LOGGER.error(
-                "%s %s failed id=%s",
-                self.request.method,
-                self.request.path,
-                self.request_id,
-                exc_info=value,
-                extra={"fields": {"request_id": self.request_id}},
-            )
+            log_failed(self, value)
 
     def compute_etag(self) -> str | None:
         return None

@@ -110,7 +110,7 @@ class NotesHandler(RestHandler):
 
 
 class KeyedTest(ServerTest):
-    keeps_answers = True
+    indexed = (KEPT,)
 
     def setUp(self) -> None:
         super().setUp()

@@ -32,6 +32,7 @@ from ...mongo.collection import Collection, Document
 from ...mongo.driver import ObjectId, mongodb
 from ...mongo.indexes import make_indexes
 from ...mongo.operation import DEADLINE, Deadline, guard
+from ..environment import DRIVER
 from ..server_test import ServerTest
 
 
@@ -189,6 +190,7 @@ class CollectionTest(ServerTest):
 
 
 class WithoutLanesTest(CollectionTest):
+    varies_with = (DRIVER,)
     settings: ClassVar[dict[str, Any]] = {"mongodb_lane": False}
 
 

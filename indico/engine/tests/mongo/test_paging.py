@@ -31,6 +31,8 @@ ORDERS: tuple[Order, ...] = (
 
 
 class PagingTest(ServerTest):
+    indexed = (SHELF,)
+
     async def fill(self) -> None:
         """Store documents with equal names, and without a name or a size."""
         chosen = random.Random(1)

@@ -22,6 +22,7 @@ from .round_trip_test import eventually
 
 
 class SuperviseTest(ProcessTest, IsolatedAsyncioTestCase):
+    varies_with = ()
     seconds = 9
 
     async def asyncSetUp(self) -> None:

@@ -27,6 +27,7 @@ from ...mongo.transactions import (
     transaction,
 )
 from ...tasks import _running
+from ..environment import LANE
 from .fail_point_test import FailPointTest
 from .test_db import DRIVERS
 from .test_embedded import EmbeddedTest
@@ -441,12 +442,15 @@ class StandaloneTest(EmbeddedTest):
 
 
 class KeptOnPyMongoTest(KeptTest):
+    varies_with = (LANE,)
     settings: ClassVar[dict[str, Any]] = {**TransactionTest.settings, **PYMONGO}
 
 
 class AgainOnPyMongoTest(AgainTest):
+    varies_with = (LANE,)
     settings: ClassVar[dict[str, Any]] = {**TransactionTest.settings, **PYMONGO}
 
 
 class EndOnPyMongoTest(EndTest):
+    varies_with = (LANE,)
     settings: ClassVar[dict[str, Any]] = {**TransactionTest.settings, **PYMONGO}

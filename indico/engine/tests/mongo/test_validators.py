@@ -17,6 +17,7 @@ from ...mongo.collection import Collection, Document, IndexModel
 from ...mongo.driver import mongodb
 from ...mongo.refusal import refusal
 from ...mongo.validators import Validation, put_validators, validator_of
+from ..sample.accounts import USERS
 from ..server_test import ServerTest
 from .round_trip_test import ProxiedTest, together
 
@@ -170,6 +171,7 @@ class WarnTest(ValidatorTest):
 
 
 class SettingTest(ServerTest):
+    indexed = (USERS,)
     settings: ClassVar[dict[str, Any]] = {"document_validation": "off"}
 
     def test_off(self) -> None:
@@ -178,6 +180,8 @@ class SettingTest(ServerTest):
 
 
 class DefaultTest(ServerTest):
+    indexed = (USERS,)
+
     def test_error(self) -> None:
         with self.assertRaises(WriteError):
             self.run_async(mongodb.sample_users.insert_one({"email": 5}))

@@ -1,12 +1,4 @@
-"""A client of this API: `Client` for asyncio, and `BlockingClient` for everything else.
-
-    async with Client("https://api.example.com", token) as client:
-        user = await client.call("user/get", repeatable=True)
-        async for address in client.items("address/list"):
-            ...
-
-Errors are in `client_error.py`. Both modules need Tornado only, so they can be copied elsewhere.
-"""
+"""`Client` for asyncio, and `BlockingClient` for everything else."""
 
 from __future__ import annotations
 
@@ -21,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 
-from indico.client_error import KINDS, CallError, NoAnswer
+from .error import KINDS, CallError, NoAnswer
 
 T = TypeVar("T")
 Body = Mapping[str, Any]
@@ -176,7 +168,7 @@ async def _following(items: AsyncIterator[Any], end: object) -> Any:
 def _pause(attempt: int) -> float:
     """Return seconds that double with each attempt, spread so that clients don't come together."""
     longest: float = min(0.1 * 2**attempt, _LONGEST_PAUSE)
-    return longest * random.uniform(0.5, 1)  # noqa: S311
+    return longest * random.uniform(0.5, 1)
 
 
 def _data(response: HTTPResponse) -> Any:
