@@ -29,7 +29,7 @@ class Context:
 
 
 class _NoRequests:
-    """What is left of the requests of a lost connection.
+    """The requests of a lost connection, which are over.
 
     A connection and its requests refer to each other. Without this, each lost connection would
     stay in memory until the garbage collection of old objects, which seldom runs.
