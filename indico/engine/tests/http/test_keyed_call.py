@@ -326,6 +326,8 @@ class AtTheSameTimeTest(KeyedTest):
             body=json.dumps(body or {}),
             headers={"Idempotency-Key": key},
             raise_error=False,
+            connect_timeout=60,  # also the time to wait for one of the client's connections
+            request_timeout=60,
         )
 
     @gen_test

@@ -190,12 +190,13 @@ class KeptTest(TransactionTest):
                 await ended.wait()  # noqa: B023
                 raise error  # noqa: B023
 
+            before = {*_running}
             caller = asyncio.ensure_future(in_transaction(work))
             await began.wait()
+            (abandoned,) = _running - before
             caller.cancel()
             with self.assertRaises(asyncio.CancelledError):
                 await caller
-            (abandoned,) = _running
             ended.set()
             with self.assertLogs(LOGGER, "ERROR") as logged:
                 await asyncio.wait([abandoned])
