@@ -127,7 +127,7 @@ class ErrorTreeTest(TestCase):
             if inspect.isclass(kind) and issubclass(kind, IndicoError) and kind.__name__[0] != "_"
         ]
         statuses = {kind.code: {k.status for k in kinds if k.code == kind.code} for kind in kinds}
-        self.assertEqual(len(statuses), 15)
+        self.assertEqual(len(statuses), 16)
         rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", (ROOT / "docs/api.md").read_text(), re.M)
         self.assertEqual({code: {int(status)} for code, status in rows}, statuses)
 

@@ -284,15 +284,16 @@ class DeleteTest(UserTest):
         self.error(response, 400, "invalid_argument", "password")
         self.get()
 
-    def test_many_addresses(self) -> None:
-        """Addresses are deleted in several pieces, and in the same transaction."""
-        user_id = db.ObjectId(self.user["id"])
+    def test_many_documents(self) -> None:
+        """The documents are deleted in several pieces, and in the same transaction."""
         number = 2 * owned._DELETED_AT_ONCE + 1
-        address = {"book": user_id, "entry": {}, "name_key": "", "version": 1}
-        documents = [{**address, "_id": db.ObjectId()} for _ in range(number)]
-        self.run_async(db.mongodb.addresses.insert_many(documents))
+        session, *others = self.stored("sessions")
+        documents = [{**session, "_id": db.ObjectId().binary} for _ in range(number)]
+        self.run_async(db.mongodb.sessions.insert_many(documents))
         self.data(self.post("/user/delete", {"password": PASSWORD}, self.token))
-        self.assertEqual(self.stored("addresses"), [])
+        left = [each["user_id"] for each in self.stored("sessions")]
+        self.assertNotIn(session["user_id"], left)
+        self.assertEqual(len(left), len(others))
 
     def test_cut_off(self) -> None:
         """A deletion that is cut off deletes nothing."""
