@@ -15,7 +15,7 @@ import uvloop
 from pymongo import InsertOne
 
 from bench import load, machine
-from bench.data import TEXT, TITLE, WORKLOADS, Data
+from bench.data import CREATED_AT, TEXT, TITLE, WORKLOADS, Data
 from bench.mongodb import MongoDB, embedded
 from bench.servers import OURS, Peer, running
 from indico.db import ObjectId
@@ -98,7 +98,7 @@ async def _operate(uri: str, seconds: float) -> None:
 
 
 def _note() -> dict[str, Any]:
-    return {"title": TITLE, "text": TEXT}
+    return {"user_id": ObjectId(), "title": TITLE, "text": TEXT, "created_at": CREATED_AT}
 
 
 async def _rate(batch: Callable[[], Awaitable[None]], seconds: float) -> str:
