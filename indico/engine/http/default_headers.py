@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from tornado.concurrent import Future
 from tornado.httputil import HTTPHeaders
@@ -33,6 +33,7 @@ class DefaultHeadersHandler(LifecycleHandler):
     Most answers to POST never ask: their head is written from a template, together with the body.
     """
 
+    shares_with_origins: ClassVar[bool] = True  # with those in `cors_origins`
     _may_shorten = True
     _made_headers: HTTPHeaders | None = None
 
@@ -64,7 +65,7 @@ class DefaultHeadersHandler(LifecycleHandler):
         headers["Date"] = date()
         headers.update(_HEADERS)
         headers["X-Request-Id"] = self.request_id
-        if self.application.cors is not None:
+        if self.application.cors is not None and self.shares_with_origins:
             headers.update(self.application.cors.fields(self.request.headers))
         if self.application.draining:
             self.set_header("Connection", "close")

@@ -27,6 +27,7 @@ from .request_log import log_refused
 
 if TYPE_CHECKING:
     from .cors import CORS
+    from .error_pages import ErrorPages
 
 _START_LINE = ResponseStartLine("HTTP/1.1", ERROR.status, REASON)
 
@@ -42,9 +43,16 @@ class Overload:
     client that still sends reads no answer. No client has to send a longer one.
     """
 
-    def __init__(self, admission: Admission, max_body_bytes: int, cors: CORS | None = None) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        max_body_bytes: int,
+        cors: CORS | None = None,
+        pages: ErrorPages | None = None,
+    ) -> None:
         self.admission = admission
         self._cors = cors
+        self._pages = pages
         self.max_body_bytes = max_body_bytes
         self._refused: list[tuple[str, str, str]] = []  # in this turn of the loop
 
@@ -53,6 +61,8 @@ class Overload:
 
         None leaves `data` to the parser.
         """
+        if self._pages and b"text/html" in data:  # whose client may ask for a page
+            return None
         if (found := refusal_of_simple(data)) is None:
             return None
         refusal, its_id = found
@@ -100,6 +110,10 @@ class Overload:
         its_id = request_id(sent)
         values, body = refusal.render(its_id)
         headers = HTTPHeaders(HEADERS | dict(zip(VARYING, values, strict=True)))
+        if self._pages and self._pages.are_wanted(sent):
+            body = self._pages.render(ERROR, its_id, sent, ())
+            headers.update(self._pages.headers)
+            headers["Content-Length"] = str(len(body))
         if self._cors is not None:
             headers.update(self._cors.fields(sent))
         if at_once:

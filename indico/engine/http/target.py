@@ -48,7 +48,14 @@ class Target(NamedTuple):
         return cls(handler, delegate.request.host_name, streams, short)
 
 
-class KnownRequest(HTTPServerRequest):
+class UnparsedRequest(HTTPServerRequest):
+    """A request whose body is left to its handler."""
+
+    def _parse_body(self) -> None:
+        """Parse nothing, because an action takes a body of any type for JSON, like `curl -d`'s."""
+
+
+class KnownRequest(UnparsedRequest):
     """A request to a host and path that another request had before, and without a query.
 
     Tornado has checked them then, so nothing is left to be parsed.
@@ -92,9 +99,6 @@ class KnownRequest(HTTPServerRequest):
     @cached_property
     def files(self) -> dict[str, list[HTTPFile]]:  # type: ignore[override]
         return {}
-
-    def _parse_body(self) -> None:
-        """Parse nothing, because a body here is JSON, whatever its type."""
 
 
 class RoutedRequest(_HandlerDelegate):

@@ -13,6 +13,7 @@ from ..error import (
     Gone,
     InvalidArgument,
     InvalidJSON,
+    PermissionDenied,
     ServerError,
     TooLarge,
     Unavailable,
@@ -26,14 +27,17 @@ _CODES = {
     "malformed": (400, "The body is not a JSON object."),
     "invalid_argument": (400, "A field is missing or wrong."),
     "unauthenticated": (401, "The token is missing, unknown, revoked or expired."),
-    "permission_denied": (403, "This caller may not do this."),
+    "permission_denied": (403, "This caller, or a page of another origin, may not do this."),
     "not_found": (404, "The action or the document does not exist."),
     "method_not_allowed": (405, "The answer's `Allow` lists the right methods."),
     "conflict": (409, "The value exists already, or too many requests change it at once."),
     "gone": (410, "The action was withdrawn, as its `Sunset` said."),
     "precondition_failed": (412, "The document has changed since the client read it."),
     "too_large": (413, "The body is over `max_body_bytes` or `max_body_values`."),
-    "unsupported_media_type": (415, "A multipart body, or an unknown `Content-Encoding`."),
+    "unsupported_media_type": (
+        415,
+        "A multipart body, an unknown `Content-Encoding`, or a cookie.",
+    ),
     "rate_limited": (429, "Too many calls of this user at once: wait `Retry-After` seconds."),
     "internal": (500, "A fault of the server: the log has the reason under the `request_id`."),
     "unavailable": (503, "MongoDB does not answer, or the load is too high: wait `Retry-After`."),
@@ -135,6 +139,7 @@ def _kinds(operation: Operation) -> Iterator[type[APIError]]:
     yield InvalidArgument
     if record.look_up:
         yield AuthError
+        yield PermissionDenied  # for the cookie of a browser
     if record.deprecation:
         yield Gone
 
