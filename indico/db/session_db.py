@@ -81,7 +81,7 @@ async def find(token: str) -> Session | None:
     time = now()
     if document is None or document["expires_at"] <= time:
         return None
-    if time - document.get("last_used_at", document["created_at"]) > USED_ANEW:
+    if time - _last_used_at(document) > USED_ANEW:
         start(_record_use(document["_id"], time))
     return Session(document["_id"], document["user_id"], document["expires_at"])
 
@@ -125,8 +125,13 @@ def _use(document: Document) -> Use:
         id=document["_id"],
         created_at=document["created_at"],
         address=document.get("address"),
-        last_used_at=document.get("last_used_at", document["created_at"]),
+        last_used_at=_last_used_at(document),
     )
+
+
+def _last_used_at(document: Document) -> datetime:
+    time: datetime = document.get("last_used_at") or document["created_at"]  # before 1.1 none
+    return time
 
 
 def _digest(token: str) -> bytes:

@@ -36,7 +36,7 @@ _CODES = {
     "too_large": (413, "The body is over `max_body_bytes` or `max_body_values`."),
     "unsupported_media_type": (
         415,
-        "A multipart body, an unknown `Content-Encoding`, or a cookie.",
+        "A multipart body, an unknown encoding, or a cookie without JSON.",
     ),
     "rate_limited": (429, "Too many calls of this user at once: wait `Retry-After` seconds."),
     "internal": (500, "A fault of the server: the log has the reason under the `request_id`."),
