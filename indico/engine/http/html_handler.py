@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable
 from urllib.parse import parse_qsl
 
 from tornado.web import RequestHandler
@@ -35,8 +35,8 @@ class HTMLHandler(JSONHandler):
     def _cross_origin_protection(self) -> None:
         RequestHandler._cross_origin_protection(self)
 
-    async def head(self, *path: Any, **names: Any) -> None:
-        await self.get(*path, **names)  # type: ignore[misc]
+    def head(self, *path: str) -> Awaitable[None] | None:
+        return self.get(*path)
 
     @property
     def form(self) -> dict[str, str]:
