@@ -64,6 +64,7 @@ class Texts:
     session_since: str
     session_used: str
     unknown_place: str
+    end: str
     end_session: str
     end_others: str
     address_book: str

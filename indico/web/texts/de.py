@@ -47,6 +47,7 @@ TEXTS = Texts(
     session_since="seit {time}",
     session_used="zuletzt benutzt {time}",
     unknown_place="einer unbekannten Adresse",
+    end="Beenden",
     end_session="Die Sitzung von {address} seit {time} beenden",
     end_others="Alle anderen Sitzungen beenden",
     address_book="Adressbuch",

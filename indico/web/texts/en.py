@@ -47,6 +47,7 @@ TEXTS = Texts(
     session_since="since {time}",
     session_used="last used {time}",
     unknown_place="an unknown address",
+    end="End",
     end_session="End the session from {address} since {time}",
     end_others="End all other sessions",
     address_book="Address book",
