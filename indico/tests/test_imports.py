@@ -22,11 +22,12 @@ ALLOWED = {
     "migrate": {"server", "engine"},
     "seed": {"server", "config", "service", "db", "error", "engine"},
     "api": {"app", "config", "engine"},
-    "app": {"__version__", "config", "routes", "engine"},
+    "app": {"__version__", "config", "routes", "web", "engine"},
     "client": {"client_error"},
     "client_error": set(),
     "config": {"engine"},
     "routes": {"config", "service", "db", "error", "utils"},
+    "web": {"config", "service", "db", "error"},
     "service": {"db", "error"},
     "utils": {"db", "error"},
     "db": {"error"},
@@ -43,6 +44,7 @@ FACES = {
         "service/offload.py",
     ),
     *("utils/__init__.py", "utils/auth/auth_utils.py"),
+    *("web/handler.py", "web/language.py", "web/rendering.py"),
 }
 DRIVERS = {"motor", "pymongo", "bson", "gridfs"}
 

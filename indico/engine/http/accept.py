@@ -1,4 +1,4 @@
-"""What a client prefers, by the weights in `Accept` and its like (RFC 9110, section 12.4.2)."""
+"""Preferences of clients: the weights in `Accept` and its like (RFC 9110, section 12.4.2)."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ class ServerSettings(ProjectSettings):
     secret_key: SecretStr = Field(
         SecretStr("for development only"),
         min_length=16,
-        description="key that signs cursors and the like; the same in all processes",
+        description="key that signs cookies and cursors; the same in all processes",
     )
     old_secret_keys: Secrets = Field(
         (), description="keys that secret_key was before; cookies that they signed stay valid"

@@ -91,7 +91,7 @@ class ActionTest(CookieTest):
                 self.data(self.call(**headers))
 
     def test_foreign_origin(self) -> None:
-        """Also with the type of JSON, which only a page with CORS could send."""
+        """No type of the body makes up for it."""
         for headers in (
             {"Origin": "https://evil.example"},
             {"Origin": "null"},
