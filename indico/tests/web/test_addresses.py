@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from unittest.mock import patch
 
 from indico.tests.web.page_test import PageTest
+from indico.web import addresses
 
 ENTRY = {
     "full_name": "Grace Hopper",
@@ -36,7 +38,7 @@ class AddressTest(PageTest):
     def test_add(self) -> None:
         self.assertNotIn(b'name="delete"', self.visit("/dashboard/address").body)
         fields = {"name": " Grace ", "email": "grace@example.com", "phone": "555"}
-        self.leads_to(self.send("/dashboard/address", **fields), "/dashboard?done=added")
+        self.leads_to(self.send("/dashboard/address", **fields), "/dashboard?done=book_added")
         self.assertEqual(
             self.entries(),
             [
@@ -47,7 +49,7 @@ class AddressTest(PageTest):
                 }
             ],
         )
-        text = self.page(self.visit("/dashboard?done=added"))
+        text = self.page(self.visit("/dashboard?done=book_added"))
         self.assertIn("The entry was added.", text)
         self.assertIn("Grace grace@example.com · 555", text)
 
@@ -69,7 +71,7 @@ class AddressTest(PageTest):
             self.assertIn(b'value="%b"' % value, page)
         fields = {"name": "Grace Murray", "email": "new@example.com", "phone": "1"}
         answer = self.send(path, version=self.version(path), **fields)
-        self.leads_to(answer, "/dashboard?done=changed")
+        self.leads_to(answer, "/dashboard?done=book_changed")
         changed = {
             **ENTRY,
             "full_name": "Grace Murray",
@@ -94,7 +96,7 @@ class AddressTest(PageTest):
     def test_changed_meanwhile(self) -> None:
         path = self.create({"name": "Grace"})
         version = self.version(path)
-        self.leads_to(self.send(path, version=version, name="Ada"), "/dashboard?done=changed")
+        self.leads_to(self.send(path, version=version, name="Ada"), "/dashboard?done=book_changed")
         for form in ({"name": "Mary"}, {"delete": "yes"}):
             answer = self.send(path, version=version, **form)
             self.assertIn("The entry has changed meanwhile.", self.page(answer, 412))
@@ -104,7 +106,7 @@ class AddressTest(PageTest):
     def test_delete(self) -> None:
         path = self.create({"name": "Grace"})
         answer = self.send(path, version=self.version(path), name="", delete="yes")
-        self.leads_to(answer, "/dashboard?done=deleted")
+        self.leads_to(answer, "/dashboard?done=book_deleted")
         self.assertEqual(self.entries(), [])
         self.assertIn("Not found", self.page(self.visit(path), 404))
 
@@ -118,3 +120,48 @@ class AddressTest(PageTest):
         self.page(self.visit(path), 404)
         self.page(self.send(path, name="Ada", version="0" * 16), 404)
         self.assertEqual(self.entries(), [{"name": "Grace"}])
+
+
+class BookTest(PageTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.enter()
+
+    def add(self, *names: str) -> None:
+        for name in names:
+            self.leads_to(self.send("/dashboard/address", name=name), "/dashboard?done=book_added")
+
+    def names(self, path: str = "/dashboard") -> list[str]:
+        """Return the names in the list, in its order."""
+        return re.findall(r'aria-label="Change: (.*?)"', self.visit(path).body.decode())
+
+    def test_empty(self) -> None:
+        self.assertIn("Your address book is empty.", self.page(self.visit("/dashboard")))
+
+    def test_search(self) -> None:
+        self.add("Grace", "Ada", "Adele")
+        self.assertEqual(self.names(), ["Grace", "Ada", "Adele"])
+        self.assertEqual(self.names("/dashboard?query=AD"), ["Ada", "Adele"])
+        text = self.page(self.visit("/dashboard?query=%3Cb%3E"))
+        self.assertIn("No name begins with “<b>”.", text)
+        self.assertNotIn(b"<b>", self.visit("/dashboard?query=%3Cb%3E").body)
+
+    def test_pages(self) -> None:
+        with patch.object(addresses, "_ENTRIES", 2):
+            self.add(*"abcde")
+            found, path = [], "/dashboard?query="
+            while path:
+                found.append(self.names(path))
+                (path,) = re.findall(
+                    r'rel="next" href="(.*?)#book"', self.visit(path).body.decode()
+                ) or [""]
+                path = path.replace("&amp;", "&")
+        self.assertEqual(found, [["a", "b"], ["c", "d"], ["e"]])
+
+    def test_wrong_cursor(self) -> None:
+        self.page(self.visit("/dashboard?cursor=wrong"), 400)
+        self.page(self.visit("/dashboard?query=%ff"), 400)
+
+    def test_scripts_in_names(self) -> None:
+        self.add('"><script>alert(1)</script>')
+        self.assertNotIn(b"<script", self.visit("/dashboard").body)

@@ -25,7 +25,6 @@ class Texts:
     optional: str
     save: str
     cancel: str
-    delete: str
 
     # /
     home_lead: str
@@ -67,19 +66,20 @@ class Texts:
     end: str
     end_session: str
     end_others: str
-    address_book: str
-    search: str
-    search_label: str
-    show_all: str
-    add_entry: str
-    edit_entry: str
-    edit: str
-    phone: str
-    no_entries: str
-    none_found: str
-    no_entry_name: str
-    next_page: str
-    first_page: str
+    book: str
+    book_search: str
+    book_search_label: str
+    book_show_all: str
+    book_add: str
+    book_edit: str
+    book_edit_one: str
+    book_delete: str
+    book_phone: str
+    book_empty: str
+    book_none_found: str
+    book_no_name: str
+    book_next: str
+    book_first: str
 
     # Sentences after a change, by the word in the query of the page that shows them.
     done: Mapping[str, str]
