@@ -1,0 +1,76 @@
+"""The way of a new user through the pages, by mouse and by keyboard, without JavaScript."""
+
+from __future__ import annotations
+
+from indico.tests.browser.browser_test import PASSWORD, BrowserTest
+
+EMAIL = "ada@example.com"
+
+
+class JourneyTest(BrowserTest):
+    def test_from_registration_to_logout_everywhere(self) -> None:
+        page = self.open(java_script_enabled=False)
+        self.follow(page.get_by_role("main").get_by_role("link", name="Create an account"))
+        self.send(page, name="Ada", email=EMAIL, password=PASSWORD)
+        self.assertEqual(page.get_by_role("status").inner_text(), "Welcome. Your account is ready.")
+
+        for name in ("Grace Hopper", "Mary Jackson"):
+            self.follow(page.get_by_role("link", name="Add an entry"))
+            self.send(page, name=name, email="x@example.com", phone="555 0100")
+        page.get_by_label("Name begins with").fill("gr")
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+        rows = page.locator("#book li")
+        self.assertEqual(rows.count(), 1)
+        self.assertIn("x@example.com · 555 0100", rows.inner_text())
+
+        other = self.open("/dashboard/account", java_script_enabled=False)
+        self.send(other, email=EMAIL, password=PASSWORD)
+        self.assertEqual(self.path(other), "/dashboard/account")  # back to where it was
+        other.goto("/dashboard")
+        self.assertIn("Mary Jackson", other.locator("#book").inner_text())
+
+        self.follow(page.get_by_role("link", name="Change: Grace Hopper"))
+        self.send(page, name="Grace Murray")
+        other.reload()
+        self.assertIn("Grace Murray", other.locator("#book").inner_text())
+        self.follow(page.get_by_role("link", name="Change: Grace Murray"))
+        self.follow(page.get_by_role("button", name="Delete"))
+        self.assertNotIn("Grace", page.locator("#book").inner_text())
+
+        self.follow(page.get_by_role("link", name="Log out"))
+        self.follow(page.get_by_role("button", name="Log out on all devices"))
+        self.assertEqual(self.path(page), "/")
+        other.reload()
+        self.assertEqual(self.path(other), "/login?next=%2Fdashboard")
+
+    def test_sessions(self) -> None:
+        page, other = self.open(), self.open()
+        self.register(page, "sessions@example.com")
+        self.log_in(other, "sessions@example.com")
+        page.goto("/dashboard")
+        self.follow(page.get_by_role("button", name="End the session from 127.0.0.1"))
+        self.assertEqual(page.get_by_role("status").inner_text(), "The session has ended.")
+        other.reload()
+        self.assertEqual(self.path(other), "/login?next=%2Fdashboard")
+
+    def test_by_keyboard(self) -> None:
+        page = self.open("/login")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/login#content")
+        page.keyboard.press("Tab")
+        page.keyboard.type("nobody@example.com")
+        page.keyboard.press("Tab")
+        page.keyboard.type("wrong horse")
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+        alert = page.get_by_role("alert")
+        self.assertEqual(alert.inner_text(), "The email or the password is wrong.")
+        self.assertEqual(page.locator("#email").input_value(), "nobody@example.com")
+
+    def test_language(self) -> None:
+        page = self.open(locale="de-CH")
+        self.assertIn("Der Server arbeitet", page.inner_text("main"))
+        page.goto("/nosuch")
+        self.assertIn("Nicht gefunden", page.inner_text("main"))
