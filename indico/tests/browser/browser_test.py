@@ -18,7 +18,7 @@ from indico.tests.server_test import PASSWORD, mongodb_uri
 __all__ = ["PASSWORD", "BrowserTest"]
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-PHONE = {"width": 390, "height": 800}
+NARROW = {"width": 320, "height": 800}
 DESK = {"width": 1000, "height": 800}
 
 
@@ -30,7 +30,7 @@ def chromium() -> Browser:
     playwright = sync_playwright().start()
     atexit.register(playwright.stop)
     # Chromium's sandbox needs a user without root's rights.
-    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+    flags = ["--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     return playwright.chromium.launch(executable_path=program, args=flags)
 
 

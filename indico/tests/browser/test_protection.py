@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from playwright.sync_api import Error, Page
 
@@ -38,6 +38,8 @@ class EvilHandler(BaseHTTPRequestHandler):
 
 class ProtectionTest(BrowserTest):
     evil: ClassVar[str]
+    cookies: ClassVar[Any]
+    page: Page
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -48,16 +50,21 @@ class ProtectionTest(BrowserTest):
         cls.addClassCleanup(server.server_close)
         cls.addClassCleanup(server.shutdown)
         cls.evil = f"http://127.0.0.1:{server.server_port}/"
+        test = cls()
+        page = test.open()
+        test.register(page, "ada@example.com")
+        cls.cookies = page.context.cookies()
+        test.doCleanups()
 
-    def page(self, email: str) -> Page:
-        """Return a window with a session."""
-        page = self.open()
-        self.register(page, email)
-        self.assertEqual(self.path(page), "/dashboard?done=registered")
-        return page
+    def setUp(self) -> None:
+        """Open a window with a session."""
+        self.page = self.open()
+        self.page.context.add_cookies(self.cookies)
+        self.page.goto("/dashboard")
+        self.assertEqual(self.path(self.page), "/dashboard")
 
     def test_forms_of_another_origin(self) -> None:
-        page = self.page("forms@example.com")
+        page = self.page
         for form in ("logout", "login", "action"):
             page.goto(self.evil)
             with page.expect_navigation() as navigation:
@@ -68,7 +75,7 @@ class ProtectionTest(BrowserTest):
         self.assertEqual(self.path(page), "/dashboard")
 
     def test_calls_of_another_origin(self) -> None:
-        page = self.page("calls@example.com")
+        page = self.page
         page.goto(self.evil)
         options = "{method: 'POST', mode: 'no-cors', credentials: 'include', body: '{}'}"
         with page.expect_response(f"{self.url}/auth/logout_all") as response:
@@ -78,20 +85,20 @@ class ProtectionTest(BrowserTest):
         self.assertEqual(self.path(page), "/dashboard")
 
     def test_calls_of_its_own(self) -> None:
-        page = self.page("own@example.com")
+        page = self.page
         status, user = page.evaluate(CALL, ["/user/get", "application/json"])
-        self.assertEqual((status, user["email"]), (200, "own@example.com"))
+        self.assertEqual((status, user["email"]), (200, "ada@example.com"))
         self.assertEqual(page.evaluate(CALL, ["/user/get", "text/plain"])[0], 415)
         page.goto("/docs")
         self.assertEqual(page.evaluate(CALL, ["/user/get", "application/json"])[0], 200)
 
     def test_no_frame(self) -> None:
-        page = self.page("frame@example.com")
+        page = self.page
         page.goto(self.evil)
         self.assertNotIn("Dashboard", page.frames[1].content())
 
     def test_no_script_and_no_style_in_the_page(self) -> None:
-        page = self.page("script@example.com")
+        page = self.page
         with self.assertRaises(Error):
             page.add_script_tag(content="window.ran = true")
         with self.assertRaises(Error):
@@ -101,7 +108,7 @@ class ProtectionTest(BrowserTest):
         self.assertIsNone(page.evaluate("window.ran ?? null"))
 
     def test_no_script_reads_the_cookie(self) -> None:
-        page = self.page("cookie@example.com")
+        page = self.page
         self.assertEqual(page.evaluate("document.cookie"), "")
         (cookie,) = page.context.cookies()
         self.assertEqual((cookie["httpOnly"], cookie["sameSite"]), (True, "Lax"))
