@@ -32,7 +32,7 @@ def create(folder, with_pip, clear):
 """
 
 
-FILES = ("req.txt", "req-docs.txt", "req-test.txt", "req-check.txt")
+FILES = ("req.txt", "req-docs.txt", "req-test.txt", "req-check.txt", "req-browser.txt")
 # Stands in for the test runner, ruff and mypy.
 TOOL = "import sys\nprint(sys.argv)\n"
 # Stands in for pip where all is there that is required.
@@ -102,6 +102,7 @@ class RunTest(TestCase):
                 "fuzz",
                 "api",
                 "clients",
+                "screenshots",
                 "bench",
             ]:
                 self.assertIn(f"\n  {task} ", done.stdout)

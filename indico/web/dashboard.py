@@ -1,4 +1,4 @@
-"""`/dashboard`: the account, its sessions, and the address book; and the end of sessions."""
+"""`/dashboard`: the overview of an account, and the end of its sessions."""
 
 from __future__ import annotations
 

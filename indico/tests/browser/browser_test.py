@@ -9,6 +9,7 @@ import shutil
 from typing import Any, ClassVar
 from unittest import TestCase
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from indico.engine.tests.environment import CHOSEN, unmeasured
@@ -20,6 +21,8 @@ __all__ = ["PASSWORD", "BrowserTest"]
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 NARROW = {"width": 320, "height": 800}
 DESK = {"width": 1000, "height": 800}
+WAYS: tuple[tuple[Any, Any], ...] = (("light", DESK), ("dark", NARROW))
+MORE_PIXELS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 @functools.cache
@@ -84,3 +87,13 @@ class BrowserTest(TestCase):
 
     def path(self, page: Page) -> str:
         return page.url.removeprefix(self.url)
+
+    def check(self, page: Page, where: str) -> None:
+        """Fail for what axe finds, and for a page that is wider than its window."""
+        for scheme, size in WAYS:
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size(size)
+            found = Axe().run(page)
+            report = f"{where}, {scheme}\n{found.generate_report()}"
+            self.assertEqual(found.violations_count, 0, report)
+            self.assertEqual(page.evaluate(MORE_PIXELS), 0, report)

@@ -14,29 +14,9 @@ class JourneyTest(BrowserTest):
         self.send(page, name="Ada", email=EMAIL, password=PASSWORD)
         self.assertEqual(page.get_by_role("status").inner_text(), "Welcome. Your account is ready.")
 
-        for name in ("Grace Hopper", "Mary Jackson"):
-            self.follow(page.get_by_role("link", name="Add an entry"))
-            self.send(page, name=name, email="x@example.com", phone="555 0100")
-        page.get_by_label("Name begins with").fill("gr")
-        with page.expect_navigation():
-            page.keyboard.press("Enter")
-        rows = page.locator("#book li")
-        self.assertEqual(rows.count(), 1)
-        self.assertIn("x@example.com · 555 0100", rows.inner_text())
-
         other = self.open("/dashboard/account", java_script_enabled=False)
         self.send(other, email=EMAIL, password=PASSWORD)
         self.assertEqual(self.path(other), "/dashboard/account")  # back to where it was
-        other.goto("/dashboard")
-        self.assertIn("Mary Jackson", other.locator("#book").inner_text())
-
-        self.follow(page.get_by_role("link", name="Change: Grace Hopper"))
-        self.send(page, name="Grace Murray")
-        other.reload()
-        self.assertIn("Grace Murray", other.locator("#book").inner_text())
-        self.follow(page.get_by_role("link", name="Change: Grace Murray"))
-        self.follow(page.get_by_role("button", name="Delete"))
-        self.assertNotIn("Grace", page.locator("#book").inner_text())
 
         self.follow(page.get_by_role("link", name="Log out"))
         self.follow(page.get_by_role("button", name="Log out on all devices"))

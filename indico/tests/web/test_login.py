@@ -55,7 +55,7 @@ class LoginTest(PageTest):
         self.leads_to(self.visit("/dashboard"), "/login?next=%2Fdashboard")
 
     def test_next(self) -> None:
-        for path in ("/dashboard/address/x?y=1&z", "/", "/logout"):
+        for path in ("/dashboard/account?y=1&z", "/", "/logout"):
             self.leads_to(self.log_in(next=path), path)
 
     def test_next_never_leaves_the_site(self) -> None:
@@ -78,10 +78,10 @@ class LoginTest(PageTest):
                 self.assertNotIn(b"evil", page)
 
     def test_comes_back_to_the_page(self) -> None:
-        answer = self.visit("/dashboard/address/123?x=1")
-        self.leads_to(answer, "/login?next=%2Fdashboard%2Faddress%2F123%3Fx%3D1")
+        answer = self.visit("/dashboard/account?x=1")
+        self.leads_to(answer, "/login?next=%2Fdashboard%2Faccount%3Fx%3D1")
         page = self.visit(answer.headers["Location"]).body
-        self.assertIn(b'name="next" value="/dashboard/address/123?x=1"', page)
+        self.assertIn(b'name="next" value="/dashboard/account?x=1"', page)
 
     def test_foreign_origin(self) -> None:
         self.assertIn("Not allowed", self.page(self.log_in(origin="https://evil.example"), 403))
