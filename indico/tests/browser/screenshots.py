@@ -17,9 +17,9 @@ class ScreenshotTest(BrowserTest):
     """The dashboard on a desk, and dark on a phone."""
 
     def test_dashboard(self) -> None:
-        page = self.open(viewport={"width": 820, "height": 600})
+        page: Page = self.open(viewport={"width": 820, "height": 600})
         self.register(page, EMAIL)
-        add_entries(self, page)
+        self.add_entries(page)
         page.goto("/dashboard")
         page.screenshot(path=ROOT / "docs/dashboard.png", full_page=True)
         phone = self.open(viewport={**NARROW, "width": 390}, color_scheme="dark")
@@ -27,15 +27,14 @@ class ScreenshotTest(BrowserTest):
         phone.goto("/dashboard")
         phone.screenshot(path=ROOT / "docs/dashboard-dark.png", full_page=True)
 
-
-def add_entries(test: BrowserTest, page: Page) -> None:
-    for name, email, phone in (
-        ("Grace Hopper", "grace@example.com", "555 0100"),
-        ("Katherine Johnson", "katherine@example.com", "555 0199"),
-        ("Mary Jackson", "mary@example.com", ""),
-    ):
-        page.goto("/dashboard/address")
-        test.send(page, name=name, email=email, phone=phone)
+    def add_entries(self, page: Page) -> None:
+        for name, email, phone in (
+            ("Grace Hopper", "grace@example.com", "555 0100"),
+            ("Katherine Johnson", "katherine@example.com", "555 0199"),
+            ("Mary Jackson", "mary@example.com", ""),
+        ):
+            page.goto("/dashboard/address")
+            self.send(page, name=name, email=email, phone=phone)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ OWN = ("/dashboard?done=session", "/dashboard/account", "/dashboard/password", "
 
 class AccessibilityTest(BrowserTest):
     def test_all_pages(self) -> None:
-        """Their German texts, because these are longer."""
+        """Look at the German texts, because these are longer."""
         page = self.open(locale="de")
         for path in PUBLIC:
             page.goto(path)
