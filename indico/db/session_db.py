@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing_extensions import TypedDict
 
 from indico.db import Collection, Document, IndexModel, ObjectId, now, start
-from indico.error import Unavailable
+from indico.error import DeadlineExceeded, Unavailable
 
 SESSIONS = Collection(
     "sessions",
@@ -116,7 +116,7 @@ async def revoke_others(kept: Session) -> int:
 async def _record_use(session_id: bytes, time: datetime) -> None:
     """Store the time of a session's last use. A later call tries again if MongoDB can't."""
     query = {"_id": session_id, "last_used_at": {"$not": {"$gt": time - USED_ANEW}}}
-    with suppress(Unavailable):
+    with suppress(DeadlineExceeded, Unavailable):
         await SESSIONS.update_one(query, {"last_used_at": time})
 
 

@@ -31,7 +31,7 @@ class SessionsHandler(PageHandler):
             await SessionDB.revoke_one(self.user_id, _bytes(session_id))
             self.redirect_after("/dashboard?done=session")
         else:
-            await SessionDB.revoke_others(self.user_id, self.session, None)
+            await SessionDB.revoke_others(self.session)
             self.redirect_after("/dashboard?done=sessions")
 
 
