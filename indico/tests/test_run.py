@@ -140,13 +140,14 @@ class RunTest(TestCase):
         for task, files in (
             ("serve", FILES[:2]),
             ("test", FILES[:3]),
-            ("typecheck", FILES),
+            ("typecheck", FILES[:4]),
+            ("test --suite browser", (*FILES[:3], FILES[4])),
             ("lint", ()),
             ("check", ()),
             ("test", ()),
             ("serve", ()),
         ):
-            done = run_task(self.folder, task)
+            done = run_task(self.folder, *task.split())
             self.assertEqual(done.returncode, 0, done)
             said = re.findall("Installing (.*) into .venv", done.stdout)
             self.assertEqual(said, [" and ".join(files)] if files else [], done)

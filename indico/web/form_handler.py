@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar, TypeVar
@@ -42,6 +43,7 @@ class FormHandler(PageHandler):
         except _REFUSALS as error:
             stale = isinstance(error, PreconditionFailed)
             self.set_status(error.status)
+            self._headers.update(error.headers)
             self.show_form(await self.values() if stale else sent, error)
         else:
             self.redirect_after(next_path)
@@ -50,9 +52,9 @@ class FormHandler(PageHandler):
         """Return the values of the empty form."""
         return {}
 
+    @abstractmethod
     async def submit(self) -> str:
         """Do what the form asks for, and return the path of the next page."""
-        raise NotImplementedError
 
     def read(self, kind: type[M]) -> M:
         """Return the form as a model. Raise `InvalidArgument` with every problem."""

@@ -36,6 +36,7 @@ class LoginTest(PageTest):
             answer = self.log_in(**fields)
             self.assertIn("The email or the password is wrong.", self.page(answer, 401))
             self.assertNotIn(b"horse", answer.body)
+            self.assertEqual(answer.headers["WWW-Authenticate"], "Bearer")
         self.assertEqual(self.cookies, {})
 
     def test_missing_field(self) -> None:
