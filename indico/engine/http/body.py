@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # An attribute of the request. A `__dict__` here would take half a kilobyte of each call in flight.
 _BODY_ERROR = "body_error"
+_JSON = ["application/json"]
 
 # A body up to this size is taken even while large bodies take all the memory that they may.
 SMALL_BYTES = 16 << 10
@@ -58,7 +59,8 @@ class LimitedBody(RoutedRequest):
         if self.stream_request_body:
             self._usual_limit = _limit_of(self.connection)
             return self._begin(start_line, headers)
-        if headers.get("Content-Type", "").lower().startswith("multipart/"):
+        kinds = headers.get_list("Content-Type")
+        if kinds != _JSON and ",".join(kinds).lower().startswith("multipart/"):
             self._fail(UnsupportedMediaType())
         return None
 
