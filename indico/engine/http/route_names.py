@@ -28,8 +28,7 @@ class RouteNames:
             if path.endswith(f"/{_ACTION}")
         }
         self._resources = {
-            kind: path.lstrip("/").partition("/")[0] or "/"
-            for kind, path in self._templates.items()
+            kind: path.lstrip("/").partition("/")[0] for kind, path in self._templates.items()
         }
 
     def route(self, handler: RequestHandler) -> str | None:
