@@ -20,7 +20,7 @@ from bench.data import TEXT, TITLE
 from bench.mongodb import embedded
 from indico.db import ObjectId
 from indico.engine.mongo import connection as db
-from indico.engine.mongo.collection import Collection
+from indico.engine.mongo.collection import Collection, Document
 from indico.engine.mongo.driver import Driver, mongodb
 from indico.engine.tests.mongo.proxy import Proxy
 
@@ -80,7 +80,7 @@ def _proxy(told: Connection, uri: str, delay_seconds: float) -> None:
 
 
 async def _measure(uri: str, driver: Driver, seconds: float, delay: int) -> None:
-    notes = Collection("notes")
+    notes = Collection("notes", Document)
     Collection.declared.remove(notes)
     ids = [ObjectId() for _ in range(NOTES)]
     operations: dict[str, Operation] = {

@@ -1,6 +1,7 @@
 """Thousands of clients, each with about one request a second.
 
-The rate stays the same while answers become slow, as long as they take less than a second.
+The rate stays the same while answers become slow, as long as they take less than a second. Refused
+clients come again as if they had been answered, or wait for `Retry-After`.
 They run in one loop over `epoll`. A request costs the loop 20 us of a processor, so that it can
 share a core with MongoDB. wrk can't replace them: it does not report the time of each answer, and
 looks at every client's timer in each turn.
@@ -18,8 +19,8 @@ from itertools import cycle
 from pathlib import Path
 from time import perf_counter, sleep
 
-# Seconds between two requests of a client, unless the answer takes longer. They are around the
-# `Retry-After` of a refusal, which is 1.
+# Seconds between two requests of a client, unless the answer takes longer. A patient client
+# multiplies them by the `Retry-After` of a refusal.
 PAUSES = (0.5, 1.5)
 NO_PAUSES = (0.0, 0.0)
 ANSWER_SECONDS = 30
@@ -28,6 +29,7 @@ _READ_BYTES = 1 << 16
 # The loop polls, because a waiting process must be woken by the server. That would cost the server
 # more of a processor than the rest of a small answer.
 _TICK_SECONDS = 0.001
+_RETRY_AFTER = re.compile(rb"\r\nretry-after: *(\d+)\r\n", re.IGNORECASE)
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _HEALTH = b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n"
 
@@ -65,15 +67,20 @@ class _Client:
 class Clients:
     """The clients of the server on `port`, with `requests` in turn.
 
-    `pauses` are the shortest and the longest one.
+    `pauses` are the shortest and the longest one. Only `patient` clients wait for `Retry-After`.
     """
 
     def __init__(
-        self, port: int, requests: list[bytes], pauses: tuple[float, float] = PAUSES
+        self,
+        port: int,
+        requests: list[bytes],
+        pauses: tuple[float, float] = PAUSES,
+        patient: bool = False,
     ) -> None:
         self._port = port
         self._requests = cycle(requests)
         self._pauses = pauses
+        self._patient = patient
         self._random = random.Random(2015)  # noqa: S311
         self._clients: list[_Client] = []
         self._by_file: dict[int, _Client] = {}
@@ -148,10 +155,14 @@ class Clients:
             if answer:
                 self._count(answer, now - client.due, seen)
                 self._asking.discard(client)
-                pause = self._random.uniform(*self._pauses)
+                pause = self._random.uniform(*self._pauses) * self._retry_after(answer)
                 heappush(self._due, (max(now, client.due + pause), file))
             elif not data:
                 raise ChildProcessError("The server has closed a connection.")
+
+    def _retry_after(self, answer: bytes) -> int:
+        found = _RETRY_AFTER.search(answer) if self._patient else None
+        return int(found[1]) if found else 1
 
     def _count(self, answer: bytes, took: float, seen: Seen) -> None:
         if answer.startswith(b"HTTP/1.1 2"):

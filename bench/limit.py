@@ -20,7 +20,7 @@ from bench.mongodb import MongoDB, embedded
 from bench.servers import OURS, Peer, running
 from indico.db import ObjectId
 from indico.engine.mongo import connection as db
-from indico.engine.mongo.collection import Collection
+from indico.engine.mongo.collection import Collection, Document
 from indico.engine.mongo.driver import mongodb
 
 DATABASE = "bench_limit"
@@ -66,7 +66,7 @@ def _serve(mongodb: MongoDB, folder: Path, core: int, seconds: float) -> None:
 
 async def _operate(uri: str, seconds: float) -> None:
     await db.connect(uri, DATABASE)
-    notes = Collection("notes")
+    notes = Collection("notes", Document)
     Collection.declared.remove(notes)
     straight = mongodb.notes
     ids = [note["_id"] for note in await straight.find({}, {"_id": 1}).to_list(None)]

@@ -40,13 +40,16 @@ class Measured:
         self.server = server
         self._requests = requests(run.folder / workload.name)
 
-    def step(self, count: int) -> Step:
-        """Measure `count` clients, which start some time before the measurement."""
+    def step(self, count: int, patient: bool = False) -> Step:
+        """Measure `count` clients, which start some time before the measurement.
+
+        Only `patient` ones wait for `Retry-After`.
+        """
         count = max(1, min(count, self._run.most_clients))
-        with closing(Clients(self.server.port, self._requests)) as clients:
+        with closing(Clients(self.server.port, self._requests, patient=patient)) as clients:
             clients.open(count)
             self.server.wait_until_idle()
-            clients.ask(count, SETTLE_SECONDS)
+            clients.ask(count, SETTLE_SECONDS * (2 if patient else 1))  # `Retry-After` has to grow
             before, own = self._used(), time.process_time()
             seen = clients.ask(count, self._run.seconds)
             used, own = self._used().since(before), time.process_time() - own

@@ -11,14 +11,14 @@ import tempfile
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
-from typing import cast
 
 from bench import chart, machine, overload_report
 from bench.data import WORKLOADS, Data, Workload
 from bench.measured import CAPACITY_CONNECTIONS, DATABASE, Measured, Run, hold, measured
 from bench.mongodb import embedded
-from bench.overload_report import BOUND, NO_BOUND, Overload, Round
+from bench.overload_report import BOUND, NO_BOUND, Overload
 
 HERE = Path(__file__).parent
 SCRATCH = HERE.parent / ".bench"
@@ -91,8 +91,8 @@ def _measure_steps(run: Run, workload: Workload, results: Overload) -> None:
         _measure_step(up, workload, twice, results)
         at_best = results.at_best(workload.name).offered
         for _ in range(ROUNDS):
-            loads = at_best, twice, twice * 3 // 2
-            again = cast(Round, tuple(up[BOUND].step(count) for count in loads))
+            loads = (at_best, False), *product((twice, twice * 3 // 2), (False, True))
+            again = tuple(up[BOUND].step(count, patient) for count, patient in loads)
             results.rounds.setdefault(workload.name, []).append(again)
             for step in again:
                 print(f"  {'again':9} {overload_report.line(step)}", flush=True)

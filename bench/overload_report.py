@@ -30,7 +30,8 @@ class Step:
     others: float
 
 
-Round = tuple[Step, Step, Step]
+# The best load, then twice and three times the capacity, both of clients without and with patience.
+LOADS = ("best", "twice", "twice, patient", "three times", "three times, patient")
 
 
 @dataclass
@@ -42,9 +43,8 @@ class Overload:
 
     facts: dict[str, str]
     steps: dict[str, dict[str, list[Step]]] = field(default_factory=dict)
-    # The best step, and those at twice and three times the capacity. A single step could fall into
-    # better or worse seconds of the host.
-    rounds: dict[str, list[Round]] = field(default_factory=dict)
+    # A step for each of `LOADS`. A single step could fall into better or worse seconds of the host.
+    rounds: dict[str, list[tuple[Step, ...]]] = field(default_factory=dict)
     held: dict[str, tuple[int, int]] = field(default_factory=dict)
     delays: dict[str, Step] = field(default_factory=dict)
     refusal_seconds: float = 0.0
@@ -77,7 +77,9 @@ def line(step: Step) -> str:
 INTRODUCTION = """\
 Each client sends about one request a second, as long as an answer takes less than that. So the
 number of clients is the number of requests that are offered a second. The server has a core of its
-own; MongoDB and the clients share another. "Bounded" is the server with its defaults, "unbounded"
+own; MongoDB and the clients share another. A refused client comes again as if it had been answered;
+a patient one waits for `Retry-After` times as long. The time of an answer begins when its request
+is due. "Bounded" is the server with its defaults, "unbounded"
 with an endless `max_delay_seconds`. The highest throughput of the former is the capacity. Times are
 in milliseconds: the median, then the 99th percentile."""
 
@@ -120,11 +122,9 @@ def _summary(results: Overload, workload: str) -> str:
     )
 
 
-def _rounds(rounds: list[Round]) -> str:
+def _rounds(rounds: list[tuple[Step, ...]]) -> str:
     rows = []
-    for name, steps in zip(
-        ("best", "twice", "three times"), zip(*rounds, strict=True), strict=True
-    ):
+    for name, steps in zip(LOADS, zip(*rounds, strict=True), strict=True):
         parts = sorted(
             ratio(step.accepted, one[0].accepted) for step, one in zip(steps, rounds, strict=True)
         )

@@ -6,14 +6,13 @@ import argparse
 import contextlib
 import io
 import sys
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 from bench import cited, machine, report
-from bench.machine import UnfitError
 from bench.measurements import MEASUREMENTS
-from indico.engine.error import StartError
 
 # `overload` is the last, because it turns the garbage collection of this process off.
 COMMANDS = {
@@ -75,7 +74,8 @@ def _run(command: tuple[str, ...]) -> str:
     try:
         with contextlib.redirect_stdout(copy):
             code = MEASUREMENTS[name](options)
-    except (UnfitError, StartError, OSError) as error:
+    except Exception as error:  # after which the others still run
+        traceback.print_exc()
         return f"{line} failed: {error}"
     if name not in WITH_PAGES:
         PAGES.mkdir(exist_ok=True)

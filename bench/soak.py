@@ -1,7 +1,8 @@
 """`bench soak`: users at full load for minutes, whose every answer is known before.
 
-Some of them stall, pipeline, or drop their connection in the middle of a request. Meanwhile the
-memory, the open files and the connections of the server are sampled.
+Some of them stall, pipeline, or drop their connection in the middle of a request. Beside them,
+updates race, logins race with changes of the password, and slow clients are to be disconnected.
+Meanwhile the memory, the open files and the connections of the server are sampled.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from statistics import mean
 
-from bench import lost_updates, machine
+from bench import lost_updates, machine, password_races, slow_clients
 from bench.data import USERS, Data
 from bench.mongodb import embedded
 from bench.servers import OURS, Server, running
@@ -79,14 +80,39 @@ async def _soak(server: Server, port: int, data: Data, count: int, seconds: floa
         for n in range(count)
     ]
     until = asyncio.get_running_loop().time() + seconds
-    racing = asyncio.create_task(lost_updates.race(port))
+    attacked = asyncio.create_task(_attack(port, server.port))
     await asyncio.gather(*(user.run(until) for user in users))
     sampling.cancel()
-    counted, lost = await racing
     print(_report(seen, samples))
-    print(f"racing updates: {counted} of {lost_updates.UPDATES} are stored; {lost} races lost")
     flat = all(_is_flat(first, last) for _, first, _, last in _thirds(samples))
-    return 0 if flat and not seen.wrong and counted == lost_updates.UPDATES else 1
+    return 0 if await attacked and flat and not seen.wrong else 1
+
+
+async def _attack(port: int, port_of_the_server: int) -> bool:
+    """Race and be slow beside the users; say how it went, and return whether all held.
+
+    The slow clients connect to the server itself, because nginx reads slow requests in its place.
+    """
+    (counted, lost), races, closed = await asyncio.gather(
+        lost_updates.race(port),
+        password_races.race(port),
+        slow_clients.disconnected(port_of_the_server),
+    )
+    print(f"racing updates: {counted} of {lost_updates.UPDATES} are stored; {lost} races lost")
+    print(
+        f"password races: {races.accounts} accounts, {races.tokens} tokens of an old password; "
+        f"{len(races.wrong)} rules broken, {races.unclear} accounts unclear",
+        *races.wrong[:_SHOWN],
+        sep="\n",
+    )
+    each = slow_clients.OF_EACH_KIND
+    open_still = [f"{kind}: {count} of {each}" for kind, count in closed.items() if count < each]
+    print(
+        f"slow clients: {sum(closed.values())} of {len(closed) * each} were disconnected",
+        *open_still,
+        sep="\n",
+    )
+    return counted == lost_updates.UPDATES and not races.wrong and not open_still
 
 
 async def _sample(server: Server, samples: list[Sample]) -> None:
@@ -124,7 +150,8 @@ def _report(seen: Soaked, samples: list[Sample]) -> str:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(seen.requests.items()))
     lines = [
         f"{seen.checked:,} answers, each compared with the known one: {len(seen.wrong)} wrong",
-        f"of them: {kinds}; {seen.refused:,} refused because of too much load",
+        f"of them: {kinds}; {seen.refused:,} refused because of too much load, "
+        f"{seen.timed_out:,} at the deadline",
         *seen.wrong[:_SHOWN],
     ]
     for name, first, middle, last in _thirds(samples):

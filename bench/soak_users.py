@@ -30,6 +30,7 @@ class Soaked:
 
     requests: Counter[str] = field(default_factory=Counter)
     refused: int = 0
+    timed_out: int = 0
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -125,7 +126,7 @@ class User:
             self._compare(read["title"].split()[0], self._tag)
 
     async def _ask(self, kind: str, path: str, body: Any) -> Any:
-        """Return the data of the answer, None if the request was refused."""
+        """Return the data of the answer, None if the request was refused or timed out."""
         request_id = self._new_id()
         await self._connection.send(self._connection.request(path, body, request_id))
         return await self._answer(kind, request_id)
@@ -137,6 +138,9 @@ class User:
         if status == b"503":
             self._seen.refused += 1
             await asyncio.sleep(self._random.uniform(*RETRY_SECONDS))
+            return None
+        if status == b"504":
+            self._seen.timed_out += 1
             return None
         self._compare(status, b"200")
         return json.loads(body)["data"]

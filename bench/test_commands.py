@@ -26,14 +26,15 @@ from bench import (
     measured,
     offload,
     overload,
+    password_races,
     release,
     replica_set,
+    slow_clients,
     soak,
     soak_users,
 )
 from bench.__main__ import COMMANDS
 from bench.command_test import DATABASE, RUNNING, CommandTest
-from bench.machine import UnfitError
 from bench.measurements import MEASUREMENTS
 from indico.engine.tests.server_test import mongodb_uri
 
@@ -139,7 +140,7 @@ class OverloadTest(CommandTest):
         few: dict[str, Any] = {"STEPS": (1.0,), "DELAYS": ("0.05",), "ROUNDS": 1}
         few |= {"HELD_CALLS": 3, "HELD_SECONDS": 1, "REFUSALS_PER_SECOND": 40}
         with (
-            patch.object(clients.Clients.__init__, "__defaults__", ((0.05, 0.15),)),
+            patch.object(clients.Clients.__init__, "__defaults__", ((0.05, 0.15), False)),
             patch.multiple(overload, **few, _raise_file_limit=lambda: overload.SPARE_FILES + 40),
             patch.multiple(measured, SETTLE_SECONDS=0.2, CAPACITY_CONNECTIONS=4),
         ):
@@ -155,14 +156,18 @@ class SoakTest(CommandTest):
         with (
             patch.object(soak, "SAMPLE_SECONDS", 0.05),
             patch.object(lost_updates, "UPDATES", 24),
+            patch.object(password_races, "ACCOUNTS", 1),
+            patch.multiple(slow_clients, OF_EACH_KIND=1, LONGEST_SECONDS=0.1),
             patch.multiple(soak_users, STALL_SECONDS=(0, 0.01), RETRY_SECONDS=(0, 0.01)),
         ):
             printed = self.run_command(
                 *("--minutes", "0.005", "--users", "10"),
-                codes=(0, 1),  # memory grows at first
+                codes=(0, 1),  # memory grows at first, and slow clients have their time
             )
         self.assertIn("each compared with the known one: 0 wrong\n", printed)
         self.assertIn("racing updates: 24 of 24 are stored", printed)
+        self.assertRegex(printed, r"password races: 1 accounts, \d+ tokens .*; 0 rules broken")
+        self.assertRegex(printed, r"slow clients: \d+ of 10 were disconnected")
 
 
 class ReleaseTest(CommandTest):
@@ -174,16 +179,21 @@ class ReleaseTest(CommandTest):
             "limit": ("limit", "--seconds", "0.05"),
             "peers": ("peers",),
         }
-        fails: dict[str, Any] = {"limit": lambda _: 3, "peers": Mock(side_effect=UnfitError("no"))}
+        fails: dict[str, Any] = {
+            "limit": lambda _: 3,
+            "peers": Mock(side_effect=RuntimeError("no")),
+        }
         with (
             patch.object(release, "PAGES", self.folder / "printed"),
             patch.object(release, "COMMANDS", commands),
             patch.dict(MEASUREMENTS, fails),
+            redirect_stderr(io.StringIO()) as said,
         ):
             printed = self.run_command(codes=(1,))
         self.assertRegex(printed, r"\| docs/performance.md:\d+ +\| held ")
         self.assertIn("python3 run.py bench limit --seconds 0.05 ended with code 3", printed)
         self.assertIn("python3 run.py bench peers failed: no", printed)
+        self.assertIn("RuntimeError: no", said.getvalue())
         page = (self.folder / "printed/held.md").read_text()
         self.assertIn("# `python3 run.py bench held --connections 40", page)
         self.assertRegex(page, r"\n +1 +40 +40 +40 [^|]*```\n\n\| run ")

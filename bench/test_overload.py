@@ -20,7 +20,8 @@ class OverloadTest(TestCase):
         unbounded = [step(500, 500, 0), step(1000, 980, 0), step(2000, 700, 0, errors=1)]
         self.made = Overload({"date": "2026"}, {"read": {BOUND: bounded, NO_BOUND: unbounded}})
         worse = step(2000, 800, 1200)
-        again, bad = (bounded[1], bounded[2], worse), (bounded[1], worse, worse)
+        again = (bounded[1], bounded[2], bounded[1], worse, worse)
+        bad = (bounded[1], *[worse] * 4)
         self.made.rounds["read"] = [again, again, bad]
         self.made.held["read"] = 999, 1000
         self.made.delays["0.05"] = bounded[-1]
@@ -40,7 +41,7 @@ class OverloadTest(TestCase):
     def test_page_of_a_server_that_answers_nothing(self) -> None:
         nothing = Step(500, 0, 0, 0, None, None, None, None, 0.9, 0.1, 0.1, 0.0)
         self.made.steps["read"][BOUND] = [nothing]
-        self.made.rounds["read"] = [(nothing, nothing, nothing)]
+        self.made.rounds["read"] = [(nothing,) * 5]
         self.assertIn("0% (0% to 0%)", overload_report.markdown(self.made))
 
     def test_points(self) -> None:

@@ -7,7 +7,7 @@ import contextlib
 from unittest import IsolatedAsyncioTestCase, TestCase
 from unittest.mock import patch
 
-from bench import soak, soak_users
+from bench import password_races, slow_clients, soak, soak_users
 
 
 class SoakUserTest(IsolatedAsyncioTestCase):
@@ -51,6 +51,37 @@ class SoakUserTest(IsolatedAsyncioTestCase):
         self.assertEqual(await self.wrong(b"200 OK", b"%", b"%"), [])
         with patch.object(soak_users, "RETRY_SECONDS", (0, 0)):
             self.assertEqual(await self.wrong(b"503 Full", b"%", b"1"), [])
+
+
+class AttackTest(IsolatedAsyncioTestCase):
+    """The attacks of `bench soak` on a server that does not defend itself."""
+
+    async def serve(self, answer: bytes, leaves: bool) -> int:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while not leaves and await reader.read(1 << 16):
+                writer.write(answer)
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        self.addCleanup(server.close)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+    async def test_slow_clients(self) -> None:
+        with patch.multiple(slow_clients, OF_EACH_KIND=2, LONGEST_SECONDS=0.05):
+            kept = await slow_clients.disconnected(await self.serve(b"", leaves=False))
+        self.assertEqual(set(kept.values()), {0})
+        with patch.multiple(slow_clients, OF_EACH_KIND=2, DRIP_SECONDS=0.01, LONGEST_SECONDS=60):
+            left = await slow_clients.disconnected(await self.serve(b"", leaves=True))
+        self.assertEqual(set(left.values()), {2})
+
+    async def test_a_password_that_stays(self) -> None:
+        body = b'{"data":{"token":"a"}}'
+        head = b"HTTP/1.1 201 Created\r\nX-Request-Id: a\r\nContent-Length: %d\r\n\r\n" % len(body)
+        with patch.object(password_races, "ACCOUNTS", 1):
+            seen = await password_races.race(await self.serve(head + body, leaves=False))
+        self.assertEqual(seen.accounts, 1)
+        self.assertGreaterEqual(len(seen.wrong), 2, seen.wrong)
 
 
 class SoakReportTest(TestCase):

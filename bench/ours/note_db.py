@@ -6,9 +6,18 @@ from datetime import datetime
 
 from typing_extensions import TypedDict
 
-from indico.db import Collection, Document, IndexModel, ObjectId, now
+from indico.db import Collection, IndexModel, ObjectId, now
 
-NOTES = Collection("notes", IndexModel("user_id"))
+
+class NoteDocument(TypedDict):
+    _id: ObjectId
+    user_id: ObjectId
+    title: str
+    text: str
+    created_at: datetime
+
+
+NOTES = Collection("notes", NoteDocument, IndexModel("user_id"))
 
 
 class Note(TypedDict):
@@ -26,9 +35,15 @@ async def get(note_id: ObjectId) -> Note | None:
 
 
 async def create(user_id: ObjectId, title: str, text: str) -> Note:
-    document = {"user_id": user_id, "title": title, "text": text, "created_at": now()}
-    note_id = await NOTES.insert(document)
-    return _note({"_id": note_id, **document})
+    document: NoteDocument = {
+        "_id": ObjectId(),
+        "user_id": user_id,
+        "title": title,
+        "text": text,
+        "created_at": now(),
+    }
+    await NOTES.insert(document)
+    return _note(document)
 
 
 async def update(note_id: ObjectId, title: str) -> Note | None:
@@ -36,7 +51,7 @@ async def update(note_id: ObjectId, title: str) -> Note | None:
     return _note(document) if document else None
 
 
-def _note(document: Document) -> Note:
+def _note(document: NoteDocument) -> Note:
     return Note(
         id=document["_id"],
         title=document["title"],

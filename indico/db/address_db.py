@@ -1,9 +1,4 @@
-"""Addresses: every query on the collection `addresses`.
-
-A document has `_id`, `book` (its user's id, or `PUBLIC`), `entry` as the client sent it, `name_key`
-(the entry's name without case and accents, for searches) and `version` (a random number, a new one
-with each change).
-"""
+"""Addresses: every query on the collection `addresses`."""
 
 from __future__ import annotations
 
@@ -16,18 +11,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import StringConstraints, TypeAdapter
+from typing_extensions import TypedDict
 
 import indico.db.public_book_db as PublicBookDB
-from indico.db import Collection, Document, IndexModel, ObjectId, Part
+from indico.db import Collection, IndexModel, ObjectId, Part
 
 T = TypeVar("T")
-
-ADDRESSES = Collection(
-    "addresses",
-    IndexModel([("book", 1), ("_id", 1)]),
-    IndexModel([("book", 1), ("name_key", 1), ("_id", 1)]),
-    owner="book",
-)
 
 # A search compares at most this many characters, because folding takes quadratic time.
 MAX_NAME_KEY = 200
@@ -39,6 +28,34 @@ Entry = dict[str, Any]
 # The last address of a page, as `name_key` and hex id; the next page begins after this address.
 Position = tuple[str, Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")]]
 POSITION: TypeAdapter[Position] = TypeAdapter(Position)
+
+
+class _Changes(TypedDict):
+    """The fields that each change sets.
+
+    `entry` is as the client sent it. `name_key` is the entry's name without case and accents, for
+    searches. `version` is a random number, a new one with each change.
+    """
+
+    entry: Entry
+    name_key: str
+    version: int
+
+
+class AddressDocument(_Changes):
+    """A stored address; `book` is its user's id, or `PUBLIC`."""
+
+    _id: ObjectId
+    book: Book
+
+
+ADDRESSES = Collection(
+    "addresses",
+    AddressDocument,
+    IndexModel([("book", 1), ("_id", 1)]),
+    IndexModel([("book", 1), ("name_key", 1), ("_id", 1)]),
+    owner="book",
+)
 
 _LIST_BYTES = 2_000_000
 _FEW = 4
@@ -61,7 +78,7 @@ class Address:
 
 
 async def create(book: Book, entry: Entry) -> Address:
-    document = {"_id": ObjectId(), "book": book, **_changes(entry)}
+    document: AddressDocument = {"_id": ObjectId(), "book": book, **_changes(entry)}
     await _change(book, lambda: ADDRESSES.insert(document))
     return _address(document)
 
@@ -80,7 +97,7 @@ async def replace(
     """
     query, changes = _query(book, address_id, versions), _changes(entry)
     found = await _change(book, lambda: ADDRESSES.update_one(query, changes))
-    return _address({"_id": address_id, **changes}) if found else None
+    return _address({"_id": address_id, "book": book, **changes}) if found else None
 
 
 async def delete(book: Book, address_id: ObjectId, versions: Several[str] | None = None) -> bool:
@@ -126,7 +143,7 @@ async def _change(book: Book, work: Callable[[], Awaitable[T]]) -> T:
 
 async def _find_part(
     book: Book, limit: int, after: Position | None, prefix: str | None, max_bytes: int
-) -> Part:
+) -> Part[AddressDocument]:
     query: dict[str, Any] = {"book": book}
     if prefix is not None:
         query["name_key"] = names = _names(prefix)
@@ -155,7 +172,7 @@ def _query(book: Book, address_id: ObjectId, versions: Several[str] | None) -> d
     return query
 
 
-def _changes(entry: Entry) -> Document:
+def _changes(entry: Entry) -> _Changes:
     name: str = entry.get("name") or entry.get("full_name") or ""
     name_key = fold(name[:MAX_NAME_KEY])
     return {"entry": entry, "name_key": name_key, "version": secrets.randbits(63)}
@@ -171,7 +188,7 @@ def _successor(prefix: str) -> str:
     return prefix[:-1] + chr(0xE000 if 0xD800 <= following < 0xE000 else following)
 
 
-def _address(document: Document) -> Address:
+def _address(document: AddressDocument) -> Address:
     return Address(
         id=document["_id"],
         entry=document["entry"],

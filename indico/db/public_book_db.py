@@ -12,11 +12,19 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from typing_extensions import TypedDict
+
 from indico.db import Collection, transaction, turn
 
 T = TypeVar("T")
 
-PUBLIC_BOOK = Collection("public_book")
+
+class PublicBookDocument(TypedDict):
+    _id: int
+    version: str
+
+
+PUBLIC_BOOK = Collection("public_book", PublicBookDocument)
 
 _DOCUMENTS = 16
 _unused = list(range(_DOCUMENTS))  # the `_id` of each document that no change holds
@@ -42,7 +50,5 @@ async def change(work: Callable[[], Awaitable[T]]) -> T:
 @transaction
 async def _change(work: Callable[[], Awaitable[T]], document_id: int) -> T:
     if done := await work():
-        version = {"version": secrets.token_hex(8)}
-        if await PUBLIC_BOOK.update_by_id(document_id, version) is None:
-            await PUBLIC_BOOK.insert({"_id": document_id, **version})
+        await PUBLIC_BOOK.upsert({"_id": document_id}, {"version": secrets.token_hex(8)})
     return done

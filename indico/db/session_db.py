@@ -1,8 +1,6 @@
 """Sessions: every query on the collection `sessions`.
 
-A document has `_id` (the SHA-256 of the token; the token itself is stored nowhere), `user_id`,
-`created_at`, `expires_at`, `address` (of the client that logged in) and `last_used_at`, which is
-up to `USED_ANEW` behind. MongoDB removes an expired session within about a minute.
+MongoDB removes an expired session within about a minute.
 """
 
 from __future__ import annotations
@@ -12,14 +10,32 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NotRequired
 
 from typing_extensions import TypedDict
 
 from indico.db import Collection, Document, IndexModel, ObjectId, now, start
 from indico.error import DeadlineExceeded, Unavailable
 
+
+class SessionDocument(TypedDict):
+    """A stored session; `_id` is the SHA-256 of the token, and the token is stored nowhere.
+
+    `address` is the client's that logged in, and `last_used_at` up to `USED_ANEW` behind. Sessions
+    of version 1.0 have neither.
+    """
+
+    _id: bytes
+    user_id: ObjectId
+    created_at: datetime
+    expires_at: datetime
+    address: NotRequired[str | None]
+    last_used_at: NotRequired[datetime]
+
+
 SESSIONS = Collection(
     "sessions",
+    SessionDocument,
     IndexModel("user_id"),
     IndexModel("expires_at", expireAfterSeconds=0),
     owner="user_id",
@@ -130,7 +146,7 @@ def _use(document: Document) -> Use:
 
 
 def _last_used_at(document: Document) -> datetime:
-    time: datetime = document.get("last_used_at") or document["created_at"]  # before 1.1 none
+    time: datetime = document.get("last_used_at") or document["created_at"]
     return time
 
 

@@ -1,15 +1,10 @@
-"""Accounts: every query on the collection `users`.
-
-A document has `_id`, `email` as the user typed it, `email_key` (the same in all letter cases, and
-unique), `name` or null, `password_hash`, `password_changed_at`, `last_session_id` (of the last
-login), `created_at` and `updated_at`.
-"""
+"""Accounts: every query on the collection `users`."""
 
 from __future__ import annotations
 
 import unicodedata
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
@@ -17,7 +12,25 @@ from typing_extensions import TypedDict
 from indico.db import Collection, Document, IndexModel, ObjectId, now
 from indico.error import AuthError, Conflict, EmailTaken
 
-USERS = Collection("users", IndexModel("email_key", unique=True))
+
+class UserDocument(TypedDict):
+    """A stored account, with `email` as the user typed it.
+
+    `email_key` is the same in all letter cases, and unique. `last_session_id` is of the last login.
+    """
+
+    _id: ObjectId
+    email: str
+    email_key: str
+    name: str | None
+    password_hash: str
+    password_changed_at: datetime
+    last_session_id: NotRequired[bytes]
+    created_at: datetime
+    updated_at: datetime
+
+
+USERS = Collection("users", UserDocument, IndexModel("email_key", unique=True))
 
 
 class User(TypedDict):
@@ -40,7 +53,8 @@ class Credentials(TypedDict):
 async def create(email: str, name: str | None, password_hash: str) -> tuple[User, Credentials]:
     """Store a new account. Raise `EmailTaken` if the email is taken, in any letter case."""
     time = now()
-    document = {
+    document: UserDocument = {
+        "_id": ObjectId(),
         "email": email,
         "email_key": email_key(email),
         "name": name,
@@ -77,11 +91,11 @@ async def update(user_id: ObjectId, update_user: BaseModel) -> User:
 
     Raise `EmailTaken` if the email is taken, and `AuthError` if the account has been deleted.
     """
-    changes: dict[str, Any] = update_user.model_dump(exclude_unset=True)
+    changes: Any = {**update_user.model_dump(exclude_unset=True), "updated_at": now()}
     if "email" in changes:
         changes["email_key"] = email_key(changes["email"])
     try:
-        document = await USERS.update_by_id(user_id, {**changes, "updated_at": now()})
+        document = await USERS.update_by_id(user_id, changes)
     except Conflict as error:
         raise EmailTaken from error
     return _existing(document)
@@ -93,15 +107,18 @@ async def record_login(user_id: ObjectId, old: Credentials, session_id: bytes) -
     A deleted account gives False too. Of two transactions that write the same account, MongoDB
     runs one again after the other. So no session escapes a change of password or a deletion.
     """
-    changes = {"last_session_id": session_id}
-    return await USERS.update_one(_as_read(user_id, old), changes) is not None
+    changed = await USERS.update_one(_as_read(user_id, old), {"last_session_id": session_id})
+    return changed is not None
 
 
 async def change_password(user_id: ObjectId, old: Credentials, password_hash: str) -> bool:
     """Store a new hash, and return False as `record_login` does."""
     time = now()
-    changes = {"password_hash": password_hash, "password_changed_at": time, "updated_at": time}
-    return await USERS.update_one(_as_read(user_id, old), changes) is not None
+    changed = await USERS.update_one(
+        _as_read(user_id, old),
+        {"password_hash": password_hash, "password_changed_at": time, "updated_at": time},
+    )
+    return changed is not None
 
 
 async def renew_hash(user_id: ObjectId, old: Credentials, password_hash: str) -> None:
@@ -124,14 +141,14 @@ def _as_read(user_id: ObjectId, old: Credentials) -> Document:
     return {"_id": user_id, "password_changed_at": old["password_changed_at"]}
 
 
-def _existing(document: Document | None) -> User:
+def _existing(document: UserDocument | None) -> User:
     """Return the account. Raise `AuthError` without one, because its token is then worthless."""
     if document is None:
         raise AuthError
     return _user(document)
 
 
-def _user(document: Document) -> User:
+def _user(document: UserDocument) -> User:
     return User(
         id=document["_id"],
         email=document["email"],
@@ -141,7 +158,7 @@ def _user(document: Document) -> User:
     )
 
 
-def _credentials(document: Document) -> Credentials:
+def _credentials(document: UserDocument) -> Credentials:
     return Credentials(
         password_hash=document["password_hash"],
         password_changed_at=document["password_changed_at"],

@@ -18,10 +18,13 @@ Each class has one `code` (for a program) and one `status` (the HTTP status that
       MethodNotAllowed          method_not_allowed   405
       Conflict                  conflict             409
         Contended
+          CallInProgress
+        Duplicate
       Gone                      gone                 410
       PreconditionFailed        precondition_failed  412
       TooLarge                  too_large            413
       UnsupportedMediaType      unsupported_media_type 415
+      IdempotencyKeyReused      idempotency_key_reused 422
       RateLimited               rate_limited         429
       Unavailable               unavailable          503
         Overloaded
@@ -196,6 +199,19 @@ class Conflict(APIError):
     default_message = "This is in conflict with what is stored already."
 
 
+class Duplicate(Conflict):
+    """A document has the same values of `fields`, of which the unique `index` allows one."""
+
+    reasons = ("duplicate",)
+
+    def __init__(self, index: str, fields: Sequence[str]) -> None:
+        self.index = index
+        self.fields = tuple(fields)
+        why = f"Another document has the same {', '.join(fields)}."
+        details = [_detail(field, "duplicate", why) for field in fields]
+        super().__init__(details=details)
+
+
 class Gone(APIError):
     """RFC 9110, section 15.5.11."""
 
@@ -228,6 +244,12 @@ class UnsupportedMediaType(APIError):
     default_message = "The body must be JSON, plain or compressed with gzip."
 
 
+class IdempotencyKeyReused(APIError):
+    status = 422
+    code = "idempotency_key_reused"
+    default_message = "This Idempotency-Key was sent with another call: each call needs a new one."
+
+
 class _Retryable(APIError):
     """`retry_after` is in seconds: when a client may try again."""
 
@@ -249,6 +271,10 @@ class Contended(_Retryable, Conflict):
     """Too many requests change the same thing at once; raise it before anything is changed."""
 
     default_message = "Too many requests change this at once: try again later."
+
+
+class CallInProgress(Contended):
+    default_message = "The first call with this Idempotency-Key is under way: try again later."
 
 
 class Unavailable(_Retryable):

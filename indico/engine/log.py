@@ -51,19 +51,8 @@ class _Lines(logging.LogRecord):
         now = time.time()
         self.__dict__.update(_RECORD, created=now, msecs=now % 1 * 1000)
         self.lines = lines
-        self._be("\n".join([message for message, _ in lines]), lines[0][1])
-
-    def _be(self, message: str, fields: dict[str, Any]) -> None:
-        self.msg = message
-        self.fields = fields
-
-    def each(self) -> Iterator[logging.LogRecord]:
-        """Yield this record once for each line, as the record of that line."""
-        message, fields = str(self.msg), self.fields
-        for line in self.lines:
-            self._be(*line)
-            yield self
-        self._be(message, fields)
+        self.msg = "\n".join([message for message, _ in lines])
+        self.fields = lines[0][1]
 
 
 _calls: deque[tuple[Line, ...]] = deque()  # of `info`, in this turn of the event loop
@@ -110,7 +99,7 @@ class _Handler(logging.StreamHandler[TextIO]):
     def emit(self, record: logging.LogRecord) -> None:
         if isinstance(record, _Lines):
             with suppress(OSError):
-                self.stream.write("\n".join([*map(self.format, record.each()), ""]))
+                self.stream.write(self.format(record) + "\n")
                 self.flush()
         else:
             _log_calls()
@@ -125,8 +114,11 @@ class TextFormatter(logging.Formatter):
     """A line `time LEVEL message id=... trace=...`, then the traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{_time(record)} {record.levelname} {_printable(record.getMessage())}"
-        if request := _ids(record):
+        begin = f"{_time(record)} {record.levelname} "
+        if isinstance(record, _Lines):
+            return "\n".join([begin + _printable(message) for message, _ in record.lines])
+        line = begin + _printable(record.getMessage())
+        if request := REQUEST.get():
             if "request_id" not in getattr(record, "fields", ()):  # else the message has the id
                 line += f" id={request['request_id']}"
             if "trace_id" in request:
@@ -142,23 +134,20 @@ class JSONFormatter(logging.Formatter):
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
+        begin = {
             "time": _time(record),
             "service": self._service,
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
-            **_ids(record),
-            **getattr(record, "fields", {}),
         }
+        if isinstance(record, _Lines):
+            lines = [{**begin, "message": message, **fields} for message, fields in record.lines]
+            return "\n".join(map(json.dumps, lines))
+        fields = getattr(record, "fields", {})
+        line = {**begin, "message": record.getMessage(), **(REQUEST.get() or {}), **fields}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line)
-
-
-def _ids(record: logging.LogRecord) -> dict[str, str]:
-    """Return the ids of the request that logs `record`; a line of `info` has them in its fields."""
-    return {} if isinstance(record, _Lines) else REQUEST.get() or {}
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -14,7 +14,9 @@ from indico.engine.error import (
     Conflict,
     Contended,
     DeadlineExceeded,
+    Duplicate,
     Gone,
+    IdempotencyKeyReused,
     InvalidArgument,
     InvalidJSON,
     MethodNotAllowed,
@@ -34,25 +36,18 @@ from indico.engine.error import (
     WrongCursor,
     WrongFieldType,
 )
-from indico.engine.validation import (
-    INT_TOO_LONG,
-    MAX_DEPTH,
-    Described,
-    Reasons,
-    fits_64_bits,
-    problems_of,
-)
+from indico.engine.validation import Described, Reasons, problems_of
 
 __all__ = [
-    "INT_TOO_LONG",
-    "MAX_DEPTH",
     "AuthError",
     "Conflict",
     "Contended",
     "DeadlineExceeded",
     "Described",
+    "Duplicate",
     "EmailTaken",
     "Gone",
+    "IdempotencyKeyReused",
     "IndicoError",
     "InvalidArgument",
     "InvalidJSON",
@@ -73,7 +68,6 @@ __all__ = [
     "UnsupportedMediaType",
     "WrongCursor",
     "WrongFieldType",
-    "fits_64_bits",
     "problems_of",
 ]
 

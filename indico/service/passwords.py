@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import os
 import secrets
 import unicodedata
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, TypeVar
+from pathlib import Path
+from typing import Annotated
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from indico.error import Overloaded, Reasons
-from indico.service.common_passwords import COMMON_PASSWORDS
+from indico.error import Reasons
 from indico.service.fields import has_control_characters
-
-T = TypeVar("T")
+from indico.service.offload import Threads
 
 MIN_LENGTH = 8
 MAX_LENGTH = 128
+# Passwords of at least eight characters that attackers try first.
+COMMON = frozenset(Path(__file__).with_name("common_passwords.txt").read_text().split())
 
 
 def _password(value: str) -> str:
@@ -34,7 +32,7 @@ def _password(value: str) -> str:
         raise PydanticCustomError("password", "it must be without control characters")
     if not normal.strip():
         raise PydanticCustomError("password", "it must not be blank")
-    if normal.casefold() in COMMON_PASSWORDS:
+    if normal.casefold() in COMMON:
         raise PydanticCustomError("password", "it is one of the commonest: choose another one")
     return value
 
@@ -59,15 +57,16 @@ OldPassword = Annotated[str, Field(examples=["correct horse battery"])]
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 # With more pending hashes the last ones would wait longer than clients do.
-MAX_PENDING = 512
-
-_pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="argon2")
-_pending = 0
+THREADS = Threads(
+    min(4, os.cpu_count() or 1),
+    limit=512,
+    busy="Too many people are logging in right now: try again later.",
+)
 
 
 async def hash_password(password: str) -> str:
     """Return the hash of a password. Raise `Overloaded` when too many hashes are pending."""
-    return await _in_pool(lambda: HASHER.hash(_normal(password)))
+    return await THREADS.run(lambda: HASHER.hash(_normal(password)))
 
 
 async def verify_password(password_hash: str | None, password: str) -> bool:
@@ -76,7 +75,7 @@ async def verify_password(password_hash: str | None, password: str) -> bool:
     The hash None gives False after the same time as any other hash. So the duration of a login
     doesn't tell an attacker whether an account exists.
     """
-    return await _in_pool(lambda: _verify(password_hash, password))
+    return await THREADS.run(lambda: _verify(password_hash, password))
 
 
 def needs_renewal(password_hash: str) -> bool:
@@ -116,14 +115,3 @@ def _matches(password_hash: str, password: str) -> bool:
         return HASHER.verify(password_hash, password)
     except (VerificationError, InvalidHashError):
         return False
-
-
-async def _in_pool(work: Callable[[], T]) -> T:
-    global _pending
-    if _pending >= MAX_PENDING:
-        raise Overloaded("Too many people are logging in right now: try again later.")
-    _pending += 1
-    try:
-        return await asyncio.get_running_loop().run_in_executor(_pool, work)
-    finally:
-        _pending -= 1

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from unittest import TestCase
 
-from indico.engine.tests.environment import UNMEASURED
+from indico.engine.tests.environment import MONGODB_URI, UNMEASURED
+from indico.tests.server_test import mongodb_uri
 
 
 class CopyTest(TestCase):
@@ -16,12 +17,16 @@ class CopyTest(TestCase):
     integration = True
     root: Path
 
-    def run_python(self, *arguments: str) -> str:
+    def run_tests(self, *arguments: str) -> str:
+        """Return what a test runner prints, whose tests use the MongoDB of this process."""
+        return self.run_python(*arguments, **{MONGODB_URI: mongodb_uri()})
+
+    def run_python(self, *arguments: str, **environment: str) -> str:
         """Return what Python prints in the copy, with exit code 0."""
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=self.root,
-            env=UNMEASURED,
+            env={**UNMEASURED, **environment},
             capture_output=True,
             text=True,
             check=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 def main(arguments: list[str]) -> int:
     """Call without a token and then as an account, each for half of the seconds."""
     seconds = int(arguments[0]) if arguments else 120
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         # With `--debug` the server checks its answers too, against the return annotations.
         flags = ("--data-dir", folder, "--debug", "--max-delay-seconds", "3600")

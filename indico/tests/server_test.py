@@ -12,6 +12,7 @@ from tornado.httpclient import HTTPResponse
 
 from indico.app import make_app
 from indico.config import Settings
+from indico.db import Collection
 from indico.engine.http.application import Application
 from indico.engine.tests import server_test
 from indico.engine.tests.conformance import conformance
@@ -20,6 +21,9 @@ from indico.service import passwords
 
 __all__ = ["PASSWORD", "ServerTest", "exchange", "mongodb_uri"]
 
+# The collections of your app, but not of the engine and its sample.
+ENGINE = ("sample_", "idempotency_keys")
+YOURS = [each for each in Collection.declared if not each.name.startswith(ENGINE)]
 # A hash takes microseconds with these parameters, and 30 ms with those of the server.
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
@@ -32,6 +36,7 @@ class ServerTest(server_test.ServerTest):
 
     config: Settings
     hasher: ClassVar[PasswordHasher] = CHEAP
+    indexed = YOURS
 
     def setUp(self) -> None:
         self.enterContext(patch.object(passwords, "HASHER", self.hasher))

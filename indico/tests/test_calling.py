@@ -30,7 +30,7 @@ class CallingTest(ServerTest):
     def run_curl(self) -> None:
         server: Any = SimpleNamespace(port=self.get_http_port())
         compared, _ = play(self, BLOCKS, server)
-        self.assertEqual(compared, 4)
+        self.assertEqual(compared, 6)
 
     def test_python(self) -> None:
         self.register(password="correct horse", name="Ada")

@@ -1,9 +1,10 @@
-"""The client, against the real app, and against servers that lose an answer."""
+"""The Python client, against the real app, and against servers that lose an answer."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,11 +12,11 @@ from unittest import TestCase
 
 from tornado.testing import bind_unused_port, gen_test
 
-from indico import client_error, error
-from indico.client import BlockingClient, Client
-from indico.client_error import (
-    KINDS,
+from clients import python
+from clients.python import (
+    BlockingClient,
     CallError,
+    Client,
     Conflict,
     DeadlineExceeded,
     InvalidArgument,
@@ -24,6 +25,8 @@ from indico.client_error import (
     Unauthenticated,
     Unavailable,
 )
+from clients.python.error import KINDS
+from indico import error
 from indico.engine.http.application import Application
 from indico.error import IndicoError
 from indico.routes.handler import Cursor, IndicoHandler, Limit, Page
@@ -207,6 +210,17 @@ class LostAnswerTest(ServerTest):
             self.assertEqual((len(got), raised.exception.status), (1, 0))
 
     @gen_test
+    async def test_a_call_that_happens_once(self) -> None:
+        keys = []
+        for _ in range(2):
+            async with scripted(b"", b"", answer(ANSWER)) as (client, got):
+                self.assertEqual(await client.call("note/create", once=True), "pong")
+                sent = re.findall(rb"Idempotency-Key: (\S{36})\r\n", b"".join(got))
+                self.assertEqual((len(got), len(sent), len(set(sent))), (3, 3, 1))
+                keys.append(sent[0])
+        self.assertNotEqual(*keys)
+
+    @gen_test
     async def test_nobody_listens(self) -> None:
         """Call a port that is closed: no call was made, so each may be tried again."""
         closed, port = bind_unused_port()
@@ -246,4 +260,4 @@ class KindsTest(TestCase):
         codes = {kind.code for kind in kinds if issubclass(kind, IndicoError)}
         self.assertEqual(KINDS.keys(), codes | {"no_answer"})
         for kind in KINDS.values():
-            self.assertIs(getattr(client_error, kind.__name__), kind)
+            self.assertIs(getattr(python, kind.__name__), kind)

@@ -75,10 +75,11 @@ class DeleteTest(CopyTest):
         shutil.copytree(ROOT, cls.root, ignore=hidden)
         delete(cls.root, cls.what)
 
-    def run_tests(self, *modules: str) -> None:
+    def run_modules(self, *modules: str) -> None:
+        """Write the page of the API, and run tests."""
         self.run_python("-m", f"{indico.__name__}.api")
         tests = __name__.rpartition(".")[0]
-        self.run_python("-m", "unittest", *(f"{tests}.{module}" for module in modules))
+        self.run_tests("-m", "unittest", *(f"{tests}.{module}" for module in modules))
 
 
 class DeletePagesTest(DeleteTest):
@@ -90,7 +91,7 @@ class DeletePagesTest(DeleteTest):
         self.run_python("-m", "ruff", "check", ".")
         self.assertNotIn("web", (self.root / "indico/app.py").read_text())
         rules = ("test_english.PagesTest", "test_app.DocumentationTest")
-        self.run_tests("test_config", "test_imports", *rules)
+        self.run_modules("test_config", "test_imports", *rules)
 
 
 class DeleteAddressBookTest(DeleteTest):
@@ -106,4 +107,4 @@ class DeleteAddressBookTest(DeleteTest):
         self.assertNotIn("_FailedTest", found)  # a module that can't be imported
 
     def test_the_other_tests(self) -> None:
-        self.run_tests(*TESTS)
+        self.run_modules(*TESTS)

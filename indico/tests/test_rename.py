@@ -40,6 +40,8 @@ class RenamedServer(ServerProcess):
 
 
 class RenameTest(ProcessTest):
+    measured = False
+
     def setUp(self) -> None:
         super().setUp()
         self.copy = self.folder / "copy"

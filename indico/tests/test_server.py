@@ -67,3 +67,4 @@ class IndexTest(ProcessTest):
         users.delete_one({})
         self.serve(*flags)
         self.assertIn("email_key_1", users.index_information())
+        self.assertEqual(users.options()["validationAction"], "error")

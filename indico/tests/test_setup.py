@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import subprocess
 import sys
+from configparser import ConfigParser
 from types import SimpleNamespace
 from typing import Any
 from unittest import TestCase
@@ -26,6 +27,14 @@ class SetupTest(TestCase):
             [*given["install_requires"], *tracing], [line for line in listed if "==" in line]
         )
         self.assertEqual({line.split("-")[0] for line in tracing}, {"opentelemetry"})
+
+    def test_files_that_are_no_modules(self) -> None:
+        settings = ConfigParser()
+        settings.read(ROOT / "setup.cfg")
+        patterns = settings["options.package_data"]
+        for file in (ROOT / "indico/service").iterdir():
+            if file.is_file() and file.suffix != ".py":
+                self.assertTrue(file.match(patterns["indico.service"]), file)
 
     def test_no_setuptools(self) -> None:
         """Python 3.12 and newer bring none."""

@@ -8,7 +8,14 @@ from importlib.util import find_spec
 from unittest import SkipTest, TestCase
 
 from indico.engine.tests import runner
-from indico.engine.tests.environment import UNMEASURED
+from indico.engine.tests.environment import (
+    DRIVER,
+    EXAMPLES,
+    HTTP_SERVER,
+    LANE,
+    LOOP,
+    UNMEASURED,
+)
 from indico.tests.server_process import ROOT
 
 
@@ -47,6 +54,28 @@ class SuitesTest(TestCase):
         except SkipTest:  # without playwright
             self.assertIsNone(find_spec("playwright"))
         self.assertFalse([each for each in found("all") if ".browser." in each])
+
+    def test_the_matrix(self) -> None:
+        """A class runs again for values of the variables that make a difference to it."""
+        added: dict[str, list[set[str]]] = {}
+        for test, environment, _ in runner.matrix(runner.find([runner.ENGINE])):
+            added.setdefault(test.removeprefix(f"{runner.ENGINE}.tests."), []).append(
+                set(environment)
+            )
+        others, off, loop = {DRIVER, HTTP_SERVER, LOOP}, {"PRIMARY_KILLS", LANE}, {LOOP}
+        for test, environments in (
+            ("http.test_http_server:AnswerTest", [others, loop]),
+            ("http.test_corpus:ServersTest", [others]),
+            ("http.test_action_handler:DebugTest", [others]),
+            ("http.test_splits:SplitTest", [{EXAMPLES}]),
+            ("mongo.test_collection:CollectionTest", [off, others]),
+            ("mongo.test_collection:WithoutLanesTest", [others]),
+            ("mongo.test_batched:PropertyTest", [off, others, {EXAMPLES}]),
+            ("mongo.test_replica_set:ReplicaSetTest", [{"PRIMARY_KILLS"}, off, others]),
+        ):
+            self.assertEqual(added[test], environments, test)
+        for test in ("mongo.test_embedded:StartTest", "test_settings:LoadTest"):
+            self.assertNotIn(test, added)
 
     def test_those_that_are_named(self) -> None:
         done = start_runner("indico/tests/test_config.py:SettingsTest.test_names")

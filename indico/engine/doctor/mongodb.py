@@ -7,8 +7,9 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from ..error import StartError
+from ..error import StartError, short
 from ..mongo.embedded import Embedded
 from ..mongo.inspection import Facts, inspect
 from ..mongo.mongod_binary import environment, find_binary
@@ -48,8 +49,8 @@ def mongodb(settings: ServerSettings, reached: Reached) -> Iterator[Finding]:
     except StartError as error:
         yield fault_of(error, "Write mongodb://user:password@host/.")
         yield ok(
-            "Skipped, because MongoDB does not answer: version, replica set, indexes, write "
-            "concern, clock, migrations."
+            "Skipped, because MongoDB does not answer: version, replica set, indexes, "
+            "documents, write concern, clock, migrations."
         )
         return
     reached.uri = uri
@@ -136,6 +137,25 @@ def indexes(_: ServerSettings, facts: Facts) -> Iterator[Finding]:
         yield ok("All declared indexes exist.")
 
 
+def documents(settings: ServerSettings, facts: Facts) -> Iterator[Finding]:
+    """Check that the stored documents are like the models of their collections."""
+    for found in facts.invalid:
+        if found.count is None:
+            yield ok(f"MongoDB took too long to compare all documents of {found.collection}.")
+            continue
+        ids = ", ".join(short(_shown(each)) for each in found.ids)
+        yield warning(
+            f"{found.count} documents of {found.collection} are unlike its model, first {ids}.",
+            "Change them by a migration, or make the model allow them.",
+        )
+    if not facts.invalid:
+        yield ok(f"All documents are like their models. New ones: {settings.document_validation}.")
+
+
+def _shown(id: Any) -> str:
+    return id.hex() if isinstance(id, bytes) else str(id)
+
+
 def write_concern(_: ServerSettings, facts: Facts) -> Iterator[Finding]:
     default = facts.default_write_concern
     if facts.write_concern != {"w": "majority", "j": True}:
@@ -172,4 +192,4 @@ def clock(_: ServerSettings, facts: Facts) -> Iterator[Finding]:
         yield ok("MongoDB's clock and this machine's agree.")
 
 
-ON_FACTS: tuple[Check, ...] = (version, replica_set, indexes, write_concern, clock)
+ON_FACTS: tuple[Check, ...] = (version, replica_set, indexes, documents, write_concern, clock)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from ..error import RouteNotFound
 from .action import Action, ActionRecord, record_of
 from .effects import REPEATABLE
 from .json_handler import JSONHandler
+from .keyed_call import KeyedCall
 from .route_names import UNKNOWN
 
 _ACTION_NAME = re.compile(r"[a-zA-Z][a-zA-Z_]*")
@@ -63,7 +65,8 @@ class ActionHandler(JSONHandler):
     @property
     def repeatable(self) -> bool:
         record = self._records.get(self.action_name)
-        return record is not None and record.effect in REPEATABLE
+        marked = record is not None and record.effect in REPEATABLE
+        return marked or bool(self.idempotency_keys)
 
     async def post(self, action: str | None = None) -> None:
         if action is None or (method := self.actions.get(action)) is None:
@@ -79,6 +82,9 @@ class ActionHandler(JSONHandler):
         arguments = (
             await self.arguments(record, body) if large else record.arguments(body, self.has_body)
         )
+        if record.effect != "read_only" and (keys := self.idempotency_keys):
+            await KeyedCall(self, keys, partial(method, self, *arguments), record.status).answer()
+            return
         data = await method(self, *arguments)
         if not self._finished:
             self.respond(data, record.status)

@@ -18,8 +18,10 @@ class Admission:
 
     A request is in flight from its head on. It is admitted when its body is complete, because a
     body may be long on its way. `window` says how many are admitted at a time. The bodies of all
-    requests in flight take `body_bytes` at most.
+    requests in flight take `body_bytes` at most. `admitted` counts since the start of the process.
     """
+
+    admitted = 0
 
     def __init__(self, limit: int, body_bytes: int, window: AdmissionWindow) -> None:
         self._limit = limit
@@ -49,6 +51,7 @@ class Admission:
             return False
         self._window.take()
         self._admitted.add(request)
+        self.admitted += 1
         return True
 
     def hold(self, request: HTTPServerRequest, size: int) -> bool:

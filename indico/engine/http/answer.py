@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,7 +65,8 @@ def answer_of(action: Callable[..., Any]) -> Answer:
     annotations = {k: v for k, v in action.__annotations__.items() if k == "return"}
     alone = types.SimpleNamespace(__annotations__=annotations)
     try:
-        hints = get_type_hints(alone, action.__globals__, include_extras=True)
+        names = inspect.unwrap(action).__globals__  # `@transaction` is of another module
+        hints = get_type_hints(alone, names, include_extras=True)
     except NameError:  # such as a name that is imported for type checkers only
         return Answer()
     kind, status = hints.get("return", Undeclared), 200

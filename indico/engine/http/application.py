@@ -97,6 +97,7 @@ class Application(web.Application):
         )
         self.overloaded, self.refuse = self.admission.is_full, self._overload.refuse
         self.max_body_bytes = config.max_body_bytes
+        self.behind_proxies = bool(config.trusted_proxies)
         self._forwarded = Forwarded(config.trusted_proxies) if config.trusted_proxies else None
         # The handler of a host and path, because matching takes a tenth of a small request.
         self._targets: dict[tuple[str, str], Target] = {}

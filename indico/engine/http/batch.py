@@ -16,6 +16,7 @@ from .action_handler import ActionHandler
 from .decorators import type_check, unpack
 from .effects import not_idempotent
 from .errors import render_error
+from .keyed_call import HEADER as IDEMPOTENCY_KEY
 from .memory_connection import MemoryConnection
 
 MAX_CALLS = 50
@@ -46,6 +47,8 @@ Calls = Annotated[list[Call], Field(min_length=1, max_length=MAX_CALLS)]
 class BatchHandler(ActionHandler):
     """The calls of a batch are requests of their own: with limits, a token and a log line each."""
 
+    takes_key = False  # each of its calls does
+
     @not_idempotent
     @unpack("calls", in_order=False)
     @type_check(Calls, bool)
@@ -55,8 +58,9 @@ class BatchHandler(ActionHandler):
         The calls run at the same time, or with `in_order` one after the other, whatever the answer
         to the one before. Each is like a request of its own with the headers of the batch: it is
         admitted, needs the token, and has its own deadline and log line. Its `X-Request-Id` is that
-        of the batch with `.0`, `.1`, ... behind. The batch itself is 200 when its calls have
-        failed. Only actions can be called, and no other batch. Headers of the answers are left out.
+        of the batch with `.0`, `.1`, ... behind, and so is its `Idempotency-Key`. The batch itself
+        is 200 when its calls have failed. Only actions can be called, and no other batch. Headers
+        of the answers are left out.
         """
         if in_order:
             return BatchAnswers(answers=[await self._call(*each) for each in enumerate(calls)])
@@ -72,7 +76,7 @@ class BatchHandler(ActionHandler):
         connection = MemoryConnection(self.request, self.config.max_body_bytes)
         request = self.application.start_request(None, connection)
         start_line = RequestStartLine("POST", f"/{call.action}", "HTTP/1.1")
-        request.headers_received(start_line, self._headers_of(call_id))
+        request.headers_received(start_line, self._headers_of(call_id, place))
         request.data_received(orjson.dumps(call.body))
         request.finish()
         try:
@@ -84,11 +88,13 @@ class BatchHandler(ActionHandler):
             return render_error(ServerError(), call_id)
         return envelope
 
-    def _headers_of(self, call_id: str) -> HTTPHeaders:
+    def _headers_of(self, call_id: str, place: int) -> HTTPHeaders:
         headers = HTTPHeaders(self.request.headers)
         for name in (*_OWN, *_FORWARDED):
             headers.pop(name, None)
         headers["X-Request-Id"] = call_id
+        if key := headers.get(IDEMPOTENCY_KEY):
+            headers[IDEMPOTENCY_KEY] = f"{key}.{place}"
         return headers
 
 

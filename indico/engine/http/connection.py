@@ -34,7 +34,7 @@ class Connection(asyncio.Protocol):
     transport: asyncio.Transport
     context: Context
     writer: Writer
-    refused = False  # whether a request was, since the connection's idle time began
+    refused_at = 0.0  # when a request was last, since the connection's idle time began
 
     def __init__(self, server: FastHTTPServer, loop: asyncio.AbstractEventLoop) -> None:
         self.server = server
@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
         if answer is None:
             return False
         self.writer.write(answer)
-        self.refused = True
+        self.server.refused(self)
         return True
 
     def connection_lost(self, error: Exception | None) -> None:

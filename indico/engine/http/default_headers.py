@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from tornado.concurrent import Future
 from tornado.httputil import HTTPHeaders
 
+from ..error import ServerError
 from .exchange import Exchange
 from .headers import date
 from .lifecycle import LifecycleHandler
@@ -27,13 +28,24 @@ _HEAD = "".join(
 _SHORTENED = ("set_default_headers", "write", "flush")
 
 
+class HeldAnswer(NamedTuple):
+    """An answer that is complete, and not written yet."""
+
+    status: int
+    reason: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
 class DefaultHeadersHandler(LifecycleHandler):
     """A handler that makes the headers of its answer when they are asked for.
 
     Most answers to POST never ask: their head is written from a template, together with the body.
+    A handler that `holds_answer` writes nothing, and its complete answer is the `held_answer`.
     """
 
     shares_with_origins: ClassVar[bool] = True  # with those in `cors_origins`
+    held_answer: Any = None  # a `HeldAnswer`, or None
     _may_shorten = True
     _made_headers: HTTPHeaders | None = None
 
@@ -71,10 +83,44 @@ class DefaultHeadersHandler(LifecycleHandler):
             self.set_header("Connection", "close")
 
     def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None]:
+        if self.holds_answer:
+            return self._hold(chunk)
         connection = self.request.connection
         if isinstance(chunk, bytes) and isinstance(connection, Exchange) and self._is_short():
             return self._finish_at_once(connection, chunk)
         return super().finish(chunk)
+
+    def flush(self, include_footers: bool = False) -> Future[None]:
+        if self.holds_answer:
+            raise ServerError("An answer in pieces can't be kept for its Idempotency-Key.")
+        return super().flush(include_footers)
+
+    def _hold(self, chunk: str | bytes | dict[Any, Any] | None) -> Future[None]:
+        if chunk is not None:
+            self.write(chunk)
+        body, self._write_buffer = b"".join(self._write_buffer), []
+        headers = [*self._headers.get_all()]
+        self.held_answer = HeldAnswer(self._status_code, self._reason, headers, body)
+        held: Future[None] = Future()
+        held.set_result(None)
+        return held
+
+    def hold_answer(self) -> None:
+        """Write no answer before `release_answer`, and forget any that is held."""
+        self.holds_answer, self.held_answer = True, None
+
+    def take_answer_headers(self, answer: HeldAnswer) -> None:
+        """Give the next answer the status and the headers of `answer`."""
+        self.set_status(answer.status, answer.reason)
+        for name in ("Content-Type", *(name for name, _ in answer.headers)):
+            self.clear_header(name)
+        for name, value in answer.headers:
+            self.add_header(name, value)
+
+    def release_answer(self, answer: HeldAnswer) -> None:
+        """Write an answer that was held."""
+        self.holds_answer = False
+        self.finish(answer.body or None)
 
     def _is_short(self) -> bool:
         """Return whether the answer is to POST, and has the default headers and one part."""

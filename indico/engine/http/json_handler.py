@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from pydantic import TypeAdapter
 
 from ..error import APIError, AuthError, Gone
-from ..log import LOGGER
 from ..offload import CALLER
 from ..offload.thread import LARGE_BYTES, in_thread
 from ..telemetry import metrics
@@ -24,7 +23,9 @@ from .errors import as_api_error, render_error
 from .headers import challenge
 from .json_answer import dumps
 from .json_body import parse_object, parsed_or_error
+from .keyed_call import HEADER as IDEMPOTENCY_KEY
 from .paging import Find, P, Page, T, read_page
+from .request_log import log_failed
 from .route_names import UNKNOWN
 
 
@@ -34,11 +35,13 @@ class JSONHandler(DefaultHeadersHandler):
     `@auth` sets `session` to the session that its look-up has found, and `user_id` to the
     session's `user_id`. The API's document leaves out a class that is not `described`. Its answers
     have one of the `media_types`; `own_errors` are the errors that each of its methods may answer.
+    A call that changes something happens once for each `Idempotency-Key`, if it `takes_key`.
     """
 
     described: ClassVar[bool] = True
     media_types: ClassVar[Sequence[str]] = ("application/json",)
     own_errors: ClassVar[Sequence[type[APIError]]] = ()
+    takes_key: ClassVar[bool] = True
 
     session: Any
     user_id: Any
@@ -86,6 +89,11 @@ class JSONHandler(DefaultHeadersHandler):
     def has_large_body(self) -> bool:
         """True if the body is to be parsed and validated in a thread."""
         return len(self.request.body) >= LARGE_BYTES
+
+    @property
+    def idempotency_keys(self) -> Sequence[str]:
+        """The values of the header `Idempotency-Key`; there should be one, or none."""
+        return self.request.headers.get_list(IDEMPOTENCY_KEY) if self.takes_key else ()
 
     async def load_body(self) -> None:
         """Parse a large body in a thread, before `body` is asked for."""
@@ -198,14 +206,7 @@ class JSONHandler(DefaultHeadersHandler):
         tb: TracebackType | None,
     ) -> None:
         if self.as_error(500, value).status >= 500 and value is not None:
-            LOGGER.error(
-                "%s %s failed id=%s",
-                self.request.method,
-                self.request.path,
-                self.request_id,
-                exc_info=value,
-                extra={"fields": {"request_id": self.request_id}},
-            )
+            log_failed(self, value)
 
     def compute_etag(self) -> str | None:
         return None

@@ -31,6 +31,7 @@ class LifecycleHandler(RequestHandler):
     application: Application
     scope: RequestScope
     client_gone = False
+    holds_answer = False
     _request_id: str | None = None
     _task: asyncio.Task[Any] | None = None
     _timer: asyncio.TimerHandle | None = None  # for a client that gives less time than the server
@@ -114,6 +115,7 @@ class LifecycleHandler(RequestHandler):
             self._task.cancel()
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        self.holds_answer = False
         if self.client_gone and self._headers_written:
             self.finish()  # no client reads the error, and a client that left is no fault
         else:

@@ -22,14 +22,15 @@ from tornado.httputil import (
 from ..telemetry import metrics
 from .admission import ALWAYS_ADMITTED, Admission
 from .headers import request_id
-from .refusal import ERROR, HEADERS, REASON, VARYING, Refusal, refusal_of_simple
+from .refusal import HEADERS, REASON, STATUS, VARYING, Refusal, refusal_of_simple
 from .request_log import log_refused
+from .retry_after import RetryAfter
 
 if TYPE_CHECKING:
     from .cors import CORS
     from .error_pages import ErrorPages
 
-_START_LINE = ResponseStartLine("HTTP/1.1", ERROR.status, REASON)
+_START_LINE = ResponseStartLine("HTTP/1.1", STATUS, REASON)
 
 
 class Overload:
@@ -55,6 +56,7 @@ class Overload:
         self._pages = pages
         self.max_body_bytes = max_body_bytes
         self._refused: list[tuple[str, str, str]] = []  # in this turn of the loop
+        self._retry_after = RetryAfter()
 
     def refuse(self, data: bytes) -> bytes | None:
         """Return the answer to `data` while admission is full, if that is one simple request.
@@ -67,7 +69,8 @@ class Overload:
             return None
         refusal, its_id = found
         self._count(refusal, its_id)
-        return refusal.serialize(its_id, self._cors.lines(data) if self._cors else "")
+        lines = self._cors.lines(data) if self._cors else ""
+        return refusal.serialize(its_id, self._retry_after.seconds, lines)
 
     def discard(
         self, connection: HTTPConnection, request: HTTPMessageDelegate
@@ -91,7 +94,7 @@ class Overload:
 
     def refuse_parsed(self, request: HTTPServerRequest) -> None:
         """Answer and release a request whose body is complete."""
-        refusal = Refusal.to(request.method or "", request.uri or "")
+        refusal = Refusal(request.method or "", request.uri or "")
         connection = cast(HTTPConnection, request.connection)
         self.answer(connection, refusal, request.headers)
         self.admission.release(request)
@@ -108,7 +111,7 @@ class Overload:
         `at_once`, before the end of the body, it is the last answer on its connection.
         """
         its_id = request_id(sent)
-        values, body = refusal.render(its_id)
+        values, body = refusal.render(its_id, self._retry_after.seconds)
         headers = HTTPHeaders(HEADERS | dict(zip(VARYING, values, strict=True)))
         if self._pages and self._pages.are_wanted(sent):
             body = self._pages.render(ERROR, its_id, sent, ())
@@ -129,8 +132,10 @@ class Overload:
 
     def _tell(self) -> None:
         """Count and log the refusals of a turn of the loop together, which takes less time."""
-        metrics.REFUSED.inc(len(self._refused))
-        log_refused(ERROR.status, self._refused)
+        count, now = len(self._refused), asyncio.get_running_loop().time()
+        self._retry_after.count(count, self.admission.admitted, now)
+        metrics.REFUSED.inc(count)
+        log_refused(STATUS, self._refused)
         self._refused = []
 
 
@@ -155,7 +160,7 @@ class _DiscardedRequest(HTTPMessageDelegate):
         method, uri, _ = cast(RequestStartLine, start_line)
         if uri.partition("?")[0] in ALWAYS_ADMITTED:
             return self._request.headers_received(start_line, headers)
-        self._refused = refused = Refusal.to(method, uri), headers
+        self._refused = refused = Refusal(method, uri), headers
         if self._overload.is_too_long(headers):
             self._overload.answer(self._connection, *refused, at_once=True)
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import NamedTuple
 
 import orjson
 
@@ -14,20 +13,18 @@ from .errors import render_for_both
 from .headers import date, new_id, sane_id
 from .request_log import MAX_PATH
 
-ERROR = Overloaded()
+STATUS = Overloaded.status
 REASON = "Service Unavailable"
-HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", **ERROR.headers}
-VARYING = ("Date", "X-Request-Id", "Content-Length")
+HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+VARYING = ("Retry-After", "Date", "X-Request-Id", "Content-Length")
 _HEAD = "".join(
     [
-        f"HTTP/1.1 {ERROR.status} {REASON}\r\n",
+        f"HTTP/1.1 {STATUS} {REASON}\r\n",
         *(f"{name}: {value}\r\n" for name, value in HEADERS.items()),
         *(f"{name}: %s\r\n" for name in VARYING),
         "%s\r\n",
     ]
 )
-# The body with places for the JSON of an id, a method and a target, in this order.
-_BODY = orjson.dumps(render_for_both(ERROR, *["%b"] * 3)).replace(b'"%b"', b"%b")
 
 # A client that repeats a line finds its refusal made. Long lines would take megabytes.
 _REMEMBERED_LINES = 1000
@@ -36,37 +33,55 @@ _REMEMBERED_LENGTH = 200
 # A whole request of the simplest kind. Its fields may give the length of the body and keep the
 # connection, and nothing else about either. The expressions never backtrack.
 _LINE = re.compile(rb"(?!HEAD )([A-Z]++) (/[!-~]*+) HTTP/1\.1")
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 _FIELD = (
-    rb"(?:(?!(?i:content-length|transfer-encoding|connection|expect|upgrade):)"
-    rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\t -~]*+\r\n"
+    # Nearly all fields begin with another letter than the special ones.
+    rb"(?:(?![CTEUcteu])" + _TOKEN + rb"++:[\t -~]*+\r\n"
+    rb"|(?!(?i:content-length|transfer-encoding|connection|expect|upgrade):)"
+    + _TOKEN
+    + rb"++:[\t -~]*+\r\n"
     rb"|(?i:connection: *keep-alive)\r\n)*+"
 )
 _FIELDS = re.compile(_FIELD + rb"(?:(?i:content-length): *(\d{1,4})\r\n)?+" + _FIELD + rb"\r\n")
 _ID = re.compile(rb"\r\n(?i:x-request-id):[\t ]*+([!-~]*+)[\t ]*+(?=\r\n)")
 
 
-class Refusal(NamedTuple):
-    """The answer to all requests with one method and target."""
+class Refusal:
+    """The answer to all requests with one method and target; `path` is for the log.
 
-    method: str
-    path: str  # for the log
-    body: str  # with a place for the id
+    `seconds` are those of `Retry-After`.
+    """
 
-    @classmethod
-    def to(cls, method: str, uri: str) -> Refusal:
-        quoted = (orjson.dumps(text).replace(b"%", b"%%") for text in (method, uri))
-        body = (_BODY % (b'"%s"', *quoted)).decode()
-        return cls(method, uri.partition("?")[0][:MAX_PATH], body)
+    __slots__ = ("_asked", "_made_for", "_template", "method", "path")
 
-    def render(self, request_id: str) -> tuple[tuple[str, ...], bytes]:
+    def __init__(self, method: str, uri: str) -> None:
+        self.method, self.path = method, uri.partition("?")[0][:MAX_PATH]
+        self._asked = [orjson.dumps(text).replace(b"%", b"%%") for text in (method, uri)]
+        self._made_for = (0, "", 0)  # what `_template` has no places for
+
+    def render(self, request_id: str, seconds: int) -> tuple[tuple[str, ...], bytes]:
         """Return the values of the `VARYING` fields, and the body."""
-        body = (self.body % request_id).encode()
-        return (date(), request_id, str(len(body))), body
+        body = (self._body(seconds) % request_id).encode()
+        return (str(seconds), date(), request_id, str(len(body))), body
 
-    def serialize(self, request_id: str, lines: str = "") -> bytes:
+    def serialize(self, request_id: str, seconds: int, lines: str = "") -> bytes:
         """Return the answer, head and body, with more `lines` in its head."""
-        values, body = self.render(request_id)
-        return (_HEAD % (*values, lines)).encode("ascii") + body
+        if self._made_for != (made_for := (seconds, date(), len(request_id))):
+            (*first, _, length), _ = self.render(request_id, seconds)
+            head = _HEAD % (*first, "%s", length, "%s")
+            self._made_for, self._template = made_for, head + self._body(seconds)
+        return (self._template % (request_id, lines, request_id)).encode("ascii")
+
+    def _body(self, seconds: int) -> str:
+        """Return the body with a place for the id."""
+        return (_body(seconds) % (b'"%s"', *self._asked)).decode()
+
+
+@functools.cache
+def _body(seconds: int) -> bytes:
+    """Return the body with places for the JSON of an id, a method and a target, in this order."""
+    body = render_for_both(Overloaded(retry_after=seconds), *["%b"] * 3)
+    return orjson.dumps(body).replace(b'"%b"', b"%b")
 
 
 def refusal_of_simple(data: bytes) -> tuple[Refusal, str] | None:
@@ -90,7 +105,7 @@ def _refusal_of(line: bytes) -> Refusal | None:
     if parts is None:
         return None
     method, uri = parts[1].decode("ascii"), parts[2].decode("ascii")
-    return None if uri.partition("?")[0] in ALWAYS_ADMITTED else Refusal.to(method, uri)
+    return None if uri.partition("?")[0] in ALWAYS_ADMITTED else Refusal(method, uri)
 
 
 _remembered = functools.lru_cache(_REMEMBERED_LINES)(_refusal_of)

@@ -1,4 +1,4 @@
-"""The log line of a request."""
+"""The log lines of a request."""
 
 from __future__ import annotations
 
@@ -15,6 +15,18 @@ MAX_PATH = 500
 def log_answered(handler: RequestHandler, status: int, seconds: float) -> None:
     """Log a request, the status of its answer, its time and its user."""
     log.info(_line(handler, status, seconds))
+
+
+def log_failed(handler: RequestHandler, error: BaseException) -> None:
+    """Log an error that is the server's fault, with its traceback."""
+    request, request_id = handler.request, getattr(handler, "request_id", "-")
+    fields = {"request_id": request_id}
+    log.LOGGER.error(
+        "%s %s failed id=%s",
+        *(request.method, request.path, request_id),
+        exc_info=error,
+        extra={"fields": fields},
+    )
 
 
 def _line(handler: RequestHandler, status: int, seconds: float) -> log.Line:

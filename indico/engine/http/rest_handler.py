@@ -10,25 +10,22 @@ from typing import Any, cast
 from tornado.iostream import StreamClosedError
 from tornado.web import GZipContentEncoding, RequestHandler
 
-from ..error import APIError, InvalidJSON, PreconditionFailed
+from ..error import APIError, InvalidJSON
 from .action import ActionRecord, record_of
+from .conditional_handler import ConditionalHandler
 from .effects import REPEATABLE
 from .errors import render_rest_error
 from .json_answer import dumps
-from .json_handler import JSONHandler
+from .keyed_call import KeyedCall
 from .query import query_fields
 from .unknown_fields import known_fields
 
 _METHODS = ("get", "post", "put", "patch", "delete")
-# A weak tag counts as a strong one, because a proxy that compresses weakens tags, and a tag here
-# names a version of the data, whatever its bytes.
-_TAG = re.compile(r'(?:W/)?("[^"]*")')
-_ANY = "*"
 _NO_GZIP = re.compile(r"gzip\s*;\s*q\s*=\s*0(\.0*)?\s*(,|$)", re.IGNORECASE)
 _STREAM_BYTES = 1 << 16
 
 
-class RestHandler(JSONHandler):
+class RestHandler(ConditionalHandler):
     """A resource: each coroutine method `get`, `post`, `put`, `patch` and `delete` answers.
 
     A method gets the groups of its route's pattern. It answers with `self.respond(data, code)`, or
@@ -70,7 +67,8 @@ class RestHandler(JSONHandler):
         """True if it does no harm to make this call twice: as its method, or its mark, says."""
         method = getattr(self, (self.request.method or "").lower(), None)
         record: ActionRecord | None = getattr(method, "record", None)
-        return super().repeatable or bool(record and record.effect in REPEATABLE)
+        marked = bool(record and record.effect in REPEATABLE)
+        return super().repeatable or marked or bool(self.idempotency_keys)
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
@@ -131,54 +129,6 @@ class RestHandler(JSONHandler):
                 raise
         self.finish()
 
-    def set_tag(self, tag: str) -> None:
-        """Set the ETag of what the answer holds, or of what the request made."""
-        self.set_header("ETag", f'"{tag}"')
-
-    def not_modified(self, tag: str) -> bool:
-        """Set the ETag; answer 304 and return True if the client has this version.
-
-        Raises `PreconditionFailed` if `If-Match` asks for another version.
-        """
-        if self.versions is not None and tag not in self.versions:
-            raise PreconditionFailed
-        self.set_tag(tag)
-        if not self.check_etag_header():
-            return False
-        self.set_status(304)
-        self.finish()
-        return True
-
-    def check_etag_header(self) -> bool:
-        tags = self.tags("If-None-Match")
-        own = self._headers.get("ETag", "")
-        return bool(tags and not tags.isdisjoint({own, _ANY}))
-
-    def tags(self, name: str) -> set[str] | None:
-        """Return the tags in `If-Match` or `If-None-Match` with their quotes; None without header.
-
-        A star without quotes stands for any tag, and a star in quotes is a tag (RFC 9110, 8.8.3).
-        """
-        values = self.request.headers.get_list(name)
-        if not values:
-            return None
-        return {_ANY} if set(values) == {_ANY} else set(_TAG.findall(",".join(values)))
-
-    def refuse_match(self, tag: str) -> None:
-        """Raise `PreconditionFailed` if `If-None-Match` excludes a change of this version."""
-        if not (self.tags("If-None-Match") or set()).isdisjoint({f'"{tag}"', _ANY}):
-            raise PreconditionFailed
-
-    @property
-    def versions(self) -> set[str] | None:
-        """The versions that `If-Match` allows to be changed; None for any version."""
-        tags = self.tags("If-Match")
-        return None if tags is None or tags == {_ANY} else {tag.strip('"') for tag in tags}
-
-    def compute_etag(self) -> str | None:
-        """Return Tornado's digest of the body, for an answer without an ETag of its own."""
-        return RequestHandler.compute_etag(self)
-
     def error_body(self, error: APIError, trace: list[str]) -> dict[str, Any]:
         request = self.request
         where = request.method or "", request.uri or ""
@@ -199,6 +149,8 @@ def _answering(
                 f"{cls.__name__}.{name}: @type_check without @unpack is for one argument, the body."
             )
 
+    changes = name != "get" and record.effect != "read_only"
+
     @functools.wraps(method)
     async def answering(self: RestHandler, *path: str) -> None:
         if record.deprecation is not None:
@@ -211,6 +163,10 @@ def _answering(
             fields = record.arguments(query_fields(self, record), sent=True)
         elif record.whole_body or record.fields is not None:
             fields = await self.arguments(record, self.body)
+        if changes and (keys := self.idempotency_keys):
+            call = functools.partial(method, self, *path, *fields)
+            await KeyedCall(self, keys, call, record.status).answer()
+            return
         data = await method(self, *path, *fields)
         if not self._finished:
             self.respond(data, record.status)

@@ -25,6 +25,8 @@ from .unsent import Unsent
 
 _CLOSE_SECONDS = 2
 HANDSHAKE_SECONDS = 10
+# A client that comes again within twice this time of its refusal is not read for this time.
+PAUSE_SECONDS = 0.2
 
 
 class FastHTTPServer:
@@ -59,6 +61,11 @@ class FastHTTPServer:
         # them to the parser.
         self.overloaded: Callable[[], bool] = getattr(app, "overloaded", lambda: False)
         self.refuse: Callable[[bytes], bytes | None] = getattr(app, "refuse", lambda _: None)
+        # Requests of several clients may share a connection of a proxy.
+        self._pauses = not getattr(app, "behind_proxies", False)
+        self._paused = TimeoutQueue[Connection](
+            PAUSE_SECONDS, lambda connection: connection.transport.resume_reading()
+        )
         self.connections: set[Connection] = set()
         # Connections that wait for the head of a request.
         self.idle = TimeoutQueue[Connection](idle_connection_timeout, self._idle_too_long)
@@ -131,8 +138,17 @@ class FastHTTPServer:
         if connection in self.connections:  # else it was lost before it was answered
             self.idle.start(connection)
 
+    def refused(self, connection: Connection) -> None:
+        """Read `connection` no more for a while, if it was refused a moment ago, too."""
+        now = connection.loop.time()
+        if now - connection.refused_at < 2 * PAUSE_SECONDS and self._pauses:
+            connection.transport.pause_reading()
+            self._paused.start(connection)
+        connection.refused_at = now
+
     def closed(self, connection: Connection) -> None:
         """Forget `connection`, on which HTTP is over."""
+        self._paused.stop(connection)
         self.idle.stop(connection)
         self.connections.discard(connection)
         if not self.connections:
@@ -140,8 +156,8 @@ class FastHTTPServer:
 
     def _idle_too_long(self, connection: Connection) -> None:
         """Close `connection`. Its time is not started at each refusal, but once at its end."""
-        if connection.refused:
-            connection.refused = False
+        if connection.refused_at:
+            connection.refused_at = 0.0
             self.idle.start(connection)
         else:
             connection.transport.abort()

@@ -45,16 +45,20 @@ def main(program: Program, argv: Sequence[str]) -> int:
                 return await _tell_status(program, database)
             if chosen.dry_run:
                 return await _tell_steps(program, database, chosen.to)
-            return await _migrate(program, database, chosen.to)
+            return await _migrate(program, settings, database, chosen.to)
 
     standard_streams.open_streams()
     return run_script(program, options, flags, work)
 
 
-async def _migrate(program: Program, database: Database, to: int | None) -> int:
+async def _migrate(
+    program: Program, settings: ServerSettings, database: Database, to: int | None
+) -> int:
+    program.app(settings)  # its import declares the collections
     progress = on_terminal()
     _, state = await _read(program, database)
-    if not await migrate(program, database, progress, to):
+    validation = settings.document_validation
+    if not await migrate(program, database, progress, to, validation=validation):
         progress.say(f"nothing to do: {len(state.applied)} are applied")
     return 0
 

@@ -9,9 +9,11 @@ from contextlib import asynccontextmanager
 import pymongo
 
 from ..broken_code import BrokenCode, broken_code
+from ..mongo.collection import Collection
 from ..mongo.connection import closed_on_error, opened
 from ..mongo.driver import Database
 from ..mongo.operation import guard
+from ..mongo.validators import Validation, put_validators
 from ..program import Program
 from ..progress import Progress
 from .folder import find_migrations
@@ -44,12 +46,20 @@ async def migrate(
     progress: Progress,
     to: int | None = None,
     lease_seconds: float = LEASE_SECONDS,
+    validation: Validation | None = None,
 ) -> list[Step]:
-    """Apply what is not applied yet, or go to the migration `to`, and return the steps."""
+    """Apply what is not applied yet, or go to the migration `to`, and return the steps.
+
+    With `validation` the declared collections get their validators before the first step, because
+    a migration may remove a field that the validators of older code demand.
+    """
     async with hold(database, progress, lease_seconds) as lease:
         found = find_migrations(program.migrations)
         steps = make_plan(found, lease.state.applied, to)
-        for step, work in load_works(program.migrations, steps):
+        works = load_works(program.migrations, steps)
+        if works and validation:
+            await put_validators(Collection.declared, database, validation)
+        for step, work in works:
             await lease.renew()
             progress.say(f"{step.text} ...")
             before = time.monotonic()
@@ -69,7 +79,7 @@ async def _make(program: Program, step: Step, work: Awaitable[object], running: 
     except BrokenCode as error:
         raise BrokenCode(
             f"{step.name} failed, and is {'still' if step.undo else 'not'} recorded as applied. "
-            f"What it changed stays. Correct it, and run it again. {error}"
+            f"What it changed stays. Fix it, and run it again. {error}"
         ) from error
     finally:
         RUNNING.reset(token)

@@ -32,4 +32,5 @@ async def prepare(program: Program, settings: ServerSettings, uri: str, database
         )
     if left:
         async with unlimited(uri, settings.mongodb_database) as opened:
-            await migrate(program, opened, Progress())
+            validation = settings.document_validation
+            await migrate(program, opened, Progress(), validation=validation)

@@ -13,6 +13,7 @@ from .documents import decode, decode_found, encode, is_key
 from .driver import Document, Key, mongodb
 from .driver_commands import DriverCommands
 from .lane_commands import LaneCommands
+from .update import setting
 
 __all__ = ["UNBATCHED", "Batched"]
 
@@ -39,22 +40,21 @@ class Batched:
         self._updates = Batches(self._update)
         self._document_bytes = 1000  # an estimate: the mean of the last batch that was found
 
-    async def find(self, field: str, key: Key, until: float | None = None) -> Document | None:
+    async def find(self, field: str, key: Key, until: float | None = None) -> Any:
         """Return the document whose unique `field` is `key`, None or `UNBATCHED`."""
         finds = self._finds.get(field)
         if finds is None:
             finds = self._finds[field] = Batches(partial(self._find, field))
         size = self._document_bytes + (len(key) if isinstance(key, bytes | str) else 0)
-        found: Document | None = await finds.call(key, size, until or deadline())
-        return found
+        return await finds.call(key, size, until or deadline())
 
     async def insert(self, document: bytes) -> None:
         await self._inserts.call(document, len(document), deadline())
 
-    async def update(self, id: Key, changes: bytes) -> Document | None:
+    async def update(self, id: Key, changes: bytes) -> Any:
         """Return the document as a read right after `changes` finds it, None or `UNBATCHED`."""
         until = deadline()
-        updated: Document | None = await self._updates.call((id, changes), len(changes), until)
+        updated = await self._updates.call((id, changes), len(changes), until)
         return await self.find("_id", id, until) if updated is _MATCHED else updated
 
     def delay(self, now: float) -> float:
@@ -97,8 +97,8 @@ class Batched:
         if len(requests) > 1:
             return self._update_many(requests)
         ((key, changes),) = requests
-        return self.commands.find_and_set(
-            encode({"_id": key}), changes, lambda updated: [decode_found(updated)]
+        return self.commands.find_and_modify(
+            encode({"_id": key}), setting(changes), lambda updated: [decode_found(updated)]
         )
 
     async def _update_many(self, requests: list[tuple[Key, bytes]]) -> Sequence[Any]:

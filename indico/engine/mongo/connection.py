@@ -16,6 +16,7 @@ from .driver import APPLICATION_NAME, Database, Driver, mongodb
 from .indexes import make_indexes
 from .lanes import open_lanes
 from .operation import NO_TRANSACTIONS, guard
+from .validators import Validation, put_validators
 
 
 class NoAnswer(StartError):
@@ -29,9 +30,10 @@ async def connect(
     timeout_seconds: float = 4,
     max_batches_in_flight: int = 2,
     lane: bool = True,
+    document_validation: Validation = "error",
     prepare: Callable[[Database], Awaitable[None]] | None = None,
 ) -> None:
-    """Open `mongodb`, with lanes if `lane` says so, and make the declared indexes.
+    """Open `mongodb`, with lanes if `lane` says so, and make the declared validators and indexes.
 
     `prepare` gets the database before that. Raises `StartError`, and opens nothing, if MongoDB
     refuses or does not answer (`NoAnswer`), or if documents contradict an index.
@@ -47,8 +49,9 @@ async def connect(
             await prepare(opening)
         if opening.own_client:
             await open_lanes(opening)
+        await put_validators(Collection.declared, opening, document_validation)
         await asyncio.gather(*(make_indexes(made, opening) for made in Collection.declared))
-    # Nothing may be written before the indexes are there, so `mongodb` switches last.
+    # Nothing may be written before all of that is there, so `mongodb` switches last.
     await mongodb.switch_to(opening)
 
 

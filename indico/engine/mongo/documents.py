@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import bson
 from bson.int64 import Int64
@@ -17,10 +17,13 @@ __all__ = ["Part", "decode", "decode_found", "documents_of", "encode", "is_key",
 _KEY_TYPES = {ObjectId, bytes, str, int, Int64}
 
 
-class Part(NamedTuple):
+T = TypeVar("T")
+
+
+class Part(NamedTuple, Generic[T]):
     """The first documents of a list; `cut` says that the next one did not fit."""
 
-    documents: list[Document]
+    documents: list[T]
     size: int  # bytes
     cut: bool
 
@@ -49,7 +52,7 @@ def decode(document: bytes | memoryview) -> Document:
     return bson.decode(document, OPTIONS)
 
 
-def decode_found(found: bytes | None) -> Document | None:
+def decode_found(found: bytes | None) -> Any:
     return None if found is None else decode(found)
 
 
@@ -63,7 +66,7 @@ def documents_of(replies: list[bytes]) -> Iterator[bytes]:
             start = end
 
 
-def part_of(found: list[bytes], max_bytes: int) -> Part:
+def part_of(found: list[bytes], max_bytes: int) -> Part[Any]:
     """Return the first documents of those that are found, up to `max_bytes`, but at least one."""
     documents: list[Document] = []
     size = 0

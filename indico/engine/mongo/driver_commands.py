@@ -9,9 +9,10 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from .attempt import Attempt
+from .attempt import Attempt, awaited
+from .bson_types import OPTIONS
 from .documents import documents_of
-from .driver import Document, Key, mongodb
+from .driver import Key, mongodb
 from .operation import guard
 from .replies import concern_error, write_error
 
@@ -28,7 +29,7 @@ class Find(NamedTuple):
 
     query: bytes
     limit: int = 0
-    sort: Sequence[tuple[str, int]] = ()
+    sort: Sequence[tuple[str, Any]] = ()
     fields: Mapping[str, int] | None = None
     part: bool = False
 
@@ -67,6 +68,31 @@ class DriverCommands:
 
         return self._run(found)
 
+    def count(self, query: bytes) -> Awaitable[int]:
+        return self._run(
+            lambda: self._collection.count_documents(RawBSONDocument(query), session=self._session)
+        )
+
+    def distinct(self, field: str, query: bytes) -> Awaitable[list[Any]]:
+        async def found() -> list[Any]:
+            collection = self._collection.with_options(codec_options=OPTIONS)
+            values: list[Any] = await collection.distinct(
+                field, RawBSONDocument(query), session=self._session
+            )
+            return values
+
+        return self._run(found)
+
+    def aggregate(
+        self, pipeline: Sequence[Mapping[str, Any]], read: Callable[[list[bytes]], T]
+    ) -> Awaitable[T]:
+        async def found() -> T:
+            cursor = self._collection.aggregate(pipeline, session=self._session)
+            opened = await awaited(cursor)
+            return read([document.raw for document in await opened.to_list(None)])
+
+        return self._run(found)
+
     def insert(self, documents: Sequence[bytes]) -> Awaitable[list[Exception | None]]:
         async def inserted() -> list[Exception | None]:
             if len(documents) == 1:
@@ -87,20 +113,31 @@ class DriverCommands:
         ]
         return self._run(lambda: self._write(statements))
 
-    def find_and_set(
-        self, query: bytes, changes: bytes, read: Callable[[bytes | None], T]
+    def find_and_modify(
+        self, query: bytes, update: bytes, read: Callable[[bytes | None], T], upsert: bool = False
     ) -> Awaitable[T]:
-        async def changed() -> T:
-            update = {"$set": RawBSONDocument(changes)}
+        async def modified() -> T:
             found = await self._collection.find_one_and_update(
                 RawBSONDocument(query),
-                update,
+                RawBSONDocument(update),
+                upsert=upsert,
                 return_document=ReturnDocument.AFTER,
                 session=self._session,
             )
             return read(None if found is None else found.raw)
 
-        return self._run(changed)
+        return self._run(modified)
+
+    def update_many(self, query: bytes, update: bytes) -> Awaitable[int]:
+        async def updated() -> int:
+            write = self._collection.update_many
+            result = await write(
+                RawBSONDocument(query), RawBSONDocument(update), session=self._session
+            )
+            count: int = result.matched_count
+            return count
+
+        return self._run(updated)
 
     def delete(self, query: bytes, many: bool) -> Awaitable[int]:
         async def deleted() -> int:
@@ -109,9 +146,6 @@ class DriverCommands:
             return count
 
         return self._run(deleted)
-
-    def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> Awaitable[list[Document]]:
-        return self._run(lambda: mongodb.aggregate(self._name, pipeline, session=self._session))
 
     @property
     def _collection(self) -> Any:

@@ -18,7 +18,7 @@ _SHOWN = 3  # values in a message
 __all__ = ["make_indexes"]
 
 
-async def make_indexes(collection: Collection, database: Database) -> None:
+async def make_indexes(collection: Collection[Any], database: Database) -> None:
     """Make the indexes that don't exist yet.
 
     Raises `StartError` if stored documents contradict a unique index, or if it takes too long.
@@ -47,7 +47,7 @@ async def make_indexes(collection: Collection, database: Database) -> None:
 
 
 async def _duplicates(
-    collection: Collection, database: Database, index: Document
+    collection: Collection[Any], database: Database, index: Document
 ) -> list[list[Any]]:
     """Return the first values of a unique index that several documents have; none if it fails."""
     fields = [f"${field}" for field in index["key"]]
@@ -69,7 +69,7 @@ async def _duplicates(
     return []
 
 
-def _message(collection: Collection, index: Document, values: list[list[Any]]) -> str:
+def _message(collection: Collection[Any], index: Document, values: list[list[Any]]) -> str:
     fields = ", ".join(index["key"])
     shown = "; ".join(short(", ".join(map(repr, value))) for value in values)
     return (

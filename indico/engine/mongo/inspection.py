@@ -11,6 +11,7 @@ from typing import Any
 from .collection import Collection
 from .connection import closed_on_error, opened
 from .driver import APPLICATION_NAME, Database, Document, Driver
+from .invalid_documents import InvalidDocuments, invalid_documents
 from .operation import guard
 
 # A server's name would keep another server, when it stops, from stopping the embedded MongoDB.
@@ -26,7 +27,7 @@ _COLLATION = {"strength": 3, "caseLevel": False, "numericOrdering": False}
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts about a MongoDB and about the indexes of the declared collections in it.
+    """Facts about a MongoDB, and about the indexes and documents of the declared collections.
 
     `clock_ahead_seconds` is a lower bound, negative if MongoDB's clock is behind.
     `default_write_concern` is None where MongoDB does not tell. `missing` and `conflicting` are
@@ -41,6 +42,7 @@ class Facts:
     default_write_concern: Document | None
     missing: tuple[str, ...]
     conflicting: tuple[str, ...]
+    invalid: tuple[InvalidDocuments, ...]
 
 
 async def inspect(uri: str, database: str, driver: Driver, timeout_seconds: float) -> Facts:
@@ -78,6 +80,7 @@ async def _facts(asked: Database) -> Facts:
         default_write_concern=default.get("defaultWriteConcern"),
         missing=missing,
         conflicting=conflicting,
+        invalid=await invalid_documents(made, asked),
     )
 
 
@@ -101,7 +104,7 @@ def ahead(remote: datetime, before: datetime, after: datetime) -> float:
 
 
 def compare(
-    indexes: Sequence[tuple[Collection, Sequence[Document]]],
+    indexes: Sequence[tuple[Collection[Any], Sequence[Document]]],
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of the declared indexes that are missing, and of those that conflict.
 

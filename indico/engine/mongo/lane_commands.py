@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from bson.raw_bson import RawBSONDocument
 
 from .command import Command
+from .documents import decode
 from .driver import Key
 from .driver_commands import DriverCommands, Find
 from .lanes import Lanes
 from .operation import until
-from .replies import changed, first_batch, plain, written
+from .replies import changed, first_batch, only, plain, values, written
+from .update import setting
 from .wire import document, element, embedded, int32
 
 T = TypeVar("T")
@@ -21,6 +25,8 @@ _MAX_LIMIT = 2**31 - 1  # a larger one, none and a negative one are the driver's
 _ONE = int32(b"limit", 1) + element("singleBatch", True)
 _UNORDERED = element("ordered", False)
 _NEW = element("new", True)
+_COUNT = {"$group": {"_id": None, "n": {"$sum": 1}}}
+_UPSERT = element("upsert", True)
 
 
 class _More(Exception):
@@ -41,6 +47,7 @@ class LaneCommands:
             element(command, name)
             for command in ("find", "insert", "update", "findAndModify", "delete")
         )
+        self._aggregate, self._distinct = element("aggregate", name), element("distinct", name)
 
     def find_keys(
         self, field: str, keys: Sequence[Key], read: Callable[[list[bytes], bool], T]
@@ -64,7 +71,7 @@ class LaneCommands:
         """Return what `read` makes of the documents."""
         if not 0 < wanted.limit <= _MAX_LIMIT:
             return await self._driver.find(wanted, read)
-        elements = self._find + embedded(b"filter", wanted.query) + self._lanes.read
+        elements = self._find + embedded(b"filter", wanted.query)
         elements += int32(b"limit", wanted.limit) + int32(b"batchSize", wanted.limit)
         elements += element("singleBatch", wanted.part)
         if wanted.sort:
@@ -78,12 +85,33 @@ class LaneCommands:
                 raise _More(cursor)
             return read(documents)
 
-        command = Command(elements, found, until(), retry=self._lanes.retry_reads)
         try:
-            return await self._lanes.others.run(command)
+            return await self._read(elements, found)
         except _More as more:
             self._leave(more.cursor)
             return await self._driver.find(wanted, read)
+
+    def count(self, query: bytes) -> Awaitable[int]:
+        """Return the number of documents that match."""
+        pipeline = [{"$match": RawBSONDocument(query)}, _COUNT]
+        elements = self._aggregate + element("pipeline", pipeline) + element("cursor", {})
+
+        def counted(reply: bytes) -> int:
+            found = first_batch(reply).documents
+            count: int = decode(found[0])["n"] if found else 0
+            return count
+
+        return self._read(elements, counted)
+
+    def distinct(self, field: str, query: bytes) -> Awaitable[list[Any]]:
+        """Return each value that `field` has in the documents that match."""
+        elements = self._distinct + element("key", field) + embedded(b"query", query)
+        return self._read(elements, values)
+
+    def aggregate(
+        self, pipeline: Sequence[Mapping[str, Any]], read: Callable[[list[bytes]], T]
+    ) -> Awaitable[T]:
+        return self._driver.aggregate(pipeline, read)
 
     def insert(self, documents: Sequence[bytes]) -> Awaitable[list[Exception | None]]:
         """Return the error of each document, or None."""
@@ -104,33 +132,37 @@ class LaneCommands:
             return done.number, [done.refused.get(n, done.concern) for n in range(len(updates))]
 
         statements = [
-            document(
-                element("q", {"_id": key}) + embedded(b"u", document(embedded(b"$set", changes)))
-            )
+            document(element("q", {"_id": key}) + embedded(b"u", setting(changes)))
             for key, changes in updates
         ]
         return self._write(self._update + _UNORDERED, updated, (b"updates", statements))
 
-    def find_and_set(
-        self, query: bytes, changes: bytes, read: Callable[[bytes | None], T]
+    def find_and_modify(
+        self, query: bytes, update: bytes, read: Callable[[bytes | None], T], upsert: bool = False
     ) -> Awaitable[T]:
-        """Set fields of one document; return what `read` makes of the document, or of None."""
-        elements = self._modify + embedded(b"query", query) + _NEW
-        elements += embedded(b"update", document(embedded(b"$set", changes)))
+        """Update one document; return what `read` makes of the document, or of None."""
+        elements = self._modify + embedded(b"query", query) + embedded(b"update", update) + _NEW
+        if upsert:
+            elements += _UPSERT
         return self._write(elements, lambda reply: read(changed(reply)))
+
+    def update_many(self, query: bytes, update: bytes) -> Awaitable[int]:
+        """Update all documents that match, and return their number."""
+        statement = embedded(b"q", query) + embedded(b"u", update) + element("multi", True)
+        arguments = (b"updates", [document(statement)])
+        return self._write(self._update, only, arguments, repeatable=False)
 
     def delete(self, query: bytes, many: bool) -> Awaitable[int]:
         """Delete one or all documents that match, and return their number."""
 
-        def deleted(reply: bytes) -> int:
-            done = written(reply)
-            error = done.refused.get(0, done.concern)
-            if error:
-                raise error
-            return done.number
-
         statement = document(embedded(b"q", query) + int32(b"limit", 0 if many else 1))
-        return self._write(self._delete, deleted, (b"deletes", [statement]), repeatable=not many)
+        return self._write(self._delete, only, (b"deletes", [statement]), repeatable=not many)
+
+    def _read(self, elements: bytes, read: Callable[[bytes], T]) -> Awaitable[T]:
+        retry = self._lanes.retry_reads
+        return self._lanes.others.run(
+            Command(elements + self._lanes.read, read, until(), retry=retry)
+        )
 
     def _write(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import re
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from math import inf
@@ -20,9 +21,10 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from ..error import APIError, Conflict, DeadlineExceeded, ServerError, Unavailable
+from ..error import APIError, DeadlineExceeded, Duplicate, ServerError, Unavailable
 from . import waiting
 from .driver import mongodb
+from .refusal import REFUSED, refusal
 
 T = TypeVar("T")
 
@@ -34,6 +36,7 @@ NO_TRANSACTIONS = (
     "--replSet, and run rs.initiate() once in mongosh. One member is enough."
 )
 _ILLEGAL_OPERATION = 20
+_TRANSACTION_TOO_LONG = 290
 
 # Time for the driver to say what went wrong, after its own timeout.
 GRACE_SECONDS = 0.5
@@ -143,12 +146,23 @@ def to_api_error(error: Exception) -> Exception:
 
 def _api_error(error: Exception) -> APIError:
     if isinstance(error, DuplicateKeyError):
-        return Conflict()
+        return _duplicate(error)
     if is_transient(error):
         return Unavailable("The database is not available right now: try again later.")
-    if getattr(error, "code", None) == _ILLEGAL_OPERATION and "replica set" in str(error):
+    code = getattr(error, "code", None)
+    if code == _ILLEGAL_OPERATION and "replica set" in str(error):
         return ServerError(NO_TRANSACTIONS)
+    if code == _TRANSACTION_TOO_LONG:
+        return DeadlineExceeded()
+    if isinstance(error, OperationFailure) and error.code == REFUSED:
+        return ServerError(refusal(error.details or {}))
     return ServerError(f"MongoDB refused an operation: {_without_documents(error)}.")
+
+
+def _duplicate(error: DuplicateKeyError) -> Duplicate:
+    details = error.details or {}
+    index = re.search(r" index: (\S+) dup key", details.get("errmsg", ""))
+    return Duplicate(index[1] if index else "", list(details.get("keyPattern", ())))
 
 
 def _without_documents(error: Exception) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..error import WrongCursor
-from .collection import Collection, Document
+from .collection import Collection
+from .declared_collection import T
 
 Position = Sequence[Any]  # the values by which a document is sorted
 Order = Sequence[tuple[str, int]]
@@ -17,13 +18,13 @@ _MAX_BYTES = 2_000_000
 
 
 async def find_page(
-    collection: Collection,
+    collection: Collection[T],
     query: Mapping[str, Any],
     *,
     limit: int,
     after: Position | None = None,
     sort: Order = (("_id", 1),),
-) -> tuple[list[Document], Position | None]:
+) -> tuple[list[T], Position | None]:
     """Return the documents after a position, and the position of the next page; None at the end.
 
     The order is that of `sort`, and then of `_id`, in the direction of the last field. So the order
@@ -31,7 +32,7 @@ async def find_page(
     field holds values of one type, or null. The collection needs an index on the fields that
     `query` compares, then those of `sort`, then `_id`. Large documents make a page shorter.
 
-        NOTES = Collection("notes", IndexModel([("user_id", 1), ("_id", 1)]))
+        NOTES = Collection("notes", NoteDocument, IndexModel([("user_id", 1), ("_id", 1)]))
 
         await find_page(NOTES, {"user_id": user_id}, limit=limit, after=after)
     """
@@ -73,7 +74,7 @@ def _beyond(direction: int, value: Any) -> Sequence[Any]:
     return [] if value is None else [{"$lt": value}, None]
 
 
-def _value(document: Document, path: str) -> Any:
+def _value(document: Mapping[str, Any], path: str) -> Any:
     found: Any = document
     for name in path.split("."):
         found = (found or {}).get(name)

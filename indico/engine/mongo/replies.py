@@ -21,7 +21,7 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from .bson_types import RAW
+from .bson_types import OPTIONS, RAW
 
 __all__ = [
     "FirstBatch",
@@ -29,9 +29,11 @@ __all__ = [
     "changed",
     "concern_error",
     "first_batch",
+    "only",
     "plain",
     "retryable",
     "state_changed",
+    "values",
     "write_error",
     "written",
 ]
@@ -111,6 +113,14 @@ def written(reply: bytes) -> Written:
     return Written(fields["n"], refused, concern)
 
 
+def only(reply: bytes) -> int:
+    """Return how many documents the only statement of a write has found. Raises its error."""
+    done = written(reply)
+    if error := done.refused.get(0, done.concern):
+        raise error
+    return done.number
+
+
 def changed(reply: bytes) -> bytes | None:
     """Return the document that a `findAndModify` changed. Raises PyMongo's error."""
     if reply.startswith(b"\x03lastErrorObject\0", 4) and b"writeConcernError" not in reply:
@@ -126,6 +136,13 @@ def changed(reply: bytes) -> bytes | None:
         raise error
     found = fields["value"]
     return None if found is None else bytes(found.raw)
+
+
+def values(reply: bytes) -> list[Any]:
+    """Return the values that a `distinct` found. Raises PyMongo's error if the reply is one."""
+    plain(reply)
+    found: list[Any] = bson.decode(reply, OPTIONS)["values"]
+    return found
 
 
 def retryable(error: Exception, write: bool) -> bool:

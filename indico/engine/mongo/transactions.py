@@ -10,7 +10,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from pymongo.errors import PyMongoError
 
-from ..error import DeadlineExceeded, ServerError
+from ..error import APIError, CallInProgress, DeadlineExceeded, ServerError
+from ..log import LOGGER
 from ..tasks import start
 from .attempt import Attempt, awaited, current
 from .driver import mongodb
@@ -56,7 +57,12 @@ async def in_transaction(work: Callable[[], Awaitable[T]]) -> T:
     """
     if outer := current():
         return await outer.join(work)
-    return await asyncio.shield(start(_made(work)))
+    task = start(_made(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_log_fault)
+        raise
 
 
 def current_session() -> Any:
@@ -96,11 +102,19 @@ async def _made(work: Callable[[], Awaitable[T]]) -> T:
             try:
                 return await attempt.make(work, until)
             except Exception as error:
-                if not attempt.asks_for_another(error) or time() + pause >= until:
+                again = attempt.asks_for_another(error) and not isinstance(error, CallInProgress)
+                if not again or time() + pause >= until:
                     raised = _raised(error)
                     raise raised from raised.__cause__
             await asyncio.sleep(random.uniform(0, pause))  # noqa: S311
             pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def _log_fault(abandoned: asyncio.Task[Any]) -> None:
+    """Log the error of a transaction whose caller is gone, unless it is one for a client."""
+    error = None if abandoned.cancelled() else abandoned.exception()
+    if error and not isinstance(error, APIError):
+        LOGGER.error("A transaction failed, and its caller is gone.", exc_info=error)
 
 
 def _raised(error: Exception) -> Exception:

@@ -1,4 +1,4 @@
-"""The pool: processes, the threads that talk to them, and the calls that wait in turns.
+"""The pool: its processes, the threads that talk to them, and the calls that wait in turns.
 
 Each call has a thread and a process to itself. So a process that ends fails no other call, and the
 pool belongs to no event loop. The first call starts the first process.
@@ -7,20 +7,16 @@ pool belongs to no event loop. The first call starts the first process.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import pickle
-import subprocess
-import sys
 import threading
 from collections.abc import Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, BinaryIO, cast
+from typing import Any
 
-from ..error import DeadlineExceeded, Overloaded, RateLimited, ServerError, Unavailable
+from ..error import DeadlineExceeded, Overloaded, RateLimited, Unavailable
+from .child_process import Answer, ChildProcess
 from .fair_queue import FairQueue
-
-Answer = tuple[bytes, str]
 
 DEFAULT_SHARE = 16
 
@@ -37,7 +33,7 @@ class Pool:
         self._share = share
         self._calls: set[_Call] = set()
         self._queue = FairQueue[_Call]()
-        self._idle: list[_Process] = []
+        self._idle: list[ChildProcess] = []
         self._threads = self._new_threads()
 
     async def run(self, request: bytes, deadline_seconds: float, caller: Hashable = None) -> Any:
@@ -97,7 +93,7 @@ class Pool:
 
     def _run(self, call: _Call) -> tuple[Any, Exception | None]:
         """Return the exception, because a future can't raise StopIteration."""
-        process = self._idle_process() or _Process()
+        process = self._idle_process() or ChildProcess()
         try:
             answer, trace = call.run(process)
         finally:
@@ -111,7 +107,7 @@ class Pool:
         outcome.add_note(f"In a process of the pool:\n\n{trace}")
         return None, outcome
 
-    def _idle_process(self) -> _Process | None:
+    def _idle_process(self) -> ChildProcess | None:
         while self._idle:
             process = self._idle.pop()
             if process.alive():
@@ -127,10 +123,10 @@ class _Call:
         self.caller = caller
         self.outcome: Future[tuple[Any, Exception | None]] = Future()
         self._request: bytes | None = request
-        self._process: _Process | None = None
+        self._process: ChildProcess | None = None
         self._lock = threading.Lock()
 
-    def run(self, process: _Process) -> Answer:
+    def run(self, process: ChildProcess) -> Answer:
         with self._lock:
             if self._request is None:
                 raise Unavailable("The server is stopping.")
@@ -147,57 +143,6 @@ class _Call:
             self._request = None
             if self._process is not None:
                 self._process.kill()
-
-
-class _Process:
-    """A process that answers one request at a time."""
-
-    def __init__(self) -> None:
-        self._killed = False
-        self._popen = _start()
-        self._requests = cast("BinaryIO", self._popen.stdin)
-        self._answers = cast("BinaryIO", self._popen.stdout)
-
-    def alive(self) -> bool:
-        return not self._killed and self._popen.poll() is None
-
-    def ask(self, request: bytes) -> Answer:
-        try:
-            pickle.dump(request, self._requests)
-            self._requests.flush()
-            answer: Answer = pickle.load(self._answers)
-        except (OSError, EOFError, pickle.UnpicklingError):
-            code = self._popen.wait()
-            raise ServerError(f"The process at work on this ended, with code {code}.") from None
-        return answer
-
-    def kill(self) -> None:
-        self._killed = True
-        self._popen.kill()
-
-    def dismiss(self) -> None:
-        """Close the pipe of requests, so that an idle process ends."""
-        with contextlib.suppress(OSError):  # a dead process has not read all
-            self._requests.close()
-
-    def end(self) -> None:
-        self.dismiss()
-        self._popen.wait()
-        self._answers.close()
-
-
-def _start() -> subprocess.Popen[bytes]:
-    """Start a process. Raises `Unavailable` if the system has no descriptor or memory left."""
-    try:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", f"{__package__}.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
-            process_group=0,  # so that a Ctrl-C in the terminal reaches the server alone
-        )
-    except OSError as error:
-        raise Unavailable from error
 
 
 def cores() -> int:

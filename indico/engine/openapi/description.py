@@ -8,6 +8,7 @@ import orjson
 
 from ..error import UnknownField
 from ..http.json_answer import dumps
+from ..http.keyed_call import REASON as KEY_REASON
 from .examples import example_of
 from .failures import failure_responses
 from .operations import Field, Operation
@@ -121,6 +122,7 @@ class Description:
     def _success(self, status: int, schema: Schema | None) -> Schema:
         names = ["X-Request-Id", *(["ETag"] if self._of.is_rest else [])]
         names += ["Location"] if self._of.is_rest and status == 201 else []
+        names += ["Idempotent-Replayed"] if self._of.takes_key else []
         if self._of.record.deprecation:
             names += self._of.record.deprecation.headers
         response: Schema = {
@@ -146,12 +148,14 @@ class Description:
         }
 
     def _reasons(self) -> set[str]:
-        """Return the reasons of a problem with the fields, the body or `Connect-Timeout-Ms`."""
+        """Return the reasons of a problem with the fields, the body or the headers."""
         names = [field.name for field in self._of.fields] or ["body"]
         keys = [(f"{self._of.name} {name}", "validation") for name in names]
         schemas = [self._schemas[key] for key in keys if key in self._schemas]
         reasons = {r for schema in schemas for r in reasons_of(schema, self._components)}
-        reasons.update(self._of.own_reasons, ["timeout"])
+        reasons.update(
+            self._of.own_reasons, ["timeout"], [KEY_REASON] if self._of.takes_key else ()
+        )
         if any(field.required for field in self._of.fields):
             reasons.add("missing")
         if self._of.takes_body:

@@ -23,6 +23,7 @@ _HEADERS = {
     "Sunset": "The time from which on the action answers 410 (RFC 8594).",
     "Link": "The path to call in its place.",
     "ETag": "The version of the answer, or of what the request made.",
+    "Idempotent-Replayed": "`true` if the call was made before, and this is its first answer.",
     "Location": "The path of what the request made.",
 }
 _TOKEN = {"type": "http", "scheme": "bearer", "description": "The token of a login."}

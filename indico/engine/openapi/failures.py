@@ -9,8 +9,10 @@ from typing import Any
 from ..error import (
     APIError,
     AuthError,
+    Conflict,
     DeadlineExceeded,
     Gone,
+    IdempotencyKeyReused,
     InvalidArgument,
     InvalidJSON,
     PermissionDenied,
@@ -30,7 +32,7 @@ _CODES = {
     "permission_denied": (403, "This caller, or a page of another origin, may not do this."),
     "not_found": (404, "The action or the document does not exist."),
     "method_not_allowed": (405, "The answer's `Allow` lists the right methods."),
-    "conflict": (409, "The value exists already, or too many requests change it at once."),
+    "conflict": (409, "The value exists already, or another call that changes it is under way."),
     "gone": (410, "The action was withdrawn, as its `Sunset` said."),
     "precondition_failed": (412, "The document has changed since the client read it."),
     "too_large": (413, "The body is over `max_body_bytes` or `max_body_values`."),
@@ -38,6 +40,7 @@ _CODES = {
         415,
         "A multipart body, an unknown encoding, or a cookie without JSON.",
     ),
+    "idempotency_key_reused": (422, "The `Idempotency-Key` was sent with another call."),
     "rate_limited": (429, "Too many calls of this user at once: wait `Retry-After` seconds."),
     "internal": (500, "A fault of the server: the log has the reason under the `request_id`."),
     "unavailable": (503, "MongoDB does not answer, or the load is too high: wait `Retry-After`."),
@@ -93,7 +96,7 @@ _REST = {
     },
 }
 SHAPES = {"Failure": _ENVELOPE, "RestFailure": _REST}
-_HEADERS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
+_HEADERS = {401: "WWW-Authenticate", 405: "Allow", **dict.fromkeys((409, 429, 503), "Retry-After")}
 
 
 def failures(operation: Operation, reasons: Iterable[str]) -> dict[int, dict[str, set[str]]]:
@@ -137,6 +140,8 @@ def _kinds(operation: Operation) -> Iterator[type[APIError]]:
     if operation.takes_body:
         yield from _OF_A_BODY
     yield InvalidArgument
+    if operation.takes_key:
+        yield from (Conflict, IdempotencyKeyReused)
     if record.look_up:
         yield AuthError
         yield PermissionDenied  # for the cookie of a browser

@@ -12,7 +12,7 @@ from .schemas import REFERENCE, Schema
 
 WIDTH = 118
 # Any call can have these answers. The page tells them once.
-_USUAL = {"413", "415", "500", "503", "504"}
+_USUAL = {"413", "415", "422", "500", "503", "504"}
 _HEAD = """\
 # Calls and answers
 

@@ -86,6 +86,11 @@ class Operation(NamedTuple):
         return "idempotent" if self.method.upper() in SAFE_TO_REPEAT else "not_idempotent"
 
     @property
+    def takes_key(self) -> bool:
+        """True if the call happens once for each `Idempotency-Key`."""
+        return self.handler.takes_key and self.effect != "read_only"
+
+    @property
     def own_reasons(self) -> list[str]:
         """The reasons for which the action itself refuses its fields."""
         kinds = [kind for kind in self.record.raises if issubclass(kind, InvalidArgument)]

@@ -18,6 +18,11 @@ in `Authorization: Bearer <token>`. The answer is `{"status": <the HTTP status>,
 - A client that sends `Connect-Timeout-Ms` gives its call so many milliseconds. After these, or
   after `request_timeout_seconds`, whichever is less, the action and its work in MongoDB end, and
   the answer is a 504. The time begins when the whole request has arrived.
+- A call that changes something happens once for each `Idempotency-Key` of a user, or of an address
+  where there is no user: 1 to 255 printable ASCII characters. For 24 hours the same call with the
+  same key gets the first answer, with `Idempotent-Replayed: true`. Not kept are 500s, timeouts, and
+  refusals because of the request itself or of limits. The same key with another call is a 422, and
+  a 409 with `Retry-After` while the first call is under way.
 - A body has at most `max_body_bytes`, before and after decompression, and `max_body_values` values
   in its objects and lists.
 - An ObjectId is written as its 24 hex digits, a time as RFC 3339 in UTC with milliseconds, a day
@@ -45,7 +50,8 @@ _ORIGINS = """\
 With the setting `cors_origins`, pages of these origins may call the API from a browser, actions and
 REST alike. The value is a list of exact origins like `https://app.example.com`, or `*`. With `*`,
 no credentials are allowed; a token in `Authorization` is none of them, so it works. Pages may read
-`X-Request-Id`, `Retry-After`, `ETag`, `Location`, `Deprecation`, `Sunset` and `Link`.
+`X-Request-Id`, `Retry-After`, `ETag`, `Location`, `Deprecation`, `Sunset`, `Link` and
+`Idempotent-Replayed`.
 
 Errors have the same headers, also those of unknown paths and of too much load. A preflight that is
 itself refused because of too much load shows in the browser as a failed connection. So do the
@@ -61,7 +67,8 @@ An error keeps the envelope. `data` is a sentence for a person. `error` is for a
 - `details`, with one entry for every problem (`path`, `reason`, `message`);
 - `retryable`: true if the same call may be sent again, because it may succeed then and does no
   harm. A call that may have been made already is retryable only if its action is read-only or
-  idempotent, or its method is GET, HEAD, OPTIONS, PUT or DELETE.
+  idempotent, its method is GET, HEAD, OPTIONS, PUT or DELETE, or the call has an
+  `Idempotency-Key`.
 - `retry_after`: the seconds of the header `Retry-After`, where there is one.
 
 A 401 has `WWW-Authenticate: Bearer`, and `Bearer error="invalid_token"` if a token was sent to a

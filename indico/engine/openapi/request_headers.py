@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..error import PreconditionFailed
 from ..http.client_timeout import HEADER
+from ..http.keyed_call import HEADER as KEY
 from .operations import Operation
 from .schemas import Schema
 
@@ -14,6 +15,12 @@ _TIMEOUT = {
     "in": "header",
     "description": "The milliseconds that the client gives to the call, if less than the server.",
     "schema": {"type": "integer", "minimum": 1, "maximum": 9_999_999_999},
+}
+_KEY = {
+    "name": KEY,
+    "in": "header",
+    "description": "A key of this call: it happens once, however often it is sent with the key.",
+    "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
 }
 _MATCH = {
     "name": "If-Match",
@@ -28,13 +35,13 @@ _NONE_MATCH = {
     "schema": {"type": "string"},
 }
 REQUEST_HEADERS: dict[str, Schema] = {
-    str(header["name"]): header for header in (_TIMEOUT, _MATCH, _NONE_MATCH)
+    str(header["name"]): header for header in (_TIMEOUT, _KEY, _MATCH, _NONE_MATCH)
 }
 
 
 def request_headers(operation: Operation) -> Iterator[Schema]:
     """Yield a reference to each header that the operation reads."""
-    names = [HEADER]
+    names = [HEADER, *([KEY] if operation.takes_key else [])]
     if operation.is_rest and PreconditionFailed in operation.record.raises:
         names += ["If-Match", "If-None-Match"]
     elif operation.is_rest and operation.method == "get":

@@ -23,6 +23,7 @@ async def connect_to(program: Program, settings: ServerSettings, origin: Embedde
             settings.mongodb_timeout_seconds,
             settings.max_batches_in_flight,
             settings.mongodb_lane,
+            settings.document_validation,
             partial(prepare, program, settings, uri),
         )
     except NoAnswer as error:

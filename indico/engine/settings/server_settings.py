@@ -153,6 +153,10 @@ class ServerSettings(ProjectSettings):
     mongodb_timeout_seconds: Seconds = Field(
         4, description="time for each operation on MongoDB; beyond it the answer is 503"
     )
+    document_validation: Literal["error", "warn", "off"] = Field(
+        "error",
+        description="MongoDB refuses documents unlike their model, or warns in its log",
+    )
     max_batches_in_flight: int = Field(
         2,
         ge=0,

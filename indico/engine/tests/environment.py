@@ -12,15 +12,21 @@ from .sample.app import Settings
 
 _MEASURE = "COVERAGE_PROCESS_CONFIG"
 
-# What `run.py test --matrix` varies, and a delay that other tests on the machine don't cause.
+# The variables that `run.py test --matrix` sets; a test class `varies_with` some of them.
+DRIVER, LANE = "TEST_MONGODB_DRIVER", "TEST_MONGODB_LANE"
+HTTP_SERVER, LOOP = "TEST_HTTP_SERVER", "TEST_LOOP"
+EXAMPLES = "PROPERTY_EXAMPLES"
+
+# What the tests of a server are run on, and a delay that other tests on the machine don't cause.
 CHOSEN: dict[str, Any] = {
-    "mongodb_driver": os.environ.get("TEST_MONGODB_DRIVER", "motor"),
-    "mongodb_lane": os.environ.get("TEST_MONGODB_LANE", "on") == "on",
-    "http_server": os.environ.get("TEST_HTTP_SERVER", "fast"),
+    "mongodb_driver": os.environ.get(DRIVER, "motor"),
+    "mongodb_lane": os.environ.get(LANE, "on") == "on",
+    "http_server": os.environ.get(HTTP_SERVER, "fast"),
     "max_delay_seconds": "3600",
 }
 # Tests compare what `/metrics` answers before a request with what it answers right after.
 FRESH_METRICS = {"metrics_interval_seconds": 0.000_001}
+MONGODB_URI = "TEST_MONGODB_URI"  # names a MongoDB that runs, for tests that a test starts
 NO_MONGODB = "TEST_NO_MONGODB"  # set while the suite runs that must need none
 PREFIX = str(Settings.model_config["env_prefix"])
 for _name in [name for name in os.environ if name.startswith(PREFIX)]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import re
 import subprocess
 import sys
 import time
 import unittest
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from .environment import NO_MONGODB
-from .runner_process import ROOT, Failure, Pass
+from .environment import DRIVER, EXAMPLES, HTTP_SERVER, LANE, LOOP, NO_MONGODB
+from .runner_process import ROOT, Failure, Item, Run, shown
 
 ENGINE = __package__.rpartition(".")[0]
 PROJECT = ENGINE.rpartition(".")[0]
@@ -35,7 +36,7 @@ _COVERED = (
     *("app.py", "config.py"),
 )
 SUITES = {
-    "all": Suite((PROJECT, "bench"), (f"{FOLDER}/*",)),
+    "all": Suite((PROJECT, "bench"), (f"{FOLDER}/*", "clients/python/*")),
     "yours": Suite(
         tuple(f"{PROJECT}.tests.{part}" for part in _PARTS),
         tuple(f"{FOLDER}/{part}" for part in _COVERED),
@@ -44,26 +45,17 @@ SUITES = {
     "unit": Suite((PROJECT, "bench"), (), {NO_MONGODB: "1"}),
     "browser": Suite((BROWSER,), ()),
 }
-_OTHERS = {"TEST_MONGODB_DRIVER": "pymongo", "TEST_HTTP_SERVER": "tornado", "TEST_LOOP": "asyncio"}
-# What the matrix runs after the defaults: the tests in modules, in an environment.
-MATRIX: list[tuple[tuple[str, ...], dict[str, str]]] = [
-    ((f"{ENGINE}.tests.http", f"{ENGINE}.tests.mongo"), _OTHERS),
-    ((f"{ENGINE}.tests.mongo",), {"TEST_MONGODB_LANE": "off"}),
-    ((f"{ENGINE}.tests.http",), {"TEST_LOOP": "asyncio"}),
-    ((f"{ENGINE}.tests.http.test_splits",), {"PROPERTY_EXAMPLES": "66"}),
-    (
-        (
-            f"{PROJECT}.tests.routes",
-            f"{ENGINE}.tests.mongo.test_batched",
-            f"{ENGINE}.tests.mongo.test_round_trip_faults",
-        ),
-        {"PROPERTY_EXAMPLES": "4"},
-    ),
-    ((f"{ENGINE}.tests.mongo.test_replica_set",), {"PRIMARY_KILLS": "3"}),
-    (
-        (f"{ENGINE}.tests.mongo.test_replica_set",),
-        {"PRIMARY_KILLS": "3", "TEST_MONGODB_LANE": "off"},
-    ),
+_OTHERS = {DRIVER: "pymongo", HTTP_SERVER: "tornado", LOOP: "asyncio"}
+_REPLICA_SET = f"{ENGINE}.tests.mongo.test_replica_set"
+# What the matrix runs after the defaults: an environment, and the modules that run in it. Of a
+# folder, a class runs if the variables that it `varies_with` have values that it has not run with.
+MATRIX: list[tuple[dict[str, str], tuple[str, ...]]] = [
+    ({"PRIMARY_KILLS": "3"}, (_REPLICA_SET,)),
+    ({"PRIMARY_KILLS": "3", LANE: "off"}, (f"{ENGINE}.tests.mongo",)),
+    (_OTHERS, (f"{ENGINE}.tests.http", f"{ENGINE}.tests.mongo")),
+    ({EXAMPLES: "66"}, (f"{ENGINE}.tests.http.test_splits",)),
+    ({LOOP: "asyncio"}, (f"{ENGINE}.tests.http",)),
+    ({EXAMPLES: "4"}, (f"{PROJECT}.tests", f"{ENGINE}.tests.mongo")),
 ]
 HELP = f"""
 The suites:
@@ -76,11 +68,11 @@ The suites:
 A name is a folder or a file, with a class and a test in the file if you like:
   {FOLDER}/tests/routes/test_user.py:UpdateTest.test_valid
 
---matrix then runs the engine's tests of HTTP and MongoDB on PyMongo's own client, Tornado's
+--matrix also runs the engine's tests of HTTP and MongoDB on PyMongo's own client, Tornado's
 HTTP server and the loop of asyncio; its tests of MongoDB without lanes; its tests of HTTP on
 its own server and that loop; 66 times as many streams of requests, split at random; four times
 as many random examples of your routes and of concurrent operations; and all faults of a replica
-set, with lanes and without.
+set, with lanes and without. A test that would do the same again is left out.
 """
 
 
@@ -116,6 +108,28 @@ def _tests(suite: Iterable[Any]) -> Iterator[unittest.TestCase]:
             yield from _tests(test)
 
 
+def matrix(items: Sequence[str]) -> list[Item]:
+    """Return what `--matrix` adds to `items`, which have run on the defaults."""
+    added = []
+    done: list[tuple[str, dict[str, str]]] = [(item, {}) for item in items]
+    for environment, modules in MATRIX:
+        for item in items:
+            module = item.split(":")[0]
+            names = environment if module in modules else _varies_with(item)
+            seen = item, {name: environment[name] for name in environment if name in names}
+            if _is_in(module, modules) and seen not in done:
+                done.append(seen)
+                added.append(Item(item, environment, cover=False))
+    return added
+
+
+def _varies_with(item: str) -> Collection[str]:
+    """Return the variables with which the tests in `item` do something else."""
+    module, _, test = item.partition(":")
+    kind = getattr(importlib.import_module(module), test.split(".")[0], None)
+    return getattr(kind, "varies_with", ())
+
+
 def main(arguments: Sequence[str]) -> int:
     chosen = _parse(arguments)
     suite = SUITES[chosen.suite]
@@ -126,15 +140,12 @@ def main(arguments: Sequence[str]) -> int:
     began = time.monotonic()
     if covered:
         _coverage("erase")
-    passes = [Pass(suite.environment, cover=bool(covered))]
-    passes[0].run(items, chosen.processes)
-    for modules, environment in MATRIX if chosen.matrix else []:
-        print(f"\nNow with {_shown(environment)}", flush=True)
-        passes.append(Pass(environment, cover=False))
-        some = [item for item in items if _is_in(item.split(":")[0], modules)]
-        passes[-1].run(some, chosen.processes)
+    run = Run([Item(item, suite.environment, bool(covered)) for item in items])
+    if chosen.matrix:
+        run.items += matrix(items)
+    run.run(chosen.processes)
     missed = bool(covered) and _misses(covered)
-    failed = _report(passes, time.monotonic() - began)
+    failed = _report(run, time.monotonic() - began)
     return 1 if failed or missed else 0
 
 
@@ -174,17 +185,16 @@ def _coverage(*arguments: str) -> int:
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
-def _report(passes: Sequence[Pass], seconds: float) -> int:
-    """Print the failures and the counts; return how many failures there are."""
-    failures = [failure for each in passes for failure in each.failures]
-    for failure in failures:
+def _report(run: Run, seconds: float) -> int:
+    """Print the counts and the failures; return how many failures there are."""
+    failed = len(run.failures)
+    passed = run.ran - run.skipped - len({failure.test for failure in run.failures})
+    for failure in run.failures:
         print(f"\n{'=' * 70}\n{failure.test}\n{'-' * 70}\n{failure.text}")
         print(f"Alone: {_alone(failure)}")
-    ran, skipped = sum(each.ran for each in passes), sum(each.skipped for each in passes)
-    passed = ran - skipped - len({failure.test for failure in failures})
-    print(f"\n{ran} tests in {seconds:.0f} s")
-    print(f"{passed} passed, {len(failures)} failed, {skipped} skipped")
-    return len(failures)
+    print(f"\n{run.ran} tests in {seconds:.0f} s")
+    print(f"{passed} passed, {failed} failed, {run.skipped} skipped")
+    return failed
 
 
 def _alone(failure: Failure) -> str:
@@ -195,11 +205,7 @@ def _alone(failure: Failure) -> str:
     last = next((n for n, word in enumerate(words) if word.startswith("test_")), len(words) - 1)
     path, test = "/".join(words[: last + 1]), ".".join(words[last + 1 :])
     name = f"{path}.py:{test}" if test else f"{path}.py"
-    return f"{_shown(failure.environment)}python3 run.py test {name}"
-
-
-def _shown(environment: dict[str, str]) -> str:
-    return "".join(f"{name}={value} " for name, value in environment.items())
+    return f"{shown(failure.environment)}python3 run.py test {name}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Processes that run the tests, one class at a time, and the pass that gives out the classes."""
+"""Processes that run the tests, one class at a time, and the run that gives out the classes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import tempfile
 import threading
 import time
 import unittest
-from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
@@ -28,10 +27,19 @@ class Failure(NamedTuple):
     environment: dict[str, str]
 
 
+class Item(NamedTuple):
+    """A test class, or one test, and how it is run."""
+
+    test: str
+    environment: dict[str, str]
+    cover: bool
+
+
 class RunnerProcess:
     """A process that runs one test class after another, with a MongoDB of its own."""
 
     def __init__(self, environment: dict[str, str], cover: bool) -> None:
+        self.kind = environment, cover
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the process
         coverage = ("-m", "coverage", "run", "--parallel-mode") if cover else ()
         self._process = subprocess.Popen(
@@ -66,23 +74,21 @@ class RunnerProcess:
             self._process.wait()
 
 
-class Pass:
-    """One pass over test classes, in one environment."""
+class Run:
+    """A run of test classes, as many at a time as there are processes."""
 
-    def __init__(self, environment: dict[str, str], cover: bool) -> None:
-        self.environment = environment
+    def __init__(self, items: list[Item]) -> None:
+        self.items = items
         self.failures: list[Failure] = []
         self.ran = self.skipped = 0
-        self._cover = cover
-        self._items: SimpleQueue[str] = SimpleQueue()
+        self._left: SimpleQueue[Item] = SimpleQueue()
         self._lock = threading.Lock()
         self._done = 0
 
-    def run(self, items: Sequence[str], processes: int) -> None:
-        """Run `items` in this order, as many at a time as there are processes."""
-        for item in items:
-            self._items.put(item)
-        self._total = len(items)
+    def run(self, processes: int) -> None:
+        """Run the items in their order; those of one environment should follow each other."""
+        for item in self.items:
+            self._left.put(item)
         # Daemons, so that Ctrl-C ends the run.
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(processes)]
         for thread in threads:
@@ -91,30 +97,42 @@ class Pass:
             thread.join()
 
     def _work(self) -> None:
-        process = RunnerProcess(self.environment, self._cover)
-        while True:
-            try:
-                item = self._items.get_nowait()
-            except Empty:
+        process: RunnerProcess | None = None
+        while item := self._next():
+            if process and process.kind != item[1:]:
                 process.end()
-                return
-            result = process.run(item)
+                process = None
+            process = process or RunnerProcess(item.environment, item.cover)
+            result = process.run(item.test)
             with self._lock:
                 self._count(item, result)
             if "dead" in result:
                 process.end()
-                process = RunnerProcess(self.environment, self._cover)
+                process = None
+        if process:
+            process.end()
 
-    def _count(self, item: str, result: dict[str, Any]) -> None:
+    def _next(self) -> Item | None:
+        try:
+            return self._left.get_nowait()
+        except Empty:
+            return None
+
+    def _count(self, item: Item, result: dict[str, Any]) -> None:
         self._done += 1
         self.ran += result["ran"]
         self.skipped += result["skipped"]
-        failed = [Failure(test, text, self.environment) for test, text in result["failures"]]
+        failed = [Failure(test, text, item.environment) for test, text in result["failures"]]
         self.failures += failed
         verdict = f"{len(failed)} FAILED" if failed else "ok"
-        place = f"[{self._done:3}/{self._total}]"
+        place = f"[{self._done:3}/{len(self.items)}]"
         times = f"{result['seconds']:6.1f} s {result['processor']:6.1f} s"
-        print(f"{place} {times}  {verdict:9} {item}", flush=True)
+        name = f"{item.test} {shown(item.environment)}".strip()
+        print(f"{place} {times}  {verdict:9} {name}", flush=True)
+
+
+def shown(environment: dict[str, str]) -> str:
+    return "".join(f"{name}={value} " for name, value in environment.items())
 
 
 def run_class(item: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 
 import psutil
 
-from .environment import CHOSEN, FRESH_METRICS, unmeasured
+from .environment import CHOSEN, DRIVER, FRESH_METRICS, HTTP_SERVER, LANE, unmeasured
 from .sample.server import PROGRAM
 
 DOCTOR = PROGRAM.server.replace(".server", ".doctor")
@@ -67,13 +67,13 @@ class ServerProcess:
         self.port = int(url.rsplit(":")[-1])
         return self
 
-    def call(self, path: str, body: Any = None, token: str = "", timeout: float = 20) -> Any:
+    def call(self, path: str, body: Any = None, token: str = "", timeout: float = 60) -> Any:
         return call(self.port, path, body, token, timeout)
 
     def signal(self, name: signal.Signals) -> None:
         self.process.send_signal(name)
 
-    def wait(self, seconds: float = 40) -> int:
+    def wait(self, seconds: float = 60) -> int:
         """Return the exit code, once it has ended."""
         return self.process.wait(seconds)
 
@@ -87,7 +87,7 @@ class ServerProcess:
 
 
 def call(
-    port: int, path: str, body: Any = None, token: str = "", timeout: float = 20
+    port: int, path: str, body: Any = None, token: str = "", timeout: float = 60
 ) -> tuple[int, Any]:
     """Return status and data; a path that ends with a z is asked by GET."""
     request = urllib.request.Request(
@@ -111,6 +111,7 @@ class ProcessTest(unittest.TestCase):
     """
 
     integration = True
+    varies_with: ClassVar[tuple[str, ...]] = (DRIVER, LANE, HTTP_SERVER)
     server_class: ClassVar[type[ServerProcess]] = ServerProcess
     flags: ClassVar[tuple[str, ...]] = ()
     measured: ClassVar[bool] = True
@@ -178,7 +179,7 @@ def children(pid: int, word: str) -> list[psutil.Process]:
     return found
 
 
-def until(condition: Callable[[], Any], seconds: float = 60) -> None:
+def until(condition: Callable[[], Any], seconds: float = 120) -> None:
     """Wait until `condition` holds."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -11,23 +11,25 @@ import shutil
 import tempfile
 import unittest
 import zlib
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
+from unittest.mock import patch
 
-from tornado.httpclient import HTTPResponse
+from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.httpserver import HTTPServer
 from tornado.testing import AsyncHTTPTestCase
 
 from .. import log
 from ..http.application import Application
+from ..mongo.collection import Collection
 from ..mongo.connection import connect, disconnect
 from ..mongo.driver import mongodb
 from ..mongo.embedded import Embedded
 from ..process.http_servers import make_server
 from ..settings import ServerSettings
 from ..telemetry import metrics
-from .environment import CHOSEN, FRESH_METRICS, NO_MONGODB
+from .environment import CHOSEN, DRIVER, FRESH_METRICS, HTTP_SERVER, LANE, MONGODB_URI, NO_MONGODB
 from .sample import app
 from .sample.server import PROGRAM
 
@@ -38,12 +40,20 @@ log.configure("text")
 log.LOGGER.setLevel("CRITICAL")
 
 
+class FallibleMongoDB(Embedded):
+    """A MongoDB that fails on command, for the clients that a test names."""
+
+    options = ("--setParameter", "enableTestCommands=1")
+
+
 @functools.cache
-def mongodb_uri(kind: type[Embedded] = Embedded) -> str:
+def mongodb_uri() -> str:
     """Return the MongoDB of this run of the tests, started when the first test asks."""
+    if MONGODB_URI in os.environ:
+        return os.environ[MONGODB_URI]
     assert NO_MONGODB not in os.environ, "a test without `integration = True` needs a MongoDB"
     folder = Path(tempfile.mkdtemp(prefix="tests-", dir=memory()))
-    embedded = kind(folder, None, lambda line: None)
+    embedded = FallibleMongoDB(folder, None, lambda line: None)
     embedded.start()
 
     def stop() -> None:
@@ -64,14 +74,17 @@ def memory() -> str | None:
 class ServerTest(AsyncHTTPTestCase):
     """Base of tests of the app of `make_app`, which is the sample unless a subclass has another.
 
-    `TEST_MONGODB_DRIVER`, `TEST_MONGODB_LANE` and `TEST_HTTP_SERVER` in the environment choose
-    others than the defaults.
+    The variables in `varies_with` choose others than the defaults. The indexes and validators of
+    the collections in `indexed` are made, which takes longer than most tests. MongoDB makes the
+    other collections when something is stored in them.
     """
 
     integration = True
+    varies_with: ClassVar[tuple[str, ...]] = (DRIVER, LANE, HTTP_SERVER)
     _app: Application
     config: ServerSettings
     settings: ClassVar[dict[str, Any]] = {}
+    indexed: ClassVar[Sequence[Collection[Any]]] = ()
 
     def setUp(self) -> None:
         self.database = test_database(self)
@@ -80,6 +93,10 @@ class ServerTest(AsyncHTTPTestCase):
     def tearDown(self) -> None:
         self.run_async(self.drop())
         super().tearDown()
+
+    def get_http_client(self) -> AsyncHTTPClient:
+        # Tornado's 20 seconds are not enough where the first call starts a process.
+        return AsyncHTTPClient(defaults={"connect_timeout": 60, "request_timeout": 60})
 
     def get_app(self) -> Application:
         self.config = self.make_settings(**{**CHOSEN, **FRESH_METRICS, **self.settings})
@@ -93,8 +110,9 @@ class ServerTest(AsyncHTTPTestCase):
         """Open `mongodb` as the settings say."""
         config = self.config
         driver, timeout = config.mongodb_driver, config.mongodb_timeout_seconds
-        lane = config.mongodb_lane
-        await connect(self.uri(), self.database, driver, timeout, lane=lane)
+        lane, validation = config.mongodb_lane, config.document_validation
+        with patch.object(Collection, "declared", self.indexed):
+            await connect(self.uri(), self.database, driver, timeout, 2, lane, validation)
 
     def make_settings(self, **values: Any) -> ServerSettings:
         return app.Settings(**values)

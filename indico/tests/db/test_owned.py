@@ -4,7 +4,7 @@ from unittest.mock import patch
 
 from tornado.testing import gen_test
 
-from indico.db import Collection, ObjectId, owned
+from indico.db import Collection, Document, ObjectId, owned
 from indico.tests.server_test import ServerTest
 
 
@@ -15,8 +15,8 @@ class DeleteOwnedTest(ServerTest):
         self.votes = self.declared("votes", "voter")
         self.words = self.declared("words", None)
 
-    def declared(self, name: str, owner: str | None) -> Collection:
-        collection = Collection(name, owner=owner)
+    def declared(self, name: str, owner: str | None) -> Collection[Document]:
+        collection = Collection(name, Document, owner=owner)
         self.addCleanup(Collection.declared.remove, collection)
         return collection
 

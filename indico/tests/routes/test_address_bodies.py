@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import given
 
+from indico.engine.tests.environment import EXAMPLES
 from indico.engine.tests.mongo.round_trip_test import property_settings
 from indico.tests.routes.address_bodies import (
     WRONG_KNOWN,
@@ -100,6 +101,7 @@ class EachBodyTest(BodyTest):
 
 
 class AnyBodyTest(BodyTest):
+    varies_with = (EXAMPLES,)
     seconds = 4
 
     @property_settings(6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings, stateful
 
+from indico.engine.tests.environment import EXAMPLES
 from indico.engine.tests.mongo.round_trip_test import property_settings
 from indico.tests.routes.address_books import BooksTest
 from indico.tests.routes.address_machine import QUERIES, RIGHT_ENTRIES, BooksMachine
@@ -12,6 +13,7 @@ from indico.tests.routes.address_machine import QUERIES, RIGHT_ENTRIES, BooksMac
 class AnySequenceTest(BooksTest):
     """Any sequence of requests by REST and actions: the books behave like dicts."""
 
+    varies_with = (EXAMPLES,)
     seconds = 5
 
     def machine(self) -> type[BooksMachine]:

@@ -123,7 +123,7 @@ class LoginTest(ServerTest):
         self.error(self.post("/auth/login", body), 401, "unauthenticated")
 
     def test_too_many_at_once(self) -> None:
-        with patch.object(passwords, "MAX_PENDING", 0):
+        with patch.object(passwords.THREADS, "limit", 0):
             body = {"email": "ada@example.com", "password": PASSWORD}
             response = self.post("/auth/login", body)
         self.error(response, 503, "unavailable")

@@ -232,12 +232,12 @@ class ChangePasswordTest(UserTest):
         self.assertIsNone(await SessionDB.find(logins[0]["token"]))
 
     def test_no_hash_is_logged_or_answered(self) -> None:
-        rule = {"validator": {"password_hash": {"$in": ["nope"]}}}
+        rule = {"validator": {"password_hash": {"$in": ["nope"]}}, "validationLevel": "strict"}
         self.run_async(db.mongodb.command("collMod", "users", **rule))
         with self.assertLogs(LOGGER, "ERROR") as logs:
             response = self.change(PASSWORD, NEW_PASSWORD)
         self.error(response, 500, "internal")
-        self.assertIn("DocumentValidationFailure", logs.output[0])
+        self.assertIn("MongoDB refused a document: ", logs.output[0])
         self.assertNotIn("argon2", "".join(logs.output) + response.body.decode())
 
     @gen_test(timeout=30)
@@ -284,6 +284,15 @@ class DeleteTest(UserTest):
         self.error(response, 400, "invalid_argument", "password")
         self.get()
 
+    def test_many_addresses(self) -> None:
+        """They are deleted in several pieces, and in the same transaction."""
+        user_id = db.ObjectId(self.user["id"])
+        number = 2 * owned._DELETED_AT_ONCE + 1
+        documents = [{"book": user_id, "n": n} for n in range(number)]
+        self.run_async(db.mongodb.addresses.insert_many(documents))
+        self.data(self.post("/user/delete", {"password": PASSWORD}, self.token))
+        self.assertEqual(self.stored("addresses"), [])
+
     def test_cut_off(self) -> None:
         """A deletion that is cut off deletes nothing."""
         delete = owned.delete_owned
@@ -308,7 +317,7 @@ class DeleteTest(UserTest):
             await apart(SessionDB.create(user_id, 60))
             await apart(things.insert({"user_id": user_id}))
 
-        things = db.Collection("things", owner="user_id")
+        things = db.Collection("things", db.Document, owner="user_id")
         self.addCleanup(db.Collection.declared.remove, things)
         with patch.object(UserDB, "delete", late):
             self.data(self.post("/user/delete", {"password": PASSWORD}, self.token))

@@ -38,7 +38,10 @@ ALWAYS = {
 }
 OF_MONGODB = {
     f"mongodb {name}"
-    for name in ("version", "replica set", "indexes", "write concern", "clock", "migrations")
+    for name in (
+        *("version", "replica set", "indexes", "documents", "write concern", "clock"),
+        "migrations",
+    )
 }
 
 

@@ -19,6 +19,7 @@ from ...doctor import mongodb as doctor
 from ...doctor.mongodb import Reached, mongodb
 from ...mongo.embedded import Embedded
 from ...mongo.inspection import Facts, inspect
+from ...mongo.invalid_documents import InvalidDocuments
 from ...mongo.mongod_binary import environment, find_binary
 from ..sample.app import Settings
 from ..server_process import ENGINE, until
@@ -153,6 +154,22 @@ class ReplicaSetTest(MongoDBTest):
         )
         none = dataclasses.replace(full, conflicting=())
         self.assertIn("ok: All declared", self.of(doctor.indexes, none))
+
+    def test_documents(self) -> None:
+        users = self.client()[self.database].sample_users
+        facts = self.facts()
+        self.assertEqual(facts.invalid, ())
+        self.assertIn("ok: All documents are like", self.of(doctor.documents, facts))
+        wrong = [{"_id": n, "email": "ada@example.com"} for n in range(5)]
+        users.insert_many([*wrong, {"_id": b"\xff", "name": 5}])
+        line = self.of(doctor.documents, self.facts())
+        seen = "6 documents of sample_users are unlike its model, first 0, 1, 2."
+        self.assertIn(f"warning: {seen}", line)
+        users.delete_many({"email": "ada@example.com"})
+        self.assertIn("first ff.", self.of(doctor.documents, self.facts()))
+        late = InvalidDocuments("sample_users", None)
+        line = self.of(doctor.documents, dataclasses.replace(facts, invalid=(late,)))
+        self.assertIn("ok: MongoDB took too long", line)
 
     def test_version(self) -> None:
         facts = self.facts()

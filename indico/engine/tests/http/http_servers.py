@@ -15,7 +15,7 @@ from tornado.testing import AsyncHTTPTestCase
 
 from ...http.application import Application
 from ...process.http_servers import make_server
-from ..environment import CHOSEN
+from ..environment import CHOSEN, HTTP_SERVER, LOOP
 from ..sample.app import Settings
 from ..server_test import exchange
 
@@ -50,14 +50,15 @@ POLICIES: dict[str, type[asyncio.AbstractEventLoopPolicy]] = {
 
 
 class HTTPServerTest(AsyncHTTPTestCase):
-    """Base of tests of `routes`; `TEST_HTTP_SERVER` and `TEST_LOOP` choose server and loop."""
+    """Base of tests of `routes`, on the server and the loop that the environment chooses."""
 
     integration = True
+    varies_with: ClassVar[tuple[str, ...]] = (HTTP_SERVER, LOOP)
     _app: Application
     on_tornado = CHOSEN["http_server"] == "tornado"
     make: ClassVar[MakeServer] = staticmethod(MAKE[CHOSEN["http_server"]])
     policy: ClassVar[type[asyncio.AbstractEventLoopPolicy]] = POLICIES[
-        os.environ.get("TEST_LOOP", "uvloop")
+        os.environ.get(LOOP, "uvloop")
     ]
     routes: ClassVar[list[Any]] = []
     settings: ClassVar[dict[str, Any]] = {}
@@ -121,7 +122,7 @@ def ask_narrowly(port: int, request: bytes) -> socket.socket:
     return client
 
 
-async def until(condition: Callable[[], Any], seconds: float = 20) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
     """Wait until `condition` holds."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():

@@ -96,4 +96,5 @@ class DescriptorTest(HTTPServerTest):
 
 
 class TornadoDescriptorTest(DescriptorTest):
+    varies_with = ()
     make = staticmethod(tornado_server)

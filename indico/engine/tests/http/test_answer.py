@@ -19,6 +19,7 @@ from ...http.application import Application
 from ...http.rest_handler import RestHandler
 from ...log import LOGGER
 from ...mongo.driver import ObjectId
+from ...mongo.transactions import transaction
 from ..server_test import ServerTest
 
 if TYPE_CHECKING:
@@ -174,3 +175,10 @@ class DeclarationTest(TestCase):
             return 1
 
         self.assertEqual(answer_of(action), Answer(Undeclared))
+
+    def test_an_action_that_is_a_transaction(self) -> None:
+        @transaction
+        async def create() -> Note:
+            raise NotImplementedError
+
+        self.assertEqual(answer_of(create), Answer(Note))

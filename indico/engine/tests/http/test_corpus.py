@@ -13,6 +13,7 @@ from ..corpus import CORPUS, KINDS
 from ..corpus.differences import DIFFERENCES
 from ..corpus.exchange import SMUGGLED
 from ..corpus.player import Outcome, play_all
+from ..environment import LOOP
 from ..sample.app import Settings, make_app
 from .http_servers import HTTPServerTest, MakeServer, our_server, tornado_server
 
@@ -86,6 +87,7 @@ class CorpusTest(TestCase):
 class ServersTest(TestCase):
     """The exchanges on both servers: one class, so that they are played once on each."""
 
+    varies_with = (LOOP,)
     integration = True
     seconds = 9
     maxDiff = None

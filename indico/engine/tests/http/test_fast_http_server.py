@@ -20,6 +20,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler, websocket_
 
 from ...http import tunnel
 from ...http.tunnel import Pump
+from ..environment import LOOP
 from ..server_test import read_answer
 from .http_servers import HTTPServerTest, get, our_server, post_head, until
 from .test_tls import certificate, server_context
@@ -132,6 +133,7 @@ class StreamTest(HTTPServerTest):
 
 
 class BegunAnswerTest(HTTPServerTest):
+    varies_with = (LOOP,)
     make = staticmethod(our_server)  # Tornado's writes its 400 into the middle of the answer
     routes = [(r"/stream", StreamHandler)]  # noqa: RUF012
 
@@ -147,6 +149,7 @@ class BegunAnswerTest(HTTPServerTest):
 class TakesNothingTest(HTTPServerTest):
     """A client that reads nothing while the server stops."""
 
+    varies_with = (LOOP,)
     make = staticmethod(our_server)
     routes = [(r"/large", LargeHandler)]  # noqa: RUF012
 
@@ -198,6 +201,7 @@ class EarlyFrameTest(HTTPServerTest):
 class TunnelTest(HTTPServerTest):
     """Tunnel between a client and the socket that stands for it, when one of them is gone."""
 
+    varies_with = ()
     make = staticmethod(our_server)
     policy = uvloop.EventLoopPolicy  # its transports mind what is done to them once they are closed
 
@@ -253,6 +257,7 @@ class PongHandler(RequestHandler):
 
 
 class StopTest(HTTPServerTest):
+    varies_with = ()
     make = staticmethod(our_server)  # Tornado's server resets a client that waits
     policy = asyncio.DefaultEventLoopPolicy  # uvloop accepts the client first
     routes = [(r"/", PongHandler)]  # noqa: RUF012

@@ -20,7 +20,7 @@ from ...http.json_handler import JSONHandler
 from ...http.route_names import RouteNames
 from ...log import LOGGER
 from ...mongo import connection as db
-from ...mongo.collection import Collection
+from ...mongo.collection import Collection, Document
 from ...mongo.driver import mongodb
 from ...telemetry import exposition
 from ..sample.app import Settings
@@ -142,7 +142,7 @@ class MetricsTest(ServerTest):
 class CollectionTest(ServerTest):
     def setUp(self) -> None:
         super().setUp()
-        self.notes = Collection("notes")
+        self.notes = Collection("notes", Document)
         self.addCleanup(Collection.declared.remove, self.notes)
 
     def counted(self, name: str = OPERATIONS) -> dict[str, float]:

@@ -6,7 +6,8 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
+from unittest import skipIf
 from unittest.mock import patch
 
 from tornado.testing import gen_test
@@ -16,15 +17,16 @@ from ...error import Conflict
 from ...http.action_handler import ActionHandler
 from ...http.rest_handler import RestHandler
 from ...log import LOGGER
-from ...mongo.collection import Collection
+from ...mongo.collection import Collection, Document
 from ...mongo.driver import mongodb
 from ...mongo.waiting import FEW
+from ..environment import CHOSEN
 from ..mongo.proxy import Proxy
 from ..server_process import ENGINE
 from ..server_test import ServerTest, exchange, mongodb_uri, read_answer
 from ..telemetry.scrape import Scraped
 
-THINGS = Collection("things")
+THINGS = Collection("things", Document)
 
 
 class WorkHandler(ActionHandler):
@@ -258,6 +260,16 @@ class InFlightTest(WorkTest):
         await self.end(calls)
 
     @gen_test
+    async def test_a_client_that_comes_again_at_once(self) -> None:
+        calls = await self.begin(2)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
+        for _ in range(4):
+            writer.write(b"GET /nosuch HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertEqual((await read_answer(reader))[0], 503)
+        writer.close()
+        await self.end(calls)
+
+    @gen_test
     async def test_a_body_on_its_way_is_no_work_yet(self) -> None:
         head = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{"
         slow = [await asyncio.open_connection("127.0.0.1", self.get_http_port()) for _ in range(3)]
@@ -294,6 +306,44 @@ class InFlightTest(WorkTest):
             writer.close()
         await self.end(calls)
         self.assertEqual(await self._app.admission.drained(5), 0)
+
+
+@skipIf(CHOSEN["http_server"] == "tornado", "Tornado's own server reads on")
+class ImpatientTest(WorkTest):
+    """Clients that come again at once, on a server that never reads them again."""
+
+    settings = {"max_in_flight": 1}  # noqa: RUF012
+    paused = True
+
+    def setUp(self) -> None:
+        self.enterContext(patch(f"{ENGINE}.http.server.PAUSE_SECONDS", 3600))
+        super().setUp()
+
+    @gen_test
+    async def test_the_second_time(self) -> None:
+        calls = await self.begin(1)
+        known = set(self.connections)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
+        for reading in (True, not self.paused):
+            writer.write(b"GET /nosuch HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertEqual((await read_answer(reader))[0], 503)
+            (connection,) = self.connections - known
+            self.assertEqual(connection.transport.is_reading(), reading)
+        connection.close()
+        self.assertEqual(await reader.read(), b"")
+        writer.close()
+        await self.end(calls)
+
+    @property
+    def connections(self) -> Any:
+        return cast(Any, self.http_server).connections
+
+
+class ProxiedTest(ImpatientTest):
+    """The same behind a proxy, whose connections are shared by clients."""
+
+    settings = ImpatientTest.settings | {"trusted_proxies": ["127.0.0.1"]}
+    paused = False
 
 
 class WaitingTest(WorkTest):

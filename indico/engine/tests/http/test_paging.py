@@ -12,12 +12,12 @@ from ...http.cursor import DEFAULT_LIMIT, Cursor, Limit
 from ...http.decorators import type_check, unpack
 from ...http.paging import Page
 from ...http.rest_handler import RestHandler
-from ...mongo.collection import Collection
+from ...mongo.collection import Collection, Document
 from ...mongo.paging import Position, find_page
 from ..sample.accounts import auth
 from ..server_test import ServerTest
 
-LIST = Collection("sample_list")
+LIST = Collection("sample_list", Document)
 
 
 async def find(kind: str, limit: int, after: Position | None) -> tuple[list[Any], Position | None]:

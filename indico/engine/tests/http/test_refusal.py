@@ -81,7 +81,7 @@ class SimpleTest(TestCase):
         found = refusal_of_simple(data)
         assert found is not None, data
         refusal, its_id = found
-        head, body = refusal.serialize(its_id).split(b"\r\n\r\n")
+        head, body = refusal.serialize(its_id, 1).split(b"\r\n\r\n")
         self.assertIn(f"\r\nX-Request-Id: {its_id}\r\n".encode(), head)
         self.assertIn(b"\r\nContent-Length: %d" % len(body), head)
         self.assertEqual(json.loads(body)["error"]["request_id"], its_id)

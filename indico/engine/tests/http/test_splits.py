@@ -22,6 +22,7 @@ from tornado.testing import bind_unused_port
 
 from ...http.server import FastHTTPServer
 from ..corpus.streams import make_play
+from ..environment import EXAMPLES
 
 # PROPERTY_EXAMPLES=20 in the environment makes 20 times as many, and those of each run first.
 PLAYS = 300 * (int(os.environ.get("PROPERTY_EXAMPLES", "0")) or 1)
@@ -154,6 +155,7 @@ async def play_all(numbers: Sequence[int]) -> list[Played]:
 
 
 class SplitTest(TestCase):
+    varies_with = (EXAMPLES,)
     integration = True
     seconds = 3
     played: ClassVar[list[Played]]

@@ -16,6 +16,7 @@ from tornado.httpserver import HTTPServer
 from tornado.test import httpserver_test, web_test, websocket_test
 
 from ...http.server import FastHTTPServer
+from ..environment import LOOP
 from .http_servers import HTTPServerTest
 from .suite_differences import DIFFERENCES
 
@@ -40,6 +41,7 @@ def _name(test: TestCase) -> str:
 
 
 class SuiteTest(TestCase):
+    varies_with = (LOOP,)
     integration = True
     seconds = 8
     maxDiff = None

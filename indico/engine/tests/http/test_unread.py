@@ -237,12 +237,15 @@ class SecureSlowTest(SecureUnreadTest):
 
 
 class TornadoSlowTest(SlowTest):
+    varies_with = ()
     make, on_tornado = staticmethod(tornado_server), True
 
 
 class TornadoTooSlowTest(TooSlowTest):
+    varies_with = ()
     make, on_tornado = staticmethod(tornado_server), True
 
 
 class TornadoLimitTest(LimitTest):
+    varies_with = ()
     make, on_tornado = staticmethod(tornado_server), True

@@ -120,6 +120,13 @@ class CommandTest(FolderTest):
         code, printed = run_main("--port", "0", *self.flags, *PRODUCTION, program=self.program)
         self.assertIn(": 0003_c is not applied to", printed)
 
+    def test_a_server_in_development_fails(self) -> None:
+        self.write("0001_fails", "async def up(db): 1 / 0\n")
+        code, printed = run_main("--port", "0", *self.flags, program=self.program)
+        self.assertEqual(code, 1)
+        self.assertIn(": 0001_fails failed, and is not recorded as applied. ", printed)
+        self.assertIn("0001_fails.py, line 1: ZeroDivisionError", printed)
+
     def test_a_server_in_development_is_stopped(self) -> None:
         """A migration may take long, and a Ctrl-C ends it."""
         self.write("0001_stopped", STOPPED.format(name="SIGINT"))

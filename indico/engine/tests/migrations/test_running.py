@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from typing_extensions import TypedDict
+
 from ...broken_code import BrokenCode
 from ...error import StartError
 from ...migrations.folder import find_migrations
+from ...mongo.collection import Collection
+from ...mongo.validators import put_validators
 from .migrations_test import UP, MigrationsTest
 
 FAILS = """
@@ -17,6 +21,12 @@ async def up(db):
 
 async def down(db):
     raise ValueError("too late")
+"""
+
+
+RENAMES = """
+async def up(db):
+    await db.notes.update_many({}, {"$rename": {"title": "headline"}})
 """
 
 
@@ -72,6 +82,30 @@ class ApplyTest(MigrationsTest):
         self.assertEqual((lines[0], lines[2]), ("apply 0001_a ...", "undo 0001_a ..."))
         self.assertRegex(lines[1], r"^0001_a applied in \d+\.\d s$")
         self.assertRegex(lines[3], r"^0001_a undone in \d+\.\d s$")
+
+
+class Old(TypedDict):
+    title: str
+
+
+class New(TypedDict):
+    headline: str
+
+
+class ValidatorsTest(MigrationsTest):
+    async def test_a_field_that_older_code_demands(self) -> None:
+        self.write("0001_rename", RENAMES)
+        for model in (Old, New):
+            collection = Collection("notes", model)
+            self.addCleanup(Collection.declared.remove, collection)
+            if model is Old:
+                await put_validators([collection], self.database, "error")
+                await self.db.notes.insert_one({"title": "a"})
+                with self.assertRaisesRegex(BrokenCode, "validation"):
+                    await self.migrate()
+        await self.migrate(validation="error")
+        (note,) = await self.db.notes.find({}, {"_id": 0}).to_list()
+        self.assertEqual(note, {"headline": "a"})
 
 
 class UndoTest(MigrationsTest):

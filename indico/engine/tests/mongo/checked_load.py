@@ -20,6 +20,7 @@ LARGE = 20_000  # such a document comes in several records of TLS
 # The writes to one document in their order, by the version that each has made.
 Writes = list[int]
 DELETED = -1
+LAST = "last"  # the document that `judge` inserts at the end
 
 
 class CheckedLoad:
@@ -28,7 +29,7 @@ class CheckedLoad:
     A caller goes on with another document after an error. `stored` is another client's view.
     """
 
-    def __init__(self, things: Collection, stored: Any) -> None:
+    def __init__(self, things: Collection[Any], stored: Any) -> None:
         self.errors: list[Exception] = []
         self._things = things
         self._stored = stored
@@ -36,6 +37,11 @@ class CheckedLoad:
         self._acknowledged: defaultdict[str, Writes] = defaultdict(list)
         self._longest_seconds = 0.0
         self._is_stopped = False
+
+    @property
+    def inserted(self) -> list[str]:
+        """The ids of the documents whose insert was acknowledged."""
+        return list(self._acknowledged)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -76,7 +82,7 @@ class CheckedLoad:
     async def _made(self) -> defaultdict[str, Writes]:
         """Return the writes that MongoDB has made to each document, from a change stream."""
         made: defaultdict[str, Writes] = defaultdict(list)
-        last = (await self._stored.insert_one({"_id": "last"})).inserted_id
+        last = (await self._stored.insert_one({"_id": LAST})).inserted_id
         async with await self._stored.watch(start_at_operation_time=self._began) as events:
             async for event in events:
                 changed = event["documentKey"]["_id"]

@@ -13,9 +13,7 @@ import pymongo
 
 from ...error import APIError, Unavailable
 from ...mongo.driver import APPLICATION_NAME, mongodb
-from ...mongo.embedded import Embedded
 from ...mongo.operation import GRACE_SECONDS
-from ..server_test import mongodb_uri
 from .round_trip_test import ProxiedTest, together
 
 READS = ["find_by_id", "find_one"]
@@ -76,16 +74,7 @@ def unhurried() -> Iterator[None]:
         yield
 
 
-class Failing(Embedded):
-    """A MongoDB that fails on command."""
-
-    options = ("--setParameter", "enableTestCommands=1")
-
-
 class FailPointTest(FaultTest):
-    def server_uri(self) -> str:
-        return mongodb_uri(Failing)
-
     @asynccontextmanager
     async def failing(
         self, *commands: str, mode: Any = "alwaysOn", **how: Any

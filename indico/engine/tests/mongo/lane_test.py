@@ -9,12 +9,14 @@ from typing import Any, ClassVar
 from ...mongo.driver import mongodb
 from ...mongo.lane import Lane
 from ...mongo.lanes import Lanes
+from ..environment import DRIVER
 from .fail_point_test import FaultTest
 
 
 class LaneTest(FaultTest):
     """`self.things` with ten documents; `self.lanes` are those of `mongodb`."""
 
+    varies_with = (DRIVER,)
     settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 30, "mongodb_lane": True}
 
     @property

@@ -26,7 +26,7 @@ RAW = CodecOptions(document_class=RawBSONDocument)
 class Referee:
     """A judge of the collection `things`, which is empty; `outside` is another client's view."""
 
-    def __init__(self, things: Collection, outside: Any) -> None:
+    def __init__(self, things: Collection[Any], outside: Any) -> None:
         self._things = things
         self._outside = outside
         self._clock = itertools.count(1)

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from bson import ObjectId
 from hypothesis import HealthCheck, settings
@@ -17,6 +17,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from ...mongo import connection as db
 from ...mongo.bson_types import TYPES
 from ...mongo.collection import Collection, Document, IndexModel
+from ..environment import DRIVER, LANE
 from ..server_test import ServerTest, drop_collections, mongodb_uri
 from .proxy import Proxy
 from .referee import Referee
@@ -24,6 +25,8 @@ from .referee import Referee
 
 class RoundTripTest(ServerTest):
     """`self.things` with a unique index on `key`; `self.stored` is the second client's view."""
+
+    varies_with: ClassVar[tuple[str, ...]] = (DRIVER, LANE)
 
     def setUp(self) -> None:
         super().setUp()
@@ -42,7 +45,7 @@ class RoundTripTest(ServerTest):
         await self.make_things("things")
 
     async def make_things(self, name: str, *indexes: IndexModel) -> None:
-        self.things = Collection(name, *(indexes or [IndexModel("key", unique=True)]))
+        self.things = Collection(name, Document, *(indexes or [IndexModel("key", unique=True)]))
         Collection.declared.remove(self.things)
         self.stored: AsyncCollection[Document] = self.outside[self.database][name]
         await self.stored.create_indexes([*self.things.indexes])

@@ -14,6 +14,7 @@ from tornado.testing import gen_test
 from ...error import Conflict, Unavailable
 from ...mongo import connection as db
 from ...mongo.collection import Document, IndexModel
+from ..environment import DRIVER, EXAMPLES, LANE
 from .model import MAX_DOCUMENT_BYTES, Call, outcome
 from .programs import (
     WRONG_CHANGES,
@@ -27,6 +28,8 @@ from .round_trip_test import RoundTripTest, property_settings, together
 
 class PropertyTest(RoundTripTest):
     """Programs of concurrent callers, drawn by hypothesis and judged by `Referee`."""
+
+    varies_with = (DRIVER, LANE, EXAMPLES)
 
     @property_settings(20)
     @given(programs())
@@ -273,4 +276,5 @@ class ConnectionTest(ConcurrentCase):
 
 
 class WithoutLanesTest(ConcurrentTest):
+    varies_with = (DRIVER,)
     settings: ClassVar[dict[str, Any]] = {"mongodb_lane": False}

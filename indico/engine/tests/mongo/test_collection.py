@@ -26,19 +26,20 @@ from pymongo.errors import (
 )
 from tornado.testing import gen_test
 
-from ...error import APIError, Conflict, DeadlineExceeded, ServerError, Unavailable
+from ...error import APIError, Conflict, DeadlineExceeded, Duplicate, ServerError, Unavailable
 from ...mongo.clock import now
 from ...mongo.collection import Collection, Document
 from ...mongo.driver import ObjectId, mongodb
 from ...mongo.indexes import make_indexes
 from ...mongo.operation import DEADLINE, Deadline, guard
+from ..environment import DRIVER
 from ..server_test import ServerTest
 
 
 class CollectionTest(ServerTest):
     def setUp(self) -> None:
         super().setUp()
-        self.things = Collection("things", IndexModel("key", unique=True))
+        self.things = Collection("things", Document, IndexModel("key", unique=True))
         Collection.declared.remove(self.things)
         self.run_async(make_indexes(self.things, mongodb))
 
@@ -59,7 +60,7 @@ class CollectionTest(ServerTest):
 
     @gen_test
     async def test_without_indexes(self) -> None:
-        bare = Collection("bare")
+        bare = Collection("bare", Document)
         Collection.declared.remove(bare)
         await make_indexes(bare, mongodb)
         self.assertNotIn("bare", await mongodb.list_collection_names())
@@ -189,6 +190,7 @@ class CollectionTest(ServerTest):
 
 
 class WithoutLanesTest(CollectionTest):
+    varies_with = (DRIVER,)
     settings: ClassVar[dict[str, Any]] = {"mongodb_lane": False}
 
 
@@ -209,7 +211,7 @@ class GuardTest(ServerTest):
         retryable = OperationFailure("stepping down", 91)
         retryable._add_error_label("RetryableWriteError")
         errors: list[tuple[Exception, type[APIError]]] = [
-            (DuplicateKeyError("E11000"), Conflict),
+            (DuplicateKeyError("E11000"), Duplicate),
             (AutoReconnect("gone"), Unavailable),
             (NetworkTimeout("slow"), Unavailable),
             (NotPrimaryError("secondary"), Unavailable),

@@ -9,13 +9,14 @@ from typing import Any
 from unittest import IsolatedAsyncioTestCase
 
 from ...error import StartError, Unavailable
-from ...mongo.collection import Collection, IndexModel
+from ...mongo.collection import Collection, Document, IndexModel
 from ...mongo.connection import NoAnswer, connect, disconnect, ping
 from ...mongo.driver import Driver, mongodb
 from ...mongo.inspection import inspect
 from ...mongo.mongod_binary import find_binary
 from ...mongo.mongod_process import Launcher, free_port
 from ..environment import CHOSEN
+from ..sample.accounts import SESSIONS, USERS
 from ..server_test import ServerTest, mongodb_uri
 from .test_embedded import EmbeddedTest
 
@@ -26,6 +27,7 @@ DRIVER: Any = CHOSEN["mongodb_driver"]
 
 
 class ConnectTest(IsolatedAsyncioTestCase):
+    varies_with = (DRIVER,)
     integration = True
 
     async def asyncTearDown(self) -> None:
@@ -82,7 +84,7 @@ class ConnectTest(IsolatedAsyncioTestCase):
         await connect(mongodb_uri(), "test_connect", DRIVER)
         await mongodb["clashes"].create_index("a", unique=True)
         await disconnect()
-        clash = Collection("clashes", IndexModel("a"))
+        clash = Collection("clashes", Document, IndexModel("a"))
         try:
             text = await self.refusal(mongodb_uri(), 5)
             self.assertIn("a_1", text)
@@ -96,7 +98,7 @@ class ConnectTest(IsolatedAsyncioTestCase):
         await connect(mongodb_uri(), "test_connect", DRIVER)
         await mongodb["clashes"].insert_many([{"email": "ada"}, {"email": "ada"}])
         await disconnect()
-        clash = Collection("clashes", IndexModel("email", unique=True))
+        clash = Collection("clashes", Document, IndexModel("email", unique=True))
         try:
             self.assertIn("index email_1 of clashes", await self.refusal(mongodb_uri(), 5))
         finally:
@@ -122,8 +124,8 @@ class NewReplicaSetTest(EmbeddedTest):
                 for options in ("replicaSet=new", "directConnection=true", ""):
                     uri = f"mongodb://127.0.0.1:{port}/?{options}"
                     with self.subTest(driver=driver, options=options):
-                        self.assert_told(connect(uri, "test_new", driver, 0.3))
-            self.assert_told(inspect(uri, "test_new", "motor", 0.3))
+                        self.assert_told(connect(uri, "test_new", driver, 0.8))
+            self.assert_told(inspect(uri, "test_new", "motor", 0.8))
 
     def assert_told(self, opening: Coroutine[Any, Any, object]) -> None:
         with self.assertRaisesRegex(NoAnswer, r"is new, run rs\.initiate\(\) in mongosh, once"):
@@ -141,7 +143,7 @@ class DriversTest(IsolatedAsyncioTestCase):
     async def test_open(self) -> None:
         for driver in DRIVERS:
             with self.subTest(driver=driver):
-                await connect(mongodb_uri(), "test_drivers", driver)
+                await connect(mongodb_uri(), "test_drivers", driver, 30)
                 module = type(mongodb.client).__module__
                 self.assertEqual(module.split(".")[0], driver)
                 self.assertTrue(await ping())
@@ -150,7 +152,7 @@ class DriversTest(IsolatedAsyncioTestCase):
     async def test_aggregate(self) -> None:
         for driver in DRIVERS:
             with self.subTest(driver=driver):
-                await connect(mongodb_uri(), "test_drivers", driver)
+                await connect(mongodb_uri(), "test_drivers", driver, 30)
                 await mongodb.things.delete_many({})
                 await mongodb.things.insert_many([{"n": 1}, {"n": 2}])
                 total = {"$group": {"_id": None, "total": {"$sum": "$n"}}}
@@ -164,6 +166,8 @@ class DriversTest(IsolatedAsyncioTestCase):
 
 
 class IndexTest(ServerTest):
+    indexed = (SESSIONS, USERS)
+
     def test_declared_indexes_are_made(self) -> None:
         keys = {
             "sample_users": {"_id_", "email_1"},

@@ -39,6 +39,8 @@ def read(embedded: Embedded) -> list[int]:
 class EmbeddedTest(ProcessTest):
     """`self.embedded` with its data in a folder of the test; `self.reports` has its lines."""
 
+    varies_with = ()
+
     def setUp(self) -> None:
         super().setUp()
         self.reports: list[str] = []
@@ -203,6 +205,7 @@ class StopTest(EmbeddedTest):
 class RunningTest(ProcessTest):
     """One embedded MongoDB that runs, for all tests."""
 
+    varies_with = ()
     shared: Path
     embedded: Embedded
 

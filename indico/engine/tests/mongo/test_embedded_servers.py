@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 
+from ..environment import DRIVER
 from ..server_process import ProcessTest, ServerProcess, until
 from ..server_test import PASSWORD
 
@@ -14,6 +15,7 @@ REGISTER = {"email": "ada@example.com", "password": PASSWORD}
 
 
 class ServersTest(ProcessTest):
+    varies_with = (DRIVER,)
     seconds = 15
     measured = False
 

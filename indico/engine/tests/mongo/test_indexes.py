@@ -9,7 +9,7 @@ from pymongo.collation import Collation
 from tornado.testing import gen_test
 
 from ...error import ServerError, StartError
-from ...mongo.collection import Collection
+from ...mongo.collection import Collection, Document
 from ...mongo.driver import mongodb
 from ...mongo.indexes import make_indexes
 from .fail_point_test import FailPointTest
@@ -19,7 +19,7 @@ class ContradictionTest(FailPointTest):
     async def message(self, index: IndexModel, *documents: dict[str, Any]) -> str:
         """Return what ends the start with `index` and these documents."""
         await self.outside[self.database].clashes.insert_many(documents)
-        clashes = Collection("clashes", index)
+        clashes = Collection("clashes", Document, index)
         Collection.declared.remove(clashes)
         with self.assertRaises(StartError) as raised:
             await make_indexes(clashes, mongodb)

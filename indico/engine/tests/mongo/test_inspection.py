@@ -11,7 +11,7 @@ from pymongo import IndexModel, MongoClient
 from pymongo.collation import Collation
 from pymongo.errors import OperationFailure
 
-from ...mongo.collection import Collection
+from ...mongo.collection import Collection, Document
 from ...mongo.inspection import ahead, compare
 from ..server_test import mongodb_uri, test_database
 
@@ -69,7 +69,7 @@ class CompareTest(TestCase):
 
     def said(self, declared: IndexModel, existing: list[dict[str, Any]]) -> str:
         with patch.object(Collection, "declared", []):
-            missing, conflicting = compare([(Collection("things", declared), existing)])
+            missing, conflicting = compare([(Collection("things", Document, declared), existing)])
         return "missing" if missing else "conflicting" if conflicting else "there"
 
     def done(self, declared: IndexModel) -> str:

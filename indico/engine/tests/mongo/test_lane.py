@@ -257,6 +257,16 @@ class AgainTest(LaneTest):
             found, command = await self.sent_twice(call, "find")
             self.assertEqual(found, {"_id": 1, "key": 1})
             self.assertNotIn("lsid", command)
+        few = {"key": {"$lt": 2}}
+        for call, answer, name in (
+            (lambda: self.things.count(few), 2, "aggregate"),
+            (lambda: self.things.exists(few), True, "find"),
+            (lambda: self.things.distinct("key", few), [0, 1], "distinct"),
+        ):
+            await self.things.count({})  # there is a lane from now on
+            found, command = await self.sent_twice(call, name)
+            self.assertEqual(found, answer)
+            self.assertNotIn("lsid", command)
 
     @gen_test
     async def test_writes(self) -> None:
@@ -265,6 +275,11 @@ class AgainTest(LaneTest):
             (lambda: things.insert({"_id": "a", "key": "a"}), "a"),
             (lambda: things.update_by_id(1, {"n": 1}), {"_id": 1, "key": 1, "n": 1}),
             (lambda: things.update_one({"key": 2}, {"n": 2}), {"_id": 2, "key": 2, "n": 2}),
+            (lambda: things.update_by_id(1, inc={"n": 1}), {"_id": 1, "key": 1, "n": 2}),
+            (
+                lambda: things.upsert({"_id": 1}, push={"a": 1}),
+                {"_id": 1, "key": 1, "n": 2, "a": [1]},
+            ),
             (lambda: things.delete_by_id("a"), True),
             (lambda: together(*(things.insert({"_id": n, "key": n}) for n in "cde")), [*"cde"]),
         ):
@@ -272,6 +287,17 @@ class AgainTest(LaneTest):
             result, command = await self.sent_twice(call, *WRITES)
             self.assertEqual(result, answer)
             self.assertIsInstance(command["txnNumber"], int)
+
+    @gen_test
+    async def test_not_an_update_of_many(self) -> None:
+        await self.things.update({"_id": "none"}, {"n": 1})
+        with self.commands("update") as sent:
+            self.proxy.cut_after = 2
+            with self.assertRaises(Unavailable):
+                await self.things.update({"key": {"$lt": 5}}, inc={"n": 1})
+        (update,) = sent
+        self.assertNotIn("txnNumber", update)
+        self.assertEqual(await self.stored.count_documents({"n": 1}), 5)
 
     @gen_test
     async def test_not_a_delete_of_many(self) -> None:

@@ -14,13 +14,13 @@ from ...error import Unavailable
 from ...log import LOGGER
 from ...mongo import connection as db
 from ...mongo import lanes
-from ...mongo.collection import Collection
+from ...mongo.collection import Collection, Document
 from ...mongo.driver import Driver, mongodb
 from ..server_test import mongodb_uri
 from .lane_test import LaneTest
 from .test_db import DRIVERS, NO_SERVER
 
-THINGS = Collection("lanes")
+THINGS = Collection("lanes", Document)
 Collection.declared.remove(THINGS)
 
 

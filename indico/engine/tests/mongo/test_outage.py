@@ -71,14 +71,14 @@ class OutageTest(ProcessTest):
     def survive(self, calls: list[tuple[str, dict[str, Any]]]) -> None:
         """Check that every call is answered 503 in time, and that the server lives.
 
-        A busy machine delays some of the answers, but not all of them by the default timeout.
+        A busy machine delays the answers, but not all of them for as long as PyMongo would wait.
         """
         with ThreadPoolExecutor(len(calls)) as pool:
             answers = list(pool.map(self.call, calls))
         for call, (status, _) in zip(calls, answers, strict=True):
             with self.subTest(call=call[0]):
                 self.assertEqual(status, 503)
-        self.assertLess(min(seconds for _, seconds in answers), 4)
+        self.assertLess(min(seconds for _, seconds in answers), 15)
         self.assertEqual(self.server.call("/system/ping"), (200, "pong"))
         self.assertEqual(self.server.call("/healthz"), (200, "ok"))
         self.assertEqual(self.server.call("/readyz")[0], 503)
@@ -104,4 +104,4 @@ class OutageTest(ProcessTest):
             with away():
                 self.assertEqual(server.call("/auth/login", REGISTER)[0], 503)
                 server.signal(signal.SIGTERM)
-                self.assertEqual(server.wait(15), 0)
+                self.assertEqual(server.wait(), 0)

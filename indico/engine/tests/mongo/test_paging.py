@@ -8,13 +8,14 @@ from typing import Any
 from tornado.testing import gen_test
 
 from ...error import WrongCursor
-from ...mongo.collection import Collection, IndexModel
+from ...mongo.collection import Collection, Document, IndexModel
 from ...mongo.driver import mongodb
 from ...mongo.paging import Order, Position, find_page
 from ..server_test import ServerTest
 
 SHELF = Collection(
     "sample_shelf",
+    Document,
     IndexModel([("owner", 1), ("_id", 1)]),
     IndexModel([("owner", 1), ("name", 1), ("_id", 1)]),
     IndexModel([("owner", 1), ("name", -1), ("size.high", 1), ("_id", 1)]),
@@ -30,6 +31,8 @@ ORDERS: tuple[Order, ...] = (
 
 
 class PagingTest(ServerTest):
+    indexed = (SHELF,)
+
     async def fill(self) -> None:
         """Store documents with equal names, and without a name or a size."""
         chosen = random.Random(1)

@@ -16,9 +16,11 @@ from unittest import skipUnless
 
 from tornado.testing import gen_test
 
+from ...mongo.change_stream import ChangeStream
+from ...mongo.collection import Document
 from ..http.http_servers import HTTPServerTest
 from ..server_test import memory
-from .checked_load import CheckedLoad
+from .checked_load import LAST, CheckedLoad
 from .replica_set import Member, ReplicaSet
 from .round_trip_test import RoundTripTest, eventually
 
@@ -69,13 +71,26 @@ class ReplicaSetTest(RoundTripTest):
 
     @gen_test(timeout=120 + 60 * KILLS)
     async def test_killed(self) -> None:
-        async with self.load() as load:
-            for _ in range(KILLS or 1):
-                primary = await self.primary()
-                await asyncio.to_thread(primary.kill)
-                await load.more()
-                await asyncio.to_thread(primary.start)
-                await asyncio.to_thread(self.members.wait_until_whole)
+        """A `watch` meanwhile tells each insert, once."""
+        async with self.things.watch({"$match": {"operationType": "insert"}}) as changes:
+            watching = asyncio.ensure_future(self.ids(changes))
+            async with self.load() as load:
+                for _ in range(KILLS or 1):
+                    primary = await self.primary()
+                    await asyncio.to_thread(primary.kill)
+                    await load.more()
+                    await asyncio.to_thread(primary.start)
+                    await asyncio.to_thread(self.members.wait_until_whole)
+            self.assertEqual(sorted(await watching), sorted(load.inserted))
+
+    async def ids(self, changes: ChangeStream[Document]) -> list[Any]:
+        """Return the ids of the documents of a load; `judge` inserts one more at the end."""
+        ids = []
+        async for change in changes:
+            if change.id == LAST:
+                break
+            ids.append(change.id)
+        return ids
 
     @in_matrix
     @gen_test(timeout=120)
@@ -109,10 +124,12 @@ class ReplicaSetTest(RoundTripTest):
     async def test_cut_before_the_answer(self) -> None:
         """MongoDB has made the write, and gets it a second time."""
         things, proxy = self.things, (await self.primary()).proxy
+        b = {"_id": 1, "key": 1, "n": "b"}
         for write, answer in (
             (lambda n: things.insert({"_id": n, "key": n}), 1),
             (lambda n: things.update_by_id(n, {"n": "a"}), {"_id": 1, "key": 1, "n": "a"}),
-            (lambda n: things.update_one({"key": n}, {"n": "b"}), {"_id": 1, "key": 1, "n": "b"}),
+            (lambda n: things.update_one({"key": n}, {"n": "b"}), b),
+            (lambda n: things.update_by_id(n, {"n": 0}, inc={"m": 1}), {**b, "n": 0, "m": 1}),
             (things.delete_by_id, True),
         ):
             await write(0)  # the connection is open from now on

@@ -14,6 +14,7 @@ from tornado.testing import gen_test
 from ...error import ServerError, Unavailable
 from ...mongo.batches import Batches, deadline
 from ...mongo.driver import mongodb
+from ..environment import DRIVER, EXAMPLES, LANE
 from .fail_point_test import READS, WRITES, FailPointTest, FaultTest, unhurried
 from .programs import Round, programs
 from .round_trip_test import RoundTripTest, property_settings, together
@@ -39,6 +40,8 @@ class FrozenTest(FaultTest):
 
 
 class CutTest(FaultTest):
+    varies_with = (DRIVER, LANE, EXAMPLES)
+
     @gen_test(timeout=60)
     async def test_no_acknowledged_insert_is_lost(self) -> None:
         inserted: list[str] = []
@@ -127,6 +130,7 @@ class MongoDBFailsTest(FailPointTest):
 
 
 class WithoutLanesTest(MongoDBFailsTest):
+    varies_with = (DRIVER,)
     settings: ClassVar[dict[str, Any]] = {**MongoDBFailsTest.settings, "mongodb_lane": False}
 
 

@@ -12,7 +12,7 @@ from ...error import Conflict
 from ...log import LOGGER
 from ...mongo import embedded as embedded_module
 from ...mongo import supervision
-from ...mongo.collection import Collection, IndexModel
+from ...mongo.collection import Collection, Document, IndexModel
 from ...mongo.connection import connect, disconnect, ping
 from ...mongo.embedded import Embedded
 from ...mongo.mongod_binary import find_binary
@@ -22,11 +22,12 @@ from .round_trip_test import eventually
 
 
 class SuperviseTest(ProcessTest, IsolatedAsyncioTestCase):
+    varies_with = ()
     seconds = 9
 
     async def asyncSetUp(self) -> None:
         self.enterContext(patch.object(supervision, "LOOK_SECONDS", 0.01))
-        self.things = Collection("things", IndexModel("key", unique=True))
+        self.things = Collection("things", Document, IndexModel("key", unique=True))
         self.addCleanup(Collection.declared.remove, self.things)
         self.binary = self.folder / "mongod"
         self.binary.symlink_to(find_binary(None))

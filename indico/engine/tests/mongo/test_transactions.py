@@ -13,7 +13,7 @@ from tornado.testing import gen_test
 
 from ...error import Conflict, DeadlineExceeded, ServerError, Unavailable
 from ...log import LOGGER
-from ...mongo.collection import Collection
+from ...mongo.collection import Collection, Document
 from ...mongo.connection import connect, disconnect
 from ...mongo.driver import Driver, mongodb
 from ...mongo.mongod_binary import find_binary
@@ -26,6 +26,8 @@ from ...mongo.transactions import (
     outside_transaction,
     transaction,
 )
+from ...tasks import _running
+from ..environment import LANE
 from .fail_point_test import FailPointTest
 from .test_db import DRIVERS
 from .test_embedded import EmbeddedTest
@@ -79,6 +81,25 @@ class KeptTest(TransactionTest):
         self.assertEqual(await self.stored.count_documents({}), 10)
 
     @gen_test
+    async def test_every_kind_of_update_takes_part(self) -> None:
+        things = self.things
+        before = await self.stored.find().to_list(None)
+
+        @transaction
+        async def work() -> None:
+            await things.update_by_id(1, inc={"n": 2}, push={"tags": "x"})
+            self.assertEqual(await things.update({"n": 2}, add_to_set={"tags": "y"}), 1)
+            made = await things.upsert({"_id": "a"}, {"key": "a"}, set_on_insert={"n": 2})
+            changed = {"_id": 1, "key": 1, "n": 2, "tags": ["x", "y"]}
+            self.assertEqual(await things.find({"n": 2}), [changed, made])
+            self.assertEqual(await self.stored.find().to_list(None), before)
+            raise KeyError
+
+        with self.assertRaises(KeyError):
+            await work()
+        self.assertEqual(await self.stored.find().to_list(None), before)
+
+    @gen_test
     async def test_every_operation_takes_part(self) -> None:
         """Each one reads what was written before, and others read nothing of it."""
         things, outside = self.things, self.stored.find_one
@@ -98,6 +119,9 @@ class KeptTest(TransactionTest):
             self.assertEqual(await find_page(things, {"n": 1}, limit=1), ([updated], None))
             self.assertEqual(await things.find_ids({"n": 1}, 9), ["a"])
             self.assertEqual(await things.aggregate([{"$match": {"n": 1}}]), [updated])
+            self.assertEqual(await things.distinct("key", {"n": 1}), ["b"])
+            self.assertEqual(await things.count({"n": 1}), 1)
+            self.assertTrue(await things.exists({"n": 1}))
             self.assertTrue(await things.delete_by_id(0))
             self.assertEqual(await things.delete({"key": {"$type": "int"}}), 9)
             self.assertEqual(await things.find({}), [updated])
@@ -154,6 +178,30 @@ class KeptTest(TransactionTest):
         ended.set()
         while await self.stored.find_one({"_id": 0, "key": "b"}) is None:
             await asyncio.sleep(0.001)
+
+    @gen_test
+    async def test_it_fails_after_its_caller_was_cancelled(self) -> None:
+        """Only an error that is no answer to a client is a fault, which the log shows."""
+        for error, lines in ((KeyError("a fault"), 1), (Conflict(), 0)):
+            began, ended = asyncio.Event(), asyncio.Event()
+
+            async def work() -> None:
+                began.set()  # noqa: B023
+                await ended.wait()  # noqa: B023
+                raise error  # noqa: B023
+
+            caller = asyncio.ensure_future(in_transaction(work))
+            await began.wait()
+            caller.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await caller
+            (abandoned,) = _running
+            ended.set()
+            with self.assertLogs(LOGGER, "ERROR") as logged:
+                await asyncio.wait([abandoned])
+                await asyncio.sleep(0)
+                LOGGER.error("the end")
+            self.assertEqual(len(logged.output), lines + 1, logged.output)
 
 
 class NestedTest(TransactionTest):
@@ -297,6 +345,13 @@ class EndTest(TransactionTest):
         DEADLINE.reset(token)
         self.assertEqual(await self.things.update_by_id(0, {"n": 1}), {"_id": 0, "key": 0, "n": 1})
 
+    @gen_test
+    async def test_mongodb_ends_it_after_a_minute(self) -> None:
+        """An operation that is under way then fails otherwise than the next one would."""
+        async with self.failing("findAndModify", errorCode=290):
+            with self.assertRaises(DeadlineExceeded):
+                await in_transaction(self.rename)
+
     @gen_test(timeout=60)
     async def test_the_result_of_the_commit_is_unknown(self) -> None:
         async with self.failing("commitTransaction", errorCode=50):
@@ -371,7 +426,7 @@ class StandaloneTest(EmbeddedTest):
                     self.assertRegex("".join(logged.output), "transactions need a replica set")
 
     async def told(self, uri: str, driver: Driver) -> None:
-        things = Collection("things")
+        things = Collection("things", Document)
         Collection.declared.remove(things)
         await connect(uri, "test_alone", driver)
         try:
@@ -379,18 +434,23 @@ class StandaloneTest(EmbeddedTest):
             with self.assertRaisesRegex(ServerError, "need a replica set: start mongod with"):
                 await in_transaction(lambda: things.insert({}))
             self.assertEqual(len(await things.find({})), 1)
+            with self.assertRaisesRegex(ServerError, "can't be watched"):
+                await anext(things.watch())
             await things.delete({})
         finally:
             await disconnect()
 
 
 class KeptOnPyMongoTest(KeptTest):
+    varies_with = (LANE,)
     settings: ClassVar[dict[str, Any]] = {**TransactionTest.settings, **PYMONGO}
 
 
 class AgainOnPyMongoTest(AgainTest):
+    varies_with = (LANE,)
     settings: ClassVar[dict[str, Any]] = {**TransactionTest.settings, **PYMONGO}
 
 
 class EndOnPyMongoTest(EndTest):
+    varies_with = (LANE,)
     settings: ClassVar[dict[str, Any]] = {**TransactionTest.settings, **PYMONGO}

@@ -24,6 +24,7 @@ from ...error import (
     Conflict,
     DeadlineExceeded,
     MissingField,
+    Overloaded,
     RateLimited,
     ServerError,
     Unavailable,
@@ -31,6 +32,7 @@ from ...error import (
 from ...offload import CALLER
 from ...offload.child import NICENESS
 from ...offload.pool import Pool, _Call, cores
+from ...offload.thread import Threads
 from ..descriptors import no_descriptors
 from ..environment import unmeasured
 from ..server_process import ENGINE, ROOT, until
@@ -423,3 +425,16 @@ class ChildTest(FolderTest):
             until(marker.written)
             server.kill()
         until(lambda: gone(marker.pid()))
+
+
+class ThreadsTest(IsolatedAsyncioTestCase):
+    async def test_limit(self) -> None:
+        threads = Threads(1, limit=1, busy="Too many are waiting.")
+        gate = threading.Event()
+        first = asyncio.create_task(threads.run(gate.wait))
+        await asyncio.sleep(0)
+        with self.assertRaisesRegex(Overloaded, "Too many are waiting"):
+            await threads.run(gate.wait)
+        gate.set()
+        self.assertTrue(await first)
+        self.assertEqual(await threads.run(lambda: 5), 5)

@@ -14,18 +14,18 @@ from ...error import Conflict, MissingField
 from ...offload import offload
 
 
-@offload(deadline_seconds=60)
+@offload(deadline_seconds=600)
 def pid() -> int:
     """Return the id of the process at work."""
     return os.getpid()
 
 
-@offload(deadline_seconds=60)
+@offload(deadline_seconds=600)
 def join(*parts: str, by: str = "") -> str:
     return by.join(parts)
 
 
-@offload(deadline_seconds=60)
+@offload(deadline_seconds=600)
 def hold(marker: Path) -> str:
     """Write the process id to the file `marker`, and work until the file is gone."""
     marker.write_text(f"{os.getpid()}\n")
@@ -39,14 +39,14 @@ def hold_too_long(marker: Path) -> str:
     return hold.__wrapped__(marker)
 
 
-@offload(deadline_seconds=60)
+@offload(deadline_seconds=600)
 def never_let_go(marker: Path) -> None:
     """Hold for longer than anybody lives, and give no other thread a turn."""
     marker.write_text(f"{os.getpid()}\n")
     re.match("(a+)+$", "a" * 100 + "b")
 
 
-@offload(deadline_seconds=60)
+@offload(deadline_seconds=600)
 def crash(how: str) -> None:
     if how == "exit":
         os._exit(3)
@@ -75,7 +75,7 @@ class NotHere:
             raise OSError("not here")
 
 
-@offload(deadline_seconds=60)
+@offload(deadline_seconds=600)
 def fail(kind: str) -> None:
     if kind == "conflict":
         raise Conflict("Not now.", details=[{"path": "a", "reason": "b", "message": "c"}])
@@ -88,12 +88,12 @@ def fail(kind: str) -> None:
     raise ZeroDivisionError("of no number")
 
 
-@offload(deadline_seconds=60)
+@offload(deadline_seconds=600)
 def give(kind: str, pid: int = 0) -> Any:
     return (lambda: 0) if kind == "function" else NotHere(pid)
 
 
-@offload(deadline_seconds=60)
+@offload(deadline_seconds=600)
 def surroundings() -> dict[str, Any]:
     """Return what the function sees of its process."""
     print("printed by a function")  # noqa: T201

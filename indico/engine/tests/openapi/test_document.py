@@ -233,14 +233,25 @@ class OperationTest(TestCase):
 
     def test_request_headers(self) -> None:
         part = self.document["paths"]["/things/{thing_id}/parts/{part}"]
+        timeout = "Connect-Timeout-Ms"
         for operation, names in (
-            (self.operation, ["Connect-Timeout-Ms"]),
-            (part["get"], ["Connect-Timeout-Ms", "If-None-Match"]),
-            (part["delete"], ["Connect-Timeout-Ms", "If-Match", "If-None-Match"]),
+            (self.operation, [timeout]),
+            (part["get"], [timeout, "If-None-Match"]),
+            (part["delete"], [timeout, "Idempotency-Key", "If-Match", "If-None-Match"]),
         ):
             found = [each["$ref"] for each in operation["parameters"] if "$ref" in each]
             self.assertEqual(found, [f"#/components/parameters/{name}" for name in names])
         self.assertLessEqual(set(names), self.document["components"]["parameters"].keys())
+
+    def test_a_call_that_happens_once(self) -> None:
+        change = self.document["paths"]["/things/{thing_id}/parts/{part}"]["delete"]
+        self.assertIn("Idempotent-Replayed", change["responses"]["204"]["headers"])
+        self.assertIn("idempotency_key", self.reasons("400", change))
+        self.assertNotIn("idempotency_key", self.reasons("400", self.operation))
+        reused = {"$ref": "#/components/responses/RestIdempotencyKeyReused"}
+        self.assertEqual(change["responses"]["422"], reused)
+        conflict = self.document["components"]["responses"]["RestConflict"]
+        self.assertIn("Retry-After", conflict["headers"])
 
 
 class SampleTest(TestCase):

@@ -61,7 +61,7 @@ class WatchTest(FolderTest):
             settings.write_text("")
             self.source.write_text("##")
             with self.assertRaises(Restarted):
-                await asyncio.wait_for(watching, 20)
+                await asyncio.wait_for(watching, 60)
         execv.assert_called_once_with(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
     async def test_another_file_is_saved_meanwhile(self) -> None:
@@ -77,7 +77,7 @@ class WatchTest(FolderTest):
         ):
             watching = self.watch()
             self.source.write_text("#")
-            await asyncio.wait_for(watching, 20)
+            await asyncio.wait_for(watching, 60)
         self.assertEqual(check.call_count, 2)
 
     async def test_the_server_stops_meanwhile(self) -> None:

@@ -228,7 +228,7 @@ class WaitTest(DaemonTest):
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as waits:
             until(lambda: running(self.pid_file))
             waits.send_signal(signal.SIGTERM)
-            self.assertEqual(waits.wait(20), -signal.SIGTERM)
+            self.assertEqual(waits.wait(60), -signal.SIGTERM)
         self.assertTrue(running(self.pid_file))
         self.command("--stop")
 
@@ -237,14 +237,14 @@ class WaitTest(DaemonTest):
         code = (
             f"import os, sys, time; from {ENGINE}.process import background, signals; "
             "signals.exit_on_stop(); report = background.detach([]); "
-            "print(os.getpid(), file=open(sys.argv[1], 'w'), flush=True); time.sleep(60)"
+            "print(os.getpid(), file=open(sys.argv[1], 'w'), flush=True); time.sleep(600)"
         )
         for name in (signal.SIGINT, signal.SIGHUP):
             told.unlink(missing_ok=True)
             with subprocess.Popen([sys.executable, "-c", code, str(told)], cwd=ROOT) as waits:
                 until(lambda: told.exists() and told.read_text())
                 waits.send_signal(name)
-                self.assertEqual(waits.wait(20), -name)
+                self.assertEqual(waits.wait(60), -name)
             daemon = psutil.Process(int(told.read_text()))
             self.assertTrue(daemon.is_running())
             daemon.kill()
@@ -318,7 +318,7 @@ def check_rotation(test: ProcessTest, log_file: Path, port: int, pid: int) -> No
 
 
 def ask(port: int) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         client.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         return client.recv(1000)
 

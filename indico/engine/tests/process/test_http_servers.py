@@ -32,7 +32,7 @@ class RetireTest(unittest.IsolatedAsyncioTestCase):
         """Serve in this process, and return the port."""
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.listening.setblocking(False)
-        servers = HTTPServers(PROGRAM, Settings(http_server=kind, drain_seconds=30), context)
+        servers = HTTPServers(PROGRAM, Settings(http_server=kind, drain_seconds=300), context)
         servers.listen(Sockets([self.listening], []))
         self.stop, self.servers = Stop([]), servers
         return int(self.listening.getsockname()[1])
@@ -61,7 +61,7 @@ class RetireTest(unittest.IsolatedAsyncioTestCase):
                 self.assertEqual((await read_answer(slow))[0], 200)
                 kept_writer.close()
                 slow_writer.close()
-                await asyncio.wait_for(stopping, 10)
+                await asyncio.wait_for(stopping, 60)
 
     async def test_an_answer_that_its_client_has_not_read_yet(self) -> None:
         for kind in ("fast", "tornado"):
@@ -79,7 +79,7 @@ class RetireTest(unittest.IsolatedAsyncioTestCase):
                 while data := await asyncio.get_running_loop().sock_recv(client, size):
                     received += data
                 self.assertTrue(received.endswith(b'x"}}'))
-                await asyncio.wait_for(stopping, 10)
+                await asyncio.wait_for(stopping, 60)
 
     async def test_a_tls_handshake_that_has_begun(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -102,4 +102,4 @@ class RetireTest(unittest.IsolatedAsyncioTestCase):
             writer.write(HEALTH)
             self.assertEqual((await read_answer(reader))[0], 200)
             writer.close()
-            await asyncio.wait_for(stopping, 10)
+            await asyncio.wait_for(stopping, 60)

@@ -36,7 +36,7 @@ class CertificateTest(ProcessTest):
     def ask(self, port: int) -> str:
         context = ssl.create_default_context(cafile=str(self.certificate))
         with (
-            socket.create_connection(("127.0.0.1", port), timeout=20) as client,
+            socket.create_connection(("127.0.0.1", port), timeout=60) as client,
             context.wrap_socket(client, server_hostname="localhost") as tls,
         ):
             tls.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
@@ -161,7 +161,7 @@ class SystemdTest(ProcessTest):
         )
 
     def ask(self) -> bytes:
-        with socket.create_connection(self.listening.getsockname(), timeout=30) as client:
+        with socket.create_connection(self.listening.getsockname(), timeout=60) as client:
             client.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
             return client.recv(1000)
 
@@ -176,14 +176,14 @@ class SystemdTest(ProcessTest):
         self.assertEqual(self.told(), ["READY=1"])
         server.terminate()
         self.assertEqual(self.told(), ["STOPPING=1"])
-        self.assertEqual(server.wait(30), 0)
+        self.assertEqual(server.wait(), 0)
 
     def test_alone(self) -> None:
         server = self.begin()
         self.assertEqual(self.told(), ["READY=1"])
         self.assertIn(b"200 OK", self.ask())
         server.terminate()
-        self.assertEqual(server.wait(30), 0)
+        self.assertEqual(server.wait(), 0)
 
 
 class NotifyTest(TestCase):

@@ -44,7 +44,7 @@ class WorkersTest(ProcessTest):
     def hold(self, server: ServerProcess, worker: psutil.Process | None = None) -> socket.socket:
         """Send a request without the end of its body; to `worker`, if that is given."""
         while True:
-            client = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+            client = socket.create_connection(("127.0.0.1", server.port), timeout=60)
             client.sendall(HELD)
             seen: list[psutil.Process] = []
             port = client.getsockname()[1]
@@ -124,7 +124,7 @@ class ServeTest(WorkersTest):
         new.resume()
         self.assertIn(b"200 OK", self.answer(client))
         client.close()
-        _, alive = psutil.wait_procs([new, old], timeout=20)
+        _, alive = psutil.wait_procs([new, old], timeout=60)
         self.assertEqual(alive, [])
         self.assertNotIn("Traceback", server.printed())
 
@@ -190,7 +190,7 @@ class TerminalTest(ProcessTest):
         with Terminal(*flags) as terminal:
             terminal.wait_for(b"Starting MongoDB")
             until(started.exists)
-        self.assertEqual(terminal.server.wait(20), 128 + signal.SIGHUP)
+        self.assertEqual(terminal.server.wait(60), 128 + signal.SIGHUP)
         self.assertEqual(self.mongods(), [])
 
     def test_while_it_serves(self) -> None:
@@ -203,7 +203,7 @@ class TerminalTest(ProcessTest):
                     settings.write_text("max_body_bytes: no idea")
                     terminal.server.send_signal(signal.SIGHUP)
                     terminal.wait_for(b"not reloaded, the old workers go on")
-            self.assertEqual(terminal.server.wait(20), 0)
+            self.assertEqual(terminal.server.wait(60), 0)
 
 
 class Terminal:
@@ -265,7 +265,7 @@ class WorkerTest(unittest.IsolatedAsyncioTestCase):
         while "stopping" not in log.read_text():
             await asyncio.sleep(0.01)
         worker.signal(signal.SIGTERM)
-        ended = await asyncio.wait_for(worker.ended(), 20)
+        ended = await asyncio.wait_for(worker.ended(), 60)
         writer.close()
         return ended
 

@@ -128,7 +128,7 @@ class PoolTest(unittest.IsolatedAsyncioTestCase):
 
     async def stop(self) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(self.running, 20)
+        await asyncio.wait_for(self.running, 60)
         self.assertEqual(self.workers(), [])
 
     def workers(self) -> list[psutil.Process]:
@@ -201,7 +201,7 @@ class DeathTest(PoolTest):
         await asyncio.sleep(4 * DELAY)
         self.assertEqual(self.workers(), [other])
         self.how.unlink()
-        await asyncio.wait_for(self.running, 20)
+        await asyncio.wait_for(self.running, 60)
 
     async def test_the_metrics_of_one_can_not_be_added(self) -> None:
         worker, _ = await self.begin()
@@ -307,5 +307,5 @@ class StopTest(PoolTest):
         await until(lambda: self.signals(worker))
         os.kill(os.getpid(), signal.SIGINT)
         with self.assertRaises(SecondStop):
-            await asyncio.wait_for(self.running, 20)
+            await asyncio.wait_for(self.running, 60)
         self.assertEqual(self.workers(), [])

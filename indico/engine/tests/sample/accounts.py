@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from typing import Any
+
+from typing_extensions import TypedDict
 
 from ...error import AuthError
 from ...http.action import Action, record_of
@@ -14,13 +15,29 @@ from ...http.session_cookie import cookie_of_action
 from ...mongo.collection import Collection, IndexModel
 from ...mongo.driver import Document, ObjectId
 
+
 # In one process with the project's own tests: these names must not be the project's too.
-USERS = Collection("sample_users", IndexModel("email", unique=True))
-SESSIONS = Collection("sample_sessions", IndexModel("user_id"))
+class UserDocument(TypedDict):
+    _id: ObjectId
+    email: str
+    password: bytes
+    name: str | None
+
+
+class SessionDocument(TypedDict):
+    _id: bytes
+    user_id: ObjectId
+
+
+USERS = Collection("sample_users", UserDocument, IndexModel("email", unique=True))
+SESSIONS = Collection("sample_sessions", SessionDocument, IndexModel("user_id"))
 
 
 async def register(email: str, password: str) -> Document:
-    user_id = await USERS.insert({"email": email, "password": _digest(password), "name": None})
+    user_id = ObjectId()
+    await USERS.insert(
+        {"_id": user_id, "email": email, "password": _digest(password), "name": None}
+    )
     return await _log_in(user_id, email)
 
 
@@ -38,8 +55,8 @@ async def get(user_id: ObjectId) -> Document:
     return _shown(user)
 
 
-async def update(user_id: ObjectId, changes: Document) -> Document:
-    user = await USERS.update_by_id(user_id, changes)
+async def update(user_id: ObjectId, name: str) -> Document:
+    user = await USERS.update_by_id(user_id, {"name": name})
     if user is None:
         raise AuthError
     return _shown(user)
@@ -73,13 +90,13 @@ async def find_session(handler: JSONHandler) -> Session | None:
     return Session(token, session["user_id"]) if token and session else None
 
 
-async def _log_in(user_id: Any, email: str) -> Document:
+async def _log_in(user_id: ObjectId, email: str) -> Document:
     token = secrets.token_urlsafe(32)
     await SESSIONS.insert({"_id": _digest(token), "user_id": user_id})
     return {"user": {"id": user_id, "email": email, "name": None}, "token": token}
 
 
-def _shown(user: Document) -> Document:
+def _shown(user: UserDocument) -> Document:
     return {"id": user["_id"], "email": user["email"], "name": user["name"]}
 
 

@@ -25,7 +25,13 @@ from ..offload.work import hold, join
 from . import accounts
 from .accounts import auth
 
-ITEMS = Collection("sample_items", IndexModel("owner"))
+
+class ItemDocument(TypedDict):
+    _id: ObjectId
+    item: dict[str, Any]
+
+
+ITEMS = Collection("sample_items", ItemDocument, IndexModel("owner"))
 Email = Annotated[str, StringConstraints(pattern="^[^@]+@[^@]+$")]
 
 
@@ -107,8 +113,7 @@ class UserHandler(SampleHandler):
     @type_check(UserUpdate)
     async def update(self, update_user: UserUpdate) -> User:
         """Change the account."""
-        changes = update_user.model_dump()
-        return await accounts.update(self.user_id, changes)  # type: ignore[return-value]
+        return await accounts.update(self.user_id, update_user.name)  # type: ignore[return-value]
 
     @auth
     async def delete(self) -> None:
@@ -173,8 +178,7 @@ class ItemHandler(RestHandler):
         item = await ITEMS.find_by_id(ObjectId(item_id))
         if item is None:
             raise NotFound
-        found: Item = item["item"]
-        return found
+        return item["item"]
 
 
 ROUTES = [

@@ -218,7 +218,7 @@ class ExportTest(ProcessTest):
         return server.wait_until_it_listens()
 
     def ping(self, server: ServerProcess) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         connection.request("POST", "/system/ping", "{}", {"traceparent": SAMPLED})
         response = connection.getresponse()
         return response.status, response.headers["X-Request-Id"]

@@ -74,6 +74,10 @@ class UnsupportedMediaType(CallError):
     code = "unsupported_media_type"
 
 
+class IdempotencyKeyReused(CallError):
+    code = "idempotency_key_reused"
+
+
 class RateLimited(CallError):
     code = "rate_limited"
 

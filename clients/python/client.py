@@ -1,12 +1,4 @@
-"""A client of this API: `Client` for asyncio, and `BlockingClient` for everything else.
-
-    async with Client("https://api.example.com", token) as client:
-        user = await client.call("user/get", repeatable=True)
-        async for address in client.items("address/list"):
-            ...
-
-Errors are in `client_error.py`. Both modules need Tornado only, so they can be copied elsewhere.
-"""
+"""`Client` for asyncio, and `BlockingClient` for everything else."""
 
 from __future__ import annotations
 
@@ -15,12 +7,13 @@ import json
 import random
 import socket
 import time
+import uuid
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from typing import Any, Self, TypeVar
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 
-from indico.client_error import KINDS, CallError, NoAnswer
+from .error import KINDS, CallError, NoAnswer
 
 T = TypeVar("T")
 Body = Mapping[str, Any]
@@ -68,20 +61,23 @@ class Client:
         *,
         timeout: float | None = None,
         repeatable: bool = False,
+        once: bool = False,
     ) -> Any:
         """Return the `data` that an action like `user/get` answers. Raises `CallError`.
 
         The call is tried again if the error says so. If its answer is lost, then only a
-        `repeatable` action is tried again: one that is marked read-only or idempotent.
+        `repeatable` action is tried again: one that is marked read-only or idempotent. With `once`
+        any call is, and happens once, because all its tries have the same `Idempotency-Key`.
         """
+        key = str(uuid.uuid4()) if once else None
         end = time.monotonic() + (self.timeout if timeout is None else timeout)
         attempt = 0
         while True:
             try:
-                return await self._send(action, body or {}, end - time.monotonic())
+                return await self._send(action, body or {}, end - time.monotonic(), key)
             except CallError as error:
                 pause = max(_pause(attempt), error.retry_after)
-                again = error.retryable or (repeatable and error.status in _MAYBE_DONE)
+                again = error.retryable or ((repeatable or once) and error.status in _MAYBE_DONE)
                 if not again or attempt == self.retries or time.monotonic() + pause >= end:
                     raise
             await asyncio.sleep(pause)
@@ -99,8 +95,10 @@ class Client:
             if cursor is None:
                 break
 
-    async def _send(self, action: str, body: Body, seconds: float) -> Any:
+    async def _send(self, action: str, body: Body, seconds: float, key: str | None) -> Any:
         headers = {"Connect-Timeout-Ms": str(max(1, int(seconds * 1000)))}
+        if key is not None:
+            headers["Idempotency-Key"] = key
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
         timeout = max(seconds, 0) + _GRACE_SECONDS
@@ -170,7 +168,7 @@ async def _following(items: AsyncIterator[Any], end: object) -> Any:
 def _pause(attempt: int) -> float:
     """Return seconds that double with each attempt, spread so that clients don't come together."""
     longest: float = min(0.1 * 2**attempt, _LONGEST_PAUSE)
-    return longest * random.uniform(0.5, 1)  # noqa: S311
+    return longest * random.uniform(0.5, 1)
 
 
 def _data(response: HTTPResponse) -> Any:

@@ -1,0 +1,80 @@
+"""`.ci/run`: its exit code, what it prints last, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from unittest import TestCase
+
+import psutil
+
+from indico.engine.tests.environment import UNMEASURED
+from indico.tests.server_process import ROOT, until
+
+# Programs that are only asked for; apt-get is never run.
+PRESENT = ("nginx", "systemd-analyze", "logrotate", "wrk", "node", "npm", "apt-get")
+# Stands in for python3: run.py's tasks do what the test writes into files of their names.
+PYTHON = '#!/bin/sh\n[ "$1" = run.py ] || exit 0\nif [ -e "$2" ]; then . "./$2"; fi\n'
+
+
+def runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+class RunTest(TestCase):
+    integration = True
+
+    def setUp(self) -> None:
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="test-")))
+        (self.folder / ".ci").mkdir()
+        shutil.copy(ROOT / ".ci/run", self.folder / ".ci")
+        programs = self.folder / "programs"
+        programs.mkdir()
+        for name in PRESENT:
+            (programs / name).symlink_to("/bin/true")
+        (programs / "python3").write_text(PYTHON)
+        (programs / "python3").chmod(0o755)
+        self.environment = {**UNMEASURED, "PATH": f"{programs}:{os.environ['PATH']}"}
+
+    def run_ci(self, **tasks: str) -> tuple[int, str]:
+        """Return code and output of a run, in which each task is a piece of shell."""
+        for task, code in tasks.items():
+            (self.folder / task).write_text(code)
+        done = subprocess.run(
+            [".ci/run"],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            process_group=0,
+        )
+        return done.returncode, done.stdout
+
+    def test_valid(self) -> None:
+        code, printed = self.run_ci(test="echo 5 passed", fuzz="echo 9 calls")
+        self.assertEqual((code, printed), (0, "5 passed\n9 calls\n"))
+
+    def test_lint_fails(self) -> None:
+        code, printed = self.run_ci(lint="echo long; exit 4", test="echo 5 passed")
+        self.assertEqual((code, printed), (4, "long\n"))
+
+    def test_a_test_fails(self) -> None:
+        """Nothing is printed after the failure, and what ran beside the tests has ended."""
+        fuzz = "echo $$ >started.new; mv started.new started; exec sleep 1000"
+        test = "while [ ! -e started ]; do sleep 0.01; done; echo 1 failed; exit 3"
+        code, printed = self.run_ci(test=test, fuzz=fuzz)
+        self.assertEqual((code, printed), (3, "1 failed\n"))
+        pid = int((self.folder / "started").read_text())
+        until(lambda: not runs(pid))
+
+    def test_fuzz_fails(self) -> None:
+        code, printed = self.run_ci(test="echo 5 passed", fuzz="echo a 500; exit 6")
+        self.assertEqual((code, printed), (1, "5 passed\na 500\n"))
