@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from itertools import cycle
 from pathlib import Path
-from time import perf_counter, sleep
+from time import perf_counter, sleep, time_ns
+
+from bench.data import NUMBER
 
 # Seconds between two requests of a client, unless the answer takes longer. A patient client
 # multiplies them by the `Retry-After` of a refusal.
@@ -31,6 +33,7 @@ _READ_BYTES = 1 << 16
 _TICK_SECONDS = 0.001
 _RETRY_AFTER = re.compile(rb"\r\nretry-after: *(\d+)\r\n", re.IGNORECASE)
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
+_NUMBER = NUMBER.encode()
 _HEALTH = b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n"
 
 
@@ -144,7 +147,8 @@ class Clients:
             client = self._by_file[file]
             client.due = at
             self._asking.add(client)
-            client.socket.send(next(self._requests))
+            number = b"%016d" % (time_ns() // 1000)
+            client.socket.send(next(self._requests).replace(_NUMBER, number))
 
     def _receive(self, seen: Seen) -> None:
         for file, _ in self._epoll.poll(0, -1):

@@ -18,6 +18,9 @@ USERS = 1000
 NOTES = 10_000
 REQUESTS = 10_000
 TITLE = "Buy milk"
+# In a title, it stands for a number that each request gets anew, so that each update is a change:
+# MongoDB answers an update that changes nothing without a write.
+NUMBER = "#" * 16
 TEXT = "Two litres, and the bread that was so good last week. " * 4
 CREATED_AT = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
 ECHO = {
@@ -96,7 +99,7 @@ class Data:
 
     def _body(self, workload: str) -> dict[str, Any]:
         note_id = str(self._random.choice(self.note_ids))
-        title = f"{TITLE} {self._random.randrange(1_000_000)}"
+        title = f"{TITLE} {NUMBER}"
         bodies: dict[str, dict[str, Any]] = {
             "echo": ECHO,
             "read": {"id": note_id},

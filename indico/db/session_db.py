@@ -14,7 +14,7 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
-from indico.db import Collection, Document, IndexModel, ObjectId, now, start
+from indico.db import Collection, IndexModel, ObjectId, now, start
 from indico.error import DeadlineExceeded, Unavailable
 
 
@@ -136,7 +136,7 @@ async def _record_use(session_id: bytes, time: datetime) -> None:
         await SESSIONS.update_one(query, {"last_used_at": time})
 
 
-def _use(document: Document) -> Use:
+def _use(document: SessionDocument) -> Use:
     return Use(
         id=document["_id"],
         created_at=document["created_at"],
@@ -145,7 +145,7 @@ def _use(document: Document) -> Use:
     )
 
 
-def _last_used_at(document: Document) -> datetime:
+def _last_used_at(document: SessionDocument) -> datetime:
     time: datetime = document.get("last_used_at") or document["created_at"]
     return time
 

@@ -82,6 +82,7 @@ class ModelsTest(ExamplesTest):
     def setUp(self) -> None:
         super().setUp()
         self.tasks: db.Collection[Any] = self.names["TASKS"]
+        self.indexed = [self.tasks]
         self.run_async(self.connect())  # as at a start
 
     @gen_test
@@ -149,6 +150,7 @@ class OperationsTest(ServerTest):
         names = run(self.code + "    return locals()")
         notes = names["NOTES"]
         self.addCleanup(db.Collection.declared.remove, notes)
+        self.indexed = [notes]
         await self.connect()
         note_id, user_id = db.ObjectId(), db.ObjectId()
         note = {"_id": note_id, "user_id": user_id, "text": "Buy milk", "tags": [], "draft": True}

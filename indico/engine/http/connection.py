@@ -28,6 +28,25 @@ class Context:
         return self.remote_ip
 
 
+class _NoRequests:
+    """The requests of a lost connection, which are over.
+
+    A connection and its requests refer to each other. Without this, each lost connection would
+    stay in memory until the garbage collection of old objects, which seldom runs.
+    """
+
+    exchange = None
+
+    def answered(self, keep_alive: bool) -> None:
+        """Go on with nothing."""
+
+    def restart_body_timeout(self) -> None:
+        """Wait for no body."""
+
+    def close(self) -> bytes:
+        return b""
+
+
 class Connection(asyncio.Protocol):
     """A client's connection to `server`."""
 
@@ -72,6 +91,7 @@ class Connection(asyncio.Protocol):
         if exchange:
             exchange.connection_closed()
         self.server.app.on_close(self)
+        self.requests = cast(RequestSequence, _NoRequests())
 
     def pause_writing(self) -> None:
         self.writer.pause()

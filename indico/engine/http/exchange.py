@@ -94,8 +94,9 @@ class Exchange(HTTPConnection):
 
     def connection_closed(self) -> None:
         callback, self._close_callback = self._close_callback, None
+        delegate, self._delegate = self._delegate, _NO_DELEGATE
         if not self.read_finished:
-            self._delegate.on_connection_close()
+            delegate.on_connection_close()
         elif callback:
             callback()
 

@@ -1,30 +1,54 @@
-"""The answers that are kept for 24 hours, each for one `Idempotency-Key` of one user.
-
-A document has `_id` (the user and the key), `user_id` or null, `call` (a digest of the call) and
-`created_at`, and, once the call has ended, `status`, `reason`, `nonce` and `answer`: the headers
-and the body, unreadable without the secret, or null if the body was too large.
-"""
+"""The answers that are kept for 24 hours, each for one `Idempotency-Key` of one user."""
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import secrets
-from collections.abc import Mapping
-from typing import Any
+import os
+from datetime import datetime
+from typing import Any, NotRequired
 
 import orjson
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
+from typing_extensions import TypedDict
 
 from ..error import CallInProgress, Conflict, IdempotencyKeyReused, Unavailable
 from ..mongo.clock import now
-from ..mongo.collection import Collection, Document, IndexModel
+from ..mongo.collection import Collection, IndexModel
 from .default_headers import HeldAnswer
 
 __all__ = ["MAX_BYTES", "KeptAnswers", "Taken"]
 
+
+class KeptDocument(TypedDict):
+    """A claimed key with a digest of its call; once the call has ended, with its answer.
+
+    `_id` is the user and the key, `answer` the encrypted headers and body, or null if the body was
+    too large.
+    """
+
+    _id: str
+    user_id: Any
+    call: bytes
+    created_at: datetime
+    status: NotRequired[int]
+    reason: NotRequired[str]
+    nonce: NotRequired[bytes]
+    answer: NotRequired[bytes | None]
+
+
+class AnswerFields(TypedDict):
+    """The fields that a claimed key gets when its call has ended."""
+
+    status: int
+    reason: str
+    nonce: bytes
+    answer: bytes | None
+
+
 KEPT = Collection(
     "idempotency_keys",
+    KeptDocument,
     IndexModel("user_id"),
     IndexModel("created_at", expireAfterSeconds=24 * 60 * 60),
     owner="user_id",
@@ -49,13 +73,14 @@ class KeptAnswers:
     """The answer to one key of a user, who is at `address` if `user_id` is None.
 
     A copy of the database tells nobody an answer, which may hold a token, nor lets anybody guess
-    the body of a call, which may hold a password: that takes `secret`, too.
+    the body of a call, which may hold a password: both take `secret`, too.
     """
 
     def __init__(self, key: str, user_id: Any, address: str, secret: SecretStr) -> None:
         self._id = f"{address if user_id is None else user_id} {key}"
         self._user_id = user_id
         self._secret = secret.get_secret_value().encode()
+        self._cipher = AESGCM(hmac.digest(self._secret, b"kept answers", "sha256"))
 
     def digest(self, call: bytes) -> bytes:
         return hmac.digest(self._secret, call, "sha256")
@@ -98,29 +123,25 @@ class KeptAnswers:
             raise IdempotencyKeyReused
         if found["answer"] is None:
             raise Conflict(_TOO_LARGE)
-        answer = self._sealed(found["answer"], found["nonce"])
+        answer = self._cipher.decrypt(found["nonce"], found["answer"], self._id.encode())
         headers, _, body = answer.partition(_END_OF_HEADERS)
         pairs = [(name, value) for name, value in orjson.loads(headers)]
         return HeldAnswer(found["status"], found["reason"], pairs, body)
 
-    def _document(self, call: bytes) -> Document:
+    def _document(self, call: bytes) -> KeptDocument:
         return {"_id": self._id, "user_id": self._user_id, "call": call, "created_at": now()}
 
-    def _fields(self, answer: HeldAnswer) -> Mapping[str, Any]:
-        fields = {"status": answer.status, "reason": answer.reason}
-        if len(answer.body) > MAX_BYTES:
-            return {**fields, "answer": None}
-        nonce = secrets.token_bytes(16)
+    def _fields(self, answer: HeldAnswer) -> AnswerFields:
         headers = [
             (name, value)
             for name, value in answer.headers
             if name not in _NOT_KEPT and not name.startswith("Access-Control-")
         ]
-        whole = orjson.dumps(headers) + _END_OF_HEADERS + answer.body
-        return {**fields, "nonce": nonce, "answer": self._sealed(whole, nonce)}
-
-    def _sealed(self, text: bytes, nonce: bytes) -> bytes:
-        """Return `text` combined with a stream that only `secret` gives; a second time opens it."""
-        stream = hashlib.shake_256(self._secret + nonce).digest(len(text))
-        mixed = int.from_bytes(text, "big") ^ int.from_bytes(stream, "big")
-        return mixed.to_bytes(len(text), "big")
+        whole, nonce = orjson.dumps(headers) + _END_OF_HEADERS + answer.body, os.urandom(12)
+        kept = len(answer.body) <= MAX_BYTES
+        return {
+            "status": answer.status,
+            "reason": answer.reason,
+            "nonce": nonce,
+            "answer": self._cipher.encrypt(nonce, whole, self._id.encode()) if kept else None,
+        }

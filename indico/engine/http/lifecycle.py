@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from tornado.concurrent import Future
 from tornado.httputil import HTTPServerRequest
+from tornado.log import app_log
 from tornado.util import ObjectDict
-from tornado.web import RequestHandler, _UIModuleNamespace
+from tornado.web import HTTPError, RequestHandler, _UIModuleNamespace
 
 from ..error import DeadlineExceeded
 from ..settings import ServerSettings
@@ -59,6 +60,42 @@ class LifecycleHandler(RequestHandler):
         ui.update(_tt_modules=modules, modules=modules)
         return ui
 
+    async def _execute_short(self, transforms: list[Any], *args: str, **kwargs: str) -> None:
+        """Do what Tornado's `_execute` does, for a request whose body is there, and is JSON.
+
+        The task of a cancelled request ends like any other one. A cancelled task would keep its
+        traceback, which refers to the request and to the task itself.
+        """
+        self._transforms = transforms
+        try:
+            if self.request.method not in self.SUPPORTED_METHODS:
+                raise HTTPError(405)
+            self.path_args, self.path_kwargs = list(args), kwargs
+            if self.application.protects_origin:
+                self._cross_origin_protection()
+            if (preparing := self.prepare()) is not None:  # type: ignore[func-returns-value]
+                await preparing
+            if self._finished:
+                return
+            method = getattr(self, self.request.method.lower())
+            if (answering := method(*self.path_args, **self.path_kwargs)) is not None:
+                await answering
+            if self._auto_finish and not self._finished:
+                self.finish()
+        except (Exception, asyncio.CancelledError) as error:
+            self._answer_failure(error)
+
+    def _answer_failure(self, error: BaseException) -> None:
+        """Answer a request whose handler has raised `error`, or was cancelled."""
+        task = asyncio.current_task()
+        try:
+            if not (isinstance(error, asyncio.CancelledError) and task and task.cancelling()):
+                self._handle_request_exception(error)
+            elif not self._finished:
+                self.send_error(500)
+        except Exception:
+            app_log.error("Exception in exception handler", exc_info=True)
+
     @property
     def config(self) -> ServerSettings:
         config: ServerSettings = self.settings["config"]
@@ -94,7 +131,7 @@ class LifecycleHandler(RequestHandler):
     def time_out(self) -> None:
         """End the action where it waits, unless its answer has begun: then its client decides."""
         if self._task is not None and not (self._headers_written or self._finished):
-            self._task.cancel()
+            self._cancel_task(self._task)
             self.send_error(504, exc_info=(None, DeadlineExceeded(), None))
 
     def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None]:
@@ -112,7 +149,12 @@ class LifecycleHandler(RequestHandler):
         self.application.admission.release(self.request)
         self.stop_time()
         if self._task is not None and self.scope.entered:
-            self._task.cancel()
+            self._cancel_task(self._task)
+
+    def _cancel_task(self, task: asyncio.Task[Any]) -> None:
+        """Cancel the handler's task, and forget it: its traceback refers to the handler."""
+        self._task = None
+        task.cancel()
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         self.holds_answer = False

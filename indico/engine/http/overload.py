@@ -19,6 +19,7 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
+from ..error import Overloaded
 from ..telemetry import metrics
 from .admission import ALWAYS_ADMITTED, Admission
 from .headers import request_id
@@ -114,7 +115,7 @@ class Overload:
         values, body = refusal.render(its_id, self._retry_after.seconds)
         headers = HTTPHeaders(HEADERS | dict(zip(VARYING, values, strict=True)))
         if self._pages and self._pages.are_wanted(sent):
-            body = self._pages.render(ERROR, its_id, sent, ())
+            body = self._pages.render(Overloaded(), its_id, sent, ())
             headers.update(self._pages.headers)
             headers["Content-Length"] = str(len(body))
         if self._cors is not None:

@@ -32,7 +32,7 @@ def log_failed(handler: RequestHandler, error: BaseException) -> None:
 def _line(handler: RequestHandler, status: int, seconds: float) -> log.Line:
     request = handler.request
     method, path, remote_ip = request.method, request.path[:MAX_PATH], request.remote_ip
-    milliseconds = round(seconds * 1000, 1)
+    milliseconds = round(seconds * 10_000) / 10  # quicker than with digits
     request_id, user_id = getattr(handler, "request_id", "-"), getattr(handler, "user_id", "-")
     fields = {
         "method": method,

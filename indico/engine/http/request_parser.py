@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from functools import lru_cache
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import httptools
 from tornado.http1connection import is_transfer_encoding_chunked
@@ -56,7 +56,7 @@ class RequestParser:
         self._renew()
 
     def _renew(self) -> None:
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: Any = httptools.HttpRequestParser(self)
         self._made_head = False  # the parser's head was not sent
 
     def feed_head(self, head: bytes, start_line: RequestStartLine) -> None:
@@ -95,6 +95,11 @@ class RequestParser:
         body = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {head.length}"
         self._made_head = True
         self.feed(f"POST / HTTP/1.1\r\n{body}\r\n\r\n".encode())
+
+    def stop(self) -> None:
+        """Forget the events, and parse no more: httptools' parser refers to this object."""
+        self.events.clear()
+        self._parser = None
 
     # What httptools calls.
 

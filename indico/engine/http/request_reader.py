@@ -80,7 +80,7 @@ class RequestReader:
         """Read nothing more, and return what was received beyond the last event."""
         data, self._data = self._data, b""
         self._stopped = True
-        self._events.clear()
+        self._parser.stop()
         return data
 
     def _parse(self) -> bool:

@@ -42,7 +42,7 @@ class RequestSequence:
         self._connection = connection
         self._state = READY
         self._reader = RequestReader(server.max_header_size, server.chunk_size)
-        self._body_timeout = BodyTimeout(self._body_too_slow)
+        self._body_timeout = BodyTimeout()
 
     # What the connection calls.
 
@@ -72,7 +72,7 @@ class RequestSequence:
             self._handle(event)
         exchange = self.exchange
         if exchange and not exchange.read_finished and self._state is not CLOSED:
-            self._body_timeout.start(exchange.body_timeout)
+            self._body_timeout.start(exchange.body_timeout, self._body_too_slow)
 
     def _handle(self, event: Event) -> None:
         exchange = self.exchange
@@ -163,4 +163,4 @@ class RequestSequence:
         """Start the time anew, with the exchange's own timeout; a slow handler sets it late."""
         self._body_timeout.stop()
         if self.exchange and not self.exchange.read_finished:
-            self._body_timeout.start(self.exchange.body_timeout)
+            self._body_timeout.start(self.exchange.body_timeout, self._body_too_slow)

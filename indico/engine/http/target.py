@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from tornado.escape import to_unicode
 from tornado.httputil import (
     HTTPConnection,
     HTTPFile,
@@ -28,10 +29,10 @@ class Target(NamedTuple):
     """A handler class with its arguments, as a host and path lead to it.
 
     `streams` says whether the handler reads its body as it comes, and `short` whether it can begin
-    without what Tornado does for templates and static files.
+    without what Tornado does for templates and static files. The parts of the path are then text.
     """
 
-    handler: tuple[type[RequestHandler], dict[str, Any], list[bytes], dict[str, bytes]]
+    handler: tuple[type[RequestHandler], dict[str, Any], list[Any], dict[str, Any]]
     host_name: str
     streams: bool
     short: bool
@@ -44,8 +45,26 @@ class Target(NamedTuple):
         cached = settings.get("compiled_template_cache", True)
         cached = cached and settings.get("static_hash_cache", True)
         short = cached and not streams and issubclass(kind, LifecycleHandler)
-        handler = kind, delegate.handler_kwargs, delegate.path_args, delegate.path_kwargs
+        args, kwargs = delegate.path_args, delegate.path_kwargs
+        if short and (decoded := _decoded(kind, args, kwargs)):
+            args, kwargs = decoded
+        else:
+            short = False
+        handler = kind, delegate.handler_kwargs, args, kwargs
         return cls(handler, delegate.request.host_name, streams, short)
+
+
+def _decoded(
+    kind: type[RequestHandler], args: list[Any], kwargs: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]] | None:
+    """Return the parts of a path as text; None if they are the handler's own business."""
+    if kind.decode_argument is not RequestHandler.decode_argument:
+        return None
+    try:
+        decoded = {name: to_unicode(part) for name, part in kwargs.items()}
+        return [to_unicode(part) for part in args], decoded
+    except UnicodeDecodeError:  # the handler answers 400
+        return None
 
 
 class UnparsedRequest(HTTPServerRequest):
@@ -126,7 +145,7 @@ class RoutedRequest(_HandlerDelegate):
             return super().execute()
         handler: Any = self.handler_class(self.application, self.request, **self.handler_kwargs)
         transforms = [transform(self.request) for transform in self.application.transforms]
-        running = handler._execute(transforms, *self.path_args, **self.path_kwargs)
+        running = handler._execute_short(transforms, *self.path_args, **self.path_kwargs)
         loop = getattr(self.connection, "loop", None) or asyncio.get_running_loop()
         handler._task = loop.create_task(running)
         return None

@@ -54,14 +54,13 @@ class TimeoutQueue(Generic[T]):
 class BodyTimeout:
     """The time that a client has to send a body."""
 
-    def __init__(self, timed_out: Callable[[], object]) -> None:
-        self._timed_out = timed_out
+    def __init__(self) -> None:
         self._timer: asyncio.TimerHandle | None = None
 
-    def start(self, seconds: float) -> None:
+    def start(self, seconds: float, timed_out: Callable[[], object]) -> None:
         """Start the time unless it runs already."""
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._timed_out)
+            self._timer = asyncio.get_running_loop().call_later(seconds, timed_out)
 
     def stop(self) -> None:
         if self._timer:

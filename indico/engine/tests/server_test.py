@@ -84,7 +84,7 @@ class ServerTest(AsyncHTTPTestCase):
     _app: Application
     config: ServerSettings
     settings: ClassVar[dict[str, Any]] = {}
-    indexed: ClassVar[Sequence[Collection[Any]]] = ()
+    indexed: Sequence[Collection[Any]] = ()
 
     def setUp(self) -> None:
         self.database = test_database(self)

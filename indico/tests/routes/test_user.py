@@ -285,10 +285,11 @@ class DeleteTest(UserTest):
         self.get()
 
     def test_many_addresses(self) -> None:
-        """They are deleted in several pieces, and in the same transaction."""
+        """Addresses are deleted in several pieces, and in the same transaction."""
         user_id = db.ObjectId(self.user["id"])
         number = 2 * owned._DELETED_AT_ONCE + 1
-        documents = [{"book": user_id, "n": n} for n in range(number)]
+        address = {"book": user_id, "entry": {}, "name_key": "", "version": 1}
+        documents = [{**address, "_id": db.ObjectId()} for _ in range(number)]
         self.run_async(db.mongodb.addresses.insert_many(documents))
         self.data(self.post("/user/delete", {"password": PASSWORD}, self.token))
         self.assertEqual(self.stored("addresses"), [])

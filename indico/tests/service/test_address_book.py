@@ -35,6 +35,7 @@ from indico.service.address_book import (
     public_version,
     update_address,
 )
+from indico.service.documents import merge_patch
 
 ADA, EVE = ObjectId(), ObjectId()
 
@@ -102,8 +103,9 @@ class AddressBookTest(BookTest):
     async def test_a_large_patch_is_merged_beside_the_event_loop(self) -> None:
         """Look at the thread that merges, because a large patch takes tens of milliseconds."""
         address_id = (await create_address(PUBLIC, {"name": "Grace"})).id
-        for change in ({"small": 1}, {"large": {str(n): {} for n in range(5000)}}):
-            threads = set()
+        changes: tuple[Any, ...] = {"small": 1}, {"large": {str(n): {} for n in range(5000)}}
+        for change in changes:
+            threads = set[Any]()
 
             def merge(target: Any, merged: Any, threads: set[Any] = threads) -> Any:
                 threads.add(threading.current_thread())

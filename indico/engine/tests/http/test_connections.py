@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import struct
-from typing import Any
+import unittest
+import weakref
+from typing import Any, ClassVar
 from unittest.mock import patch
 
+from tornado.httputil import HTTPHeaders, HTTPOutputError, ResponseStartLine
 from tornado.iostream import StreamClosedError
 from tornado.testing import gen_test
 from tornado.web import RequestHandler, stream_request_body
 
+from ...http.action_handler import ActionHandler
 from ..server_test import read_answer
 from .http_servers import HTTPServerTest, get, post_head, until
 
@@ -155,6 +160,99 @@ class GoneTest(HTTPServerTest):
             client = writer.get_extra_info("socket")
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         writer.close()
+
+
+class WaitsHandler(ActionHandler):
+    """Actions that wait for ever, and the number of their calls."""
+
+    called = 0
+
+    async def wait(self) -> None:
+        type(self).called += 1
+        await asyncio.Event().wait()
+
+
+@stream_request_body
+class TooLateHandler(RequestHandler):
+    """Handler that goes on after its client has left."""
+
+    came: ClassVar[list[bytes]] = []
+    errors: ClassVar[list[str]] = []
+
+    def data_received(self, chunk: bytes) -> None:
+        self.came.append(chunk)
+
+    def on_connection_close(self) -> None:
+        super().on_connection_close()
+        asyncio.get_running_loop().call_soon(self.go_on)
+
+    def go_on(self) -> None:
+        connection: Any = self.request.connection
+        connection.set_body_timeout(0.01)
+        self.answer(connection, b"whole", length=5)
+        try:
+            self.answer(connection, b"part", length=5)
+        except HTTPOutputError as error:
+            self.errors.append(str(error))
+
+    def answer(self, connection: Any, body: bytes, length: int) -> None:
+        headers = HTTPHeaders({"Content-Length": str(length)})
+        connection.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), headers, body)
+        connection.finish()
+
+
+@unittest.skipIf(HTTPServerTest.on_tornado, "Tornado's own connections are in cycles")
+class ForgottenTest(HTTPServerTest):
+    """A connection that is over is freed at once: a cycle would wait for a garbage collection."""
+
+    routes = [  # noqa: RUF012
+        (r"/", PlainHandler),
+        (r"/waits/(?P<action>[a-z]+)", WaitsHandler),
+        (r"/late", TooLateHandler),
+    ]
+
+    def setUp(self) -> None:
+        super().setUp()
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+
+    async def forgotten(self, writer: asyncio.StreamWriter) -> None:
+        server: Any = self.http_server
+        await until(lambda: bool(server.connections))
+        (connection,) = map(weakref.ref, server.connections)
+        writer.close()
+        await until(lambda: connection() is None)
+
+    @gen_test(timeout=60)
+    async def test_after_an_answer(self) -> None:
+        reader, writer = await self.connect()
+        writer.write(get())
+        await read_answer(reader)
+        await self.forgotten(writer)
+
+    @gen_test(timeout=60)
+    async def test_after_a_part_of_a_request(self) -> None:
+        _, writer = await self.connect()
+        writer.write(post_head(b"/", b"Content-Length: 100") + b"x")
+        await self.forgotten(writer)
+
+    @gen_test(timeout=60)
+    async def test_its_handler_goes_on(self) -> None:
+        _, writer = await self.connect()
+        writer.write(post_head(b"/late", b"Content-Length: 100") + b"x")
+        await until(lambda: bool(TooLateHandler.came))
+        writer.close()
+        await until(lambda: bool(TooLateHandler.errors))
+        self.assertEqual(TooLateHandler.errors, ["Tried to write 1 bytes less than Content-Length"])
+
+    @gen_test(timeout=60)
+    async def test_before_an_answer(self) -> None:
+        WaitsHandler.called = 0
+        _, writer = await self.connect()
+        writer.write(post_head(b"/waits/wait", b"Content-Length: 0"))
+        await until(lambda: WaitsHandler.called == 1)
+        await self.forgotten(writer)
 
 
 class TimeoutTest(HTTPServerTest):

@@ -31,7 +31,7 @@ from ...http.kept_answers import KEPT, MAX_BYTES, KeptAnswers, Taken
 from ...http.rest_handler import RestHandler
 from ...mongo.clock import now
 from ...mongo.collection import Collection
-from ...mongo.driver import ObjectId, mongodb
+from ...mongo.driver import Document, ObjectId, mongodb
 from ...mongo.transactions import in_transaction, transaction
 from ..mongo.fail_point_test import FailPointTest
 from ..sample.accounts import auth
@@ -42,7 +42,7 @@ from ..server_test import ServerTest
 MANY = int(os.environ.get("KEYED_CALLS", "0"))
 KEYS, CALLERS = (MANY, 50) if MANY else (3, 10)
 
-NOTES = Collection("keyed_notes")
+NOTES = Collection("keyed_notes", Document)
 Collection.declared.remove(NOTES)
 ERRORS: dict[str, type[APIError]] = {
     kind.__name__: kind for kind in (Conflict, Contended, NotFound, RateLimited, Unavailable)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, ClassVar
 from unittest.mock import patch
@@ -13,6 +14,7 @@ from tornado.web import RequestHandler
 
 from ...http.action_handler import ActionHandler
 from ...http.application import Application
+from ...http.json_handler import JSONHandler
 from ...http.target import KnownRequest
 from ..server_test import read_answer
 from .http_servers import HTTPServerTest, post_head
@@ -97,11 +99,51 @@ class WritingHandler(ActionHandler):
         return "a"
 
 
+class PreparedHandler(JSONHandler):
+    """A handler that is prepared by a coroutine, which may answer already."""
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        super().prepare()
+        await asyncio.sleep(0)
+        if self.get_cookie("b"):
+            self.finish(b"prepared")
+
+    def post(self) -> None:
+        self.write(b"2")  # and Tornado finishes it
+
+
+class PathHandler(JSONHandler):
+    """A handler with two parts of the path, which may be missing or no text."""
+
+    def post(self, *parts: str | None) -> None:
+        self.finish(json.dumps(parts).encode())
+
+
+class DecodingHandler(PathHandler):
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        return value.hex()
+
+
+class FailingHandler(JSONHandler):
+    """A handler whose answer to an error fails too."""
+
+    def post(self) -> None:
+        raise ValueError("first")
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        self.finish(b"1")
+        raise ValueError("second")
+
+
 class ShortPathTest(HTTPServerTest):
     routes: ClassVar[list[Any]] = [
         (r"/any/(?P<action>[a-zA-Z_]+)?", AnyHandler),
         (r"/own/(?P<action>[a-zA-Z_]+)?", OwnHandler),
         (r"/writing/(?P<action>[a-zA-Z_]+)?", WritingHandler),
+        (r"/prepared", PreparedHandler),
+        (r"/path/([^/]*)/([^/]+)?", PathHandler),
+        (r"/decoding/([^/]*)", DecodingHandler),
+        (r"/failing", FailingHandler),
     ]
     cached = True
 
@@ -148,6 +190,37 @@ class ShortPathTest(HTTPServerTest):
         await self.assert_answers("/own/usual", usual, x_own="b")
         await self.assert_answers("/writing/usual", b'{"STATUS":200,"DATA":"A"}')
         self.assertEqual((await self.ask("/any/no_content"))[1][0], 204)
+
+    @gen_test
+    async def test_a_handler_that_is_prepared_by_a_coroutine(self) -> None:
+        self.assertEqual((await self.ask("/prepared"))[1][2], b"2")
+        await self.assert_answers("/prepared", b"prepared")
+
+    @gen_test
+    async def test_parts_of_the_path(self) -> None:
+        for path, body in (
+            ("/path/%C3%A9/b", b'["\\u00e9", "b"]'),
+            ("/path//", b'["", null]'),
+            ("/decoding/%ff", b'["ff"]'),
+        ):
+            await self.assert_answers(path, body)
+        self.assertEqual([status for status, *_ in await self.ask("/path/%ff/")], [400, 400])
+
+    @gen_test
+    async def test_errors(self) -> None:
+        with self.assertLogs("tornado.application", "ERROR") as logs:
+            self.assertEqual((await self.ask("/failing"))[1][2], b"1")
+        self.assertEqual(
+            [r.getMessage() for r in logs.records], ["Exception in exception handler"] * 2
+        )
+
+    @gen_test
+    async def test_origins(self) -> None:
+        """Ask from another origin, while Tornado's protection is on."""
+        other = b"Origin: http://other.example", b"Sec-Fetch-Site: cross-site"
+        self.assertEqual((await self.ask("/any/usual", *other))[1][0], 200)
+        self._app.settings["cross_origin_protection"] = self._app.protects_origin = True
+        self.assertEqual([status for status, *_ in await self.ask("/any/usual", *other)], [403] * 2)
 
     @gen_test
     async def test_whether_the_connection_is_kept(self) -> None:

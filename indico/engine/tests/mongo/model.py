@@ -95,7 +95,7 @@ def _refusal(call: Call) -> str | None:
 def _insert(document: Document, state: State) -> tuple[Hashable, State]:
     new = encode({"_id": document["_id"], **document})
     if _clashes(new, state):
-        return "Conflict", state
+        return "Duplicate", state
     return outcome(document["_id"]), state | {new}
 
 
@@ -110,7 +110,7 @@ def _update(call: Call, state: State) -> Iterator[tuple[Hashable, State]]:
         if "by.x" in changes or stored_id(new) != stored_id(old):
             yield "ServerError", state
         elif _clashes(new, others):
-            yield "Conflict", state
+            yield "Duplicate", state
         else:
             yield new, others | {new}
 

@@ -14,7 +14,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from ...error import Conflict, ServerError
+from ...error import Duplicate, ServerError
 from ...mongo.collection import Collection
 from .linearizability import NEVER, Record, explain
 from .model import Call, State, decode, outcome
@@ -119,7 +119,7 @@ async def _directly(collection: Any, method: str, arguments: Any) -> Any:
         count = (await collection.delete_many(query)).deleted_count
         return count > 0 if method == "delete_by_id" else count
     except DuplicateKeyError:
-        return Conflict()
+        return Duplicate("", ())
     except (BSONError, PyMongoError, OverflowError, UnicodeEncodeError):
         return ServerError()
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from hypothesis import given
 from tornado.testing import gen_test
 
-from ...error import Conflict, Unavailable
+from ...error import Duplicate, Unavailable
 from ...mongo import connection as db
 from ...mongo.collection import Document, IndexModel
 from ..environment import DRIVER, EXAMPLES, LANE
@@ -78,13 +78,13 @@ class ConcurrentTest(ConcurrentCase):
     async def test_a_duplicate_hurts_nobody_else(self) -> None:
         documents: list[Document] = [{"_id": n, "key": n % 50} for n in range(100)]
         results = await together(*map(self.things.insert, documents))
-        errors = [result for result in results if isinstance(result, Conflict)]
+        errors = [result for result in results if isinstance(result, Duplicate)]
         self.assertEqual(len({id(error) for error in errors}), 50)
         inserted = [n for n in results if isinstance(n, int)]
         self.assertEqual({n % 50 for n in inserted}, set(range(50)))
         self.assertEqual({document["_id"] async for document in self.stored.find()}, {*inserted})
         results = await together(*(self.things.insert({"_id": n}) for n in inserted * 2))
-        self.assertEqual([type(result) for result in results], [Conflict] * 100)
+        self.assertEqual([type(result) for result in results], [Duplicate] * 100)
 
     @gen_test
     async def test_an_update_that_clashes_hurts_nobody_else(self) -> None:
@@ -92,7 +92,7 @@ class ConcurrentTest(ConcurrentCase):
         updates = (self.things.update_by_id(n, {"key": n - n % 2, "n": n}) for n in range(50))
         for n, result in enumerate(await together(*updates)):
             if n % 2:
-                self.assertIsInstance(result, Conflict)
+                self.assertIsInstance(result, Duplicate)
             else:
                 self.assertEqual(result, {"_id": n, "key": n, "n": n})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unittest
 from typing import Any
 
-from ...error import Conflict
+from ...error import Duplicate
 from ...mongo.collection import Document
 from .linearizability import NEVER, Record, explain
 from .model import Call, State, encode, outcome
@@ -48,10 +48,10 @@ class ExplainTest(unittest.TestCase):
 
     def test_a_conflict_needs_another_document(self) -> None:
         for document in (ONE, {"_id": 2, "key": 1}, {"_id": 1.0, "key": 2}, {"_id": 2, "key": [1]}):
-            insert = record(1, 2, call("insert", document), Conflict())
+            insert = record(1, 2, call("insert", document), Duplicate("", ()))
             self.explained(state(ONE), state(ONE), insert)
             self.refused(state(), state(), insert)
-        insert = record(1, 2, call("insert", {"_id": True, "key": 2}), Conflict())
+        insert = record(1, 2, call("insert", {"_id": True, "key": 2}), Duplicate("", ()))
         self.refused(state(ONE), state(ONE), insert)
 
     def test_what_is_one_value_to_mongodb(self) -> None:
