@@ -86,7 +86,7 @@ class BrowserTest(TestCase):
             link.click()
 
     def path(self, page: Page) -> str:
-        return page.url.removeprefix(self.url)
+        return str(page.url).removeprefix(self.url)
 
     def check(self, page: Page, where: str) -> None:
         """Fail for what axe finds, and for a page that is wider than its window."""
