@@ -18,6 +18,7 @@ CLIENTS = ROOT / ".clients/venv"
 SERVE = ("req.txt", "req-docs.txt")
 TEST = (*SERVE, "req-test.txt")
 CHECK = (*TEST, "req-check.txt")
+BROWSER = (*TEST, "req-browser.txt")
 # Its package requires Flask, and is only a folder of files here.
 ALONE = ("req-docs.txt",)
 
@@ -50,8 +51,14 @@ def seed(flags: list[str]) -> int:
 
 def test(arguments: list[str]) -> int:
     """run all tests, a --suite of them, or those that are named (--help shows more)"""
-    install(VENV, TEST)
+    install(VENV, BROWSER if any("browser" in word for word in arguments) else TEST)
     return run("-m", "indico.engine.tests.runner", *arguments)
+
+
+def screenshots(_: list[str]) -> int:
+    """make the pictures of the pages in docs/ anew, in Chromium"""
+    install(VENV, BROWSER)
+    return run("-m", "indico.tests.browser.screenshots")
 
 
 def lint(paths: list[str]) -> int:
@@ -176,7 +183,10 @@ def replace(*arguments: str, environment: Path = VENV) -> int:
     os.execv(python, [python, *arguments])  # noqa: S606
 
 
-_ALL = (serve, doctor, migrate, seed, test, lint, typecheck, check, fuzz, api, clients, bench)
+_ALL = (
+    *(serve, doctor, migrate, seed, test, lint, typecheck, check),
+    *(fuzz, api, clients, screenshots, bench),
+)
 TASKS = {task.__name__: task for task in _ALL}
 
 
@@ -185,7 +195,7 @@ def main(arguments: list[str]) -> int:
     if task is None:
         print("usage: python3 run.py TASK [arguments]\n")
         for name, known in TASKS.items():
-            print(f"  {name:10} {known.__doc__}")
+            print(f"  {name:11} {known.__doc__}")
         return 0 if arguments in ([], ["-h"], ["--help"]) else 2
     if sys.version_info < (3, 11):  # noqa: UP036 - it is this line that says so
         sys.exit("run.py: indico needs Python 3.11 or newer.")

@@ -14,6 +14,8 @@ from indico.routes.auth import AuthRoute
 from indico.routes.system import SystemRoute
 from indico.routes.text import TextRoute
 from indico.routes.user import UserRoute
+from indico.web.error_page import error_page
+from indico.web.routes import page_routes
 
 ROUTES = [
     AuthRoute,
@@ -32,4 +34,13 @@ def make_app(settings: Settings) -> Application:
         routes += PUBLIC_ADDRESS_BOOK
     api = API("indico", __version__, routes)
     docs = docs_routes(api) if settings.serves_docs else []
-    return Application([*routes, openapi_route(api), *docs], settings)
+    return Application(
+        [
+            *routes,
+            openapi_route(api),
+            *docs,
+            *page_routes(settings),
+        ],
+        settings,
+        error_page=error_page(settings),
+    )

@@ -20,6 +20,10 @@ class Settings(ServerSettings, env_prefix="INDICO_"):
         None, description="serve Swagger UI on /docs; unset, in development only"
     )
 
+    pages: bool = Field(
+        True, description="serve the pages for people: /, /login, /register and /dashboard"
+    )
+
     @property
     def serves_public_address_book(self) -> bool:
         if self.public_address_book is None:

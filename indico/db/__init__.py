@@ -11,6 +11,7 @@ from indico.engine.mongo.transactions import (
     transaction,
 )
 from indico.engine.mongo.turns import turn
+from indico.engine.tasks import start
 
 __all__ = [
     "Collection",
@@ -26,6 +27,7 @@ __all__ = [
     "mongodb",
     "now",
     "outside_transaction",
+    "start",
     "transaction",
     "turn",
 ]

@@ -39,7 +39,8 @@ class AuthHandler(IndicoHandler):
         An email is unique in any letter case. After a 503 the account may exist: log in, or try
         again and get a 409.
         """
-        return await accounts.register(email, name, password, self.config.session_ttl_seconds)
+        ttl, address = self.config.session_ttl_seconds, self.request.remote_ip
+        return await accounts.register(email, name, password, ttl, address)
 
     @not_idempotent
     @unpack("email", "password")
@@ -51,7 +52,8 @@ class AuthHandler(IndicoHandler):
         A wrong email and a wrong password have the same 401. A token is valid for
         `session_ttl_seconds`, unless it is revoked earlier.
         """
-        return await accounts.login(email, password, self.config.session_ttl_seconds)
+        ttl, address = self.config.session_ttl_seconds, self.request.remote_ip
+        return await accounts.login(email, password, ttl, address)
 
     @read_only
     @auth

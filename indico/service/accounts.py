@@ -28,19 +28,21 @@ class Login(TypedDict):
     expires_at: datetime
 
 
-async def register(email: str, name: str | None, password: str, ttl_seconds: int) -> Login:
-    """Create an account, and log in. Raise `EmailTaken` if it is."""
+async def register(
+    email: str, name: str | None, password: str, ttl_seconds: int, address: str | None = None
+) -> Login:
+    """Create an account, and log in from `address`. Raise `EmailTaken` if it is."""
     password_hash = await hash_password(password)
 
     async def create() -> Login:
         user, credentials = await UserDB.create(email, name, password_hash)
-        return await _open_session(user, credentials, ttl_seconds)
+        return await _open_session(user, credentials, ttl_seconds, address)
 
     return await in_transaction(create)
 
 
-async def login(email: str, password: str, ttl_seconds: int) -> Login:
-    """Open a session. Raise `AuthError` for a wrong email or password.
+async def login(email: str, password: str, ttl_seconds: int, address: str | None = None) -> Login:
+    """Open a session from `address`. Raise `AuthError` for a wrong email or password.
 
     Both take the same time, so that an attacker can't find out which emails have accounts.
     """
@@ -49,7 +51,7 @@ async def login(email: str, password: str, ttl_seconds: int) -> Login:
     valid = await verify_password(credentials and credentials["password_hash"], password)
     if user is None or credentials is None or not valid:
         raise _wrong_login()
-    opened = await _open_session(user, credentials, ttl_seconds)
+    opened = await _open_session(user, credentials, ttl_seconds, address)
     if needs_renewal(credentials["password_hash"]):
         await UserDB.renew_hash(user["id"], credentials, await hash_password(password))
     return opened
@@ -104,10 +106,10 @@ async def _delete(user_id: ObjectId) -> None:
 
 @transaction
 async def _open_session(
-    user: UserDB.User, credentials: UserDB.Credentials, ttl_seconds: int
+    user: UserDB.User, credentials: UserDB.Credentials, ttl_seconds: int, address: str | None
 ) -> Login:
     """Open a session. Raise `AuthError` if the password has changed, or the account is deleted."""
-    token, session = await SessionDB.create(user["id"], ttl_seconds)
+    token, session = await SessionDB.create(user["id"], ttl_seconds, address)
     if not await UserDB.record_login(user["id"], credentials, session.id):
         raise _wrong_login()
     return Login(user=user, token=token, expires_at=session.expires_at)

@@ -13,15 +13,13 @@ from indico.engine.tests import runner
 from indico.tests.copy_test import CopyTest
 from indico.tests.server_process import ROOT
 
-(STEPS,) = re.findall(
-    r"- \*\*The address book\*\*.*?(?=^\S|\Z)", (ROOT / "CONTRIBUTING.md").read_text(), re.M | re.S
-)
+PAGE = (ROOT / "CONTRIBUTING.md").read_text()
 # What a step deletes in a file, and the code spans that say which.
 DELETION = r"In `(\S+)`, delete (each line with|the definitions? of|the sections?) (.*?)\.(?=\s|\Z)"
 # Tests of your parts together; each other test module is imported only.
 TESTS = [
     *("db", "routes.test_user", "routes.test_system", "test_api", "test_app", "test_calling"),
-    *("test_config", "test_imports"),
+    *("test_config", "test_imports", "web.test_pages"),
 ]
 FIND = f"from {runner.__name__} import *; print(*find(SUITES['all'].modules))"
 
@@ -46,34 +44,61 @@ def delete_section(text: str, title: str) -> str:
     return re.sub(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", "", text, flags=re.M | re.S)
 
 
-def delete(root: Path) -> None:
-    """Do what the list says."""
-    for pattern in re.findall(r"`(.*?)`", STEPS[STEPS.index("  1.") : STEPS.index("  2.")]):
-        files = list(root.glob(pattern))
+def delete(root: Path, what: str) -> None:
+    """Do what the list says of `what`."""
+    (steps,) = re.findall(rf"- \*\*{what}\*\*.*?(?=^\S|\Z)", PAGE, re.M | re.S)
+    for pattern in re.findall(r"`(.*?)`", steps[steps.index("  1.") : steps.index("  2.")]):
+        files = [path for path in root.glob(pattern) if path.is_file()]
         assert files, pattern
         for file in files:
             file.unlink()
     kinds = {"e": delete_lines, "d": delete_definition, "s": delete_section}
-    for name, kind, which in re.findall(DELETION, STEPS, re.S):
-        path = root / name
-        for span in re.findall(r"`(.*?)`", which):
-            text = path.read_text()
-            left = kinds[kind.removeprefix("the ")[0]](text, span)
-            assert left != text, f"{span} is not in {name}"
-            path.write_text(left)
+    for names, kind, which in re.findall(DELETION, steps, re.S):
+        for path in root.glob(names):
+            for span in re.findall(r"`(.*?)`", which):
+                text = path.read_text()
+                left = kinds[kind.removeprefix("the ")[0]](text, span)
+                assert left != text, f"{span} is not in {path}"
+                path.write_text(left)
 
 
-class DeleteAddressBookTest(CopyTest):
-    """Copy of the project without the address book."""
+class DeleteTest(CopyTest):
+    """Base of tests of a copy of the project without `what`."""
 
-    seconds = 15
+    what: str
 
     @classmethod
     def setUpClass(cls) -> None:
         folder = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="test-"))
         cls.root = Path(folder, "copy")
-        shutil.copytree(ROOT, cls.root, ignore=shutil.ignore_patterns(".*", "__pycache__"))
-        delete(cls.root)
+        hidden = shutil.ignore_patterns(".[!c]*", ".c[!i]*", "__pycache__")
+        shutil.copytree(ROOT, cls.root, ignore=hidden)
+        delete(cls.root, cls.what)
+
+    def run_modules(self, *modules: str) -> None:
+        """Write the page of the API, and run tests."""
+        self.run_python("-m", f"{indico.__name__}.api")
+        tests = __name__.rpartition(".")[0]
+        self.run_tests("-m", "unittest", *(f"{tests}.{module}" for module in modules))
+
+
+class DeletePagesTest(DeleteTest):
+    """Copy of the project without the pages."""
+
+    what = "The pages"
+
+    def test_nothing_is_left_that_needs_them(self) -> None:
+        self.run_python("-m", "ruff", "check", ".")
+        self.assertNotIn("web", (self.root / "indico/app.py").read_text())
+        rules = ("test_english.PagesTest", "test_app.DocumentationTest")
+        self.run_modules("test_config", "test_imports", *rules)
+
+
+class DeleteAddressBookTest(DeleteTest):
+    """Copy of the project without the address book."""
+
+    seconds = 15
+    what = "The address book"
 
     def test_nothing_is_left_that_needs_it(self) -> None:
         self.run_python("-m", "ruff", "check", ".")
@@ -82,6 +107,4 @@ class DeleteAddressBookTest(CopyTest):
         self.assertNotIn("_FailedTest", found)  # a module that can't be imported
 
     def test_the_other_tests(self) -> None:
-        self.run_python("-m", f"{indico.__name__}.api")
-        tests = __name__.rpartition(".")[0]
-        self.run_tests("-m", "unittest", *(f"{tests}.{module}" for module in TESTS))
+        self.run_modules(*TESTS)

@@ -22,9 +22,10 @@ ALLOWED = {
     "migrate": {"server", "engine"},
     "seed": {"server", "config", "service", "db", "error", "engine"},
     "api": {"app", "config", "engine"},
-    "app": {"__version__", "config", "routes", "engine"},
+    "app": {"__version__", "config", "routes", "web", "engine"},
     "config": {"engine"},
     "routes": {"config", "service", "db", "error", "utils"},
+    "web": {"config", "service", "db", "error"},
     "service": {"db", "error"},
     "utils": {"db", "error"},
     "db": {"error"},
@@ -36,6 +37,7 @@ FACES = {
     *("db/__init__.py", "db/migrations/__init__.py", "error/__init__.py", "routes/handler.py"),
     *("service/documents.py", "service/offload.py"),
     *("utils/__init__.py", "utils/auth/auth_utils.py"),
+    *("web/handler.py", "web/language.py", "web/rendering.py"),
 }
 DRIVERS = {"motor", "pymongo", "bson", "gridfs"}
 

@@ -173,7 +173,7 @@ class ByHandTest(TestCase):
 
     def test_commands_that_the_readme_names(self) -> None:
         tasks = set(re.findall(r"python3 run\.py (\w+)", README))
-        self.assertEqual(tasks, {"serve", "doctor", "seed", "test", "check", "fuzz"})
+        self.assertEqual(tasks, {"serve", "doctor", "seed", "test", "check", "fuzz", "screenshots"})
         for name in re.findall(r"\]\(([^)]+)\)", README):
             self.assertTrue((ROOT / name).exists(), name)
         scripts = Path(sys.executable).parent

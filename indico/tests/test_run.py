@@ -32,7 +32,7 @@ def create(folder, with_pip, clear):
 """
 
 
-FILES = ("req.txt", "req-docs.txt", "req-test.txt", "req-check.txt")
+FILES = ("req.txt", "req-docs.txt", "req-test.txt", "req-check.txt", "req-browser.txt")
 # Stands in for the test runner, ruff and mypy.
 TOOL = "import sys\nprint(sys.argv)\n"
 # Stands in for pip where all is there that is required.
@@ -102,6 +102,7 @@ class RunTest(TestCase):
                 "fuzz",
                 "api",
                 "clients",
+                "screenshots",
                 "bench",
             ]:
                 self.assertIn(f"\n  {task} ", done.stdout)
@@ -139,13 +140,14 @@ class RunTest(TestCase):
         for task, files in (
             ("serve", FILES[:2]),
             ("test", FILES[:3]),
-            ("typecheck", FILES),
+            ("typecheck", FILES[:4]),
+            ("test --suite browser", (*FILES[:3], FILES[4])),
             ("lint", ()),
             ("check", ()),
             ("test", ()),
             ("serve", ()),
         ):
-            done = run_task(self.folder, task)
+            done = run_task(self.folder, *task.split())
             self.assertEqual(done.returncode, 0, done)
             said = re.findall("Installing (.*) into .venv", done.stdout)
             self.assertEqual(said, [" and ".join(files)] if files else [], done)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from unittest import TestCase
+from importlib.util import find_spec
+from unittest import SkipTest, TestCase
 
 from indico.engine.tests import runner
 from indico.engine.tests.environment import (
@@ -44,6 +45,15 @@ class SuitesTest(TestCase):
         self.assertIn("indico.tests.test_config:SettingsTest", yours & unit)
         self.assertIn("indico.engine.tests.test_settings:LoadTest", engine & unit)
         self.assertIn("indico.tests.test_readme:NewResourceTest", everything - yours - unit)
+        self.assertIn("indico.tests.web.test_login:LoginTest", yours)
+
+    def test_in_a_browser(self) -> None:
+        name = "indico.tests.browser.test_journey:JourneyTest"
+        try:
+            self.assertIn(name, found("browser"))
+        except SkipTest:  # without playwright
+            self.assertIsNone(find_spec("playwright"))
+        self.assertFalse([each for each in found("all") if ".browser." in each])
 
     def test_the_matrix(self) -> None:
         """A class runs again for values of the variables that make a difference to it."""
@@ -81,4 +91,4 @@ class SuitesTest(TestCase):
     def test_an_unknown_one(self) -> None:
         done = start_runner("--suite", "fast")
         self.assertEqual(done.returncode, 2)
-        self.assertIn("'all', 'yours', 'engine', 'unit'", done.stderr)
+        self.assertIn("'all', 'yours', 'engine', 'unit', 'browser'", done.stderr)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
-from tornado.httputil import HTTPHeaders
 
 from ..error import APIError, InvalidArgument, InvalidJSON, MissingField
 from ..validation import problems_of
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 Action = Callable[..., Coroutine[Any, Any, Any]]
 Effect = Literal["read_only", "idempotent", "not_idempotent"]
-LookUp = Callable[[HTTPHeaders], Awaitable[Any]]
+LookUp = Callable[[Any], Awaitable[Any]]
 
 
 class _Required:
@@ -41,7 +40,7 @@ _NOTHING: dict[str, Any] = {}
 class ActionRecord:
     """The facts of one action; all of its decorators write to the same record.
 
-    `look_up` finds the session of a request by its headers; None for an action without a token.
+    `look_up` finds the session of a handler's request; None for an action without a token.
     `fields` has each field that `unpack` names, with its default or `REQUIRED`; None without
     `unpack`. `whole_body` says whether the whole body is the only argument. `types` has a type
     for each field, or one type for the whole body. `known` has the names of all fields that the

@@ -23,6 +23,7 @@ from .admission import Admission
 from .admission_window import AdmissionWindow
 from .body import LimitedBody
 from .cors import CORS, PreflightHandler, is_preflight
+from .error_pages import ErrorPages, Render
 from .forwarded import Forwarded
 from .health import HealthRoute, ReadyRoute
 from .json_handler import JSONHandler
@@ -32,7 +33,8 @@ from .outgoing import refuse_in_transactions
 from .overload import Overload
 from .request_log import log_answered
 from .route_names import RouteNames, action_name
-from .target import KnownRequest, Target
+from .session_cookie import cookie_keys
+from .target import KnownRequest, Target, UnparsedRequest
 from .timeouts import TimeoutQueue
 
 MAX_TARGETS = 1000
@@ -61,11 +63,18 @@ class Application(web.Application):
 
     `draining` is true once this process takes no new connection; `stopping` too, unless another
     process of the same server has taken its place. `checks_answers` is true where each answer is
-    checked against the return annotation of its action: with `debug`, and in tests.
+    checked against the return annotation of its action: with `debug`, and in tests. `error_page`
+    makes the pages of errors; without it, each error is JSON.
     """
 
-    def __init__(self, routes: list[Any], config: ServerSettings, **settings: Any) -> None:
-        settings.setdefault("default_handler_class", NotFoundHandler)
+    def __init__(
+        self,
+        routes: list[Any],
+        config: ServerSettings,
+        error_page: Render | None = None,
+        **settings: Any,
+    ) -> None:
+        settings = {**_settings(config), **settings}
         super().__init__(routes, config=config, **settings)
         refuse_in_transactions()
         self.draining = self.stopping = False
@@ -82,8 +91,11 @@ class Application(web.Application):
         for rule in self.wildcard_router.rules:
             _refuse_decorators_of_foreign_classes(rule.target)
         self.cors = CORS(config.cors_origins) if config.cors_origins else None
+        self.error_pages = ErrorPages(error_page, config) if error_page else None
         # While overloaded, the HTTP server asks `refuse` first, with bytes that it has not parsed.
-        self._overload = Overload(self.admission, config.max_body_bytes, self.cors)
+        self._overload = Overload(
+            self.admission, config.max_body_bytes, self.cors, self.error_pages
+        )
         self.overloaded, self.refuse = self.admission.is_full, self._overload.refuse
         self.max_body_bytes = config.max_body_bytes
         self.behind_proxies = bool(config.trusted_proxies)
@@ -105,9 +117,7 @@ class Application(web.Application):
         host, (path, mark, _) = headers.get("Host", ""), start_line.path.partition("?")
         target = self._targets.get((host, path))
         if target is None or mark:
-            request = HTTPServerRequest(
-                connection=connection, start_line=start_line, headers=headers
-            )
+            request = UnparsedRequest(connection=connection, start_line=start_line, headers=headers)
         else:
             request = KnownRequest(connection, start_line, headers, host, target.host_name)
         self.admission.enter(request)
@@ -138,6 +148,18 @@ class Application(web.Application):
         metrics.count_request(self.names.resource(handler), action_name(handler), status, seconds)
         if scope := getattr(handler, "scope", None):  # handlers of Tornado's have none
             scope.answered(status)
+
+
+def _settings(config: ServerSettings) -> dict[str, Any]:
+    """Return Tornado's settings."""
+    keys, version = cookie_keys(config)
+    return {
+        "default_handler_class": NotFoundHandler,
+        "cookie_secret": keys,
+        "key_version": version,
+        "cross_origin_protection": True,
+        "trusted_origins": config.trusted_origins,
+    }
 
 
 def _refuse_decorators_of_foreign_classes(target: Any) -> None:

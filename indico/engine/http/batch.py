@@ -21,7 +21,8 @@ from .memory_connection import MemoryConnection
 
 MAX_CALLS = 50
 # Fields of the outer request that are about its own body, or that its `remote_ip` already shows.
-_OWN = ("Content-Encoding", "Content-Length", "Content-Type", "Transfer-Encoding", "Expect")
+# Its type stays, because a cookie signs calls of one type only.
+_OWN = ("Content-Encoding", "Content-Length", "Transfer-Encoding", "Expect")
 _FORWARDED = ("X-Forwarded-For", "X-Forwarded-Proto")
 
 

@@ -59,23 +59,15 @@ class LimitedBody(RoutedRequest):
         if self.stream_request_body:
             self._usual_limit = _limit_of(self.connection)
             return self._begin(start_line, headers)
-        if headers.get_list("Content-Type") != _JSON:
-            self._take_for_json(headers)
+        kinds = headers.get_list("Content-Type")
+        if kinds != _JSON and ",".join(kinds).lower().startswith("multipart/"):
+            self._fail(UnsupportedMediaType())
         return None
 
     def _unpack_later(self, encoding: str) -> None:
         self._packed = encoding in ("gzip", "x-gzip")
         if not self._packed and encoding != "identity":
             self._fail(UnsupportedMediaType())
-
-    def _take_for_json(self, headers: HTTPHeaders) -> None:
-        """Take a body for JSON whatever its type: `curl -d` sends the type of a form.
-
-        Tornado would parse a form, and refuse a compressed form.
-        """
-        if headers.get("Content-Type", "").lower().startswith("multipart/"):
-            self._fail(UnsupportedMediaType())
-        (headers["Content-Type"],) = _JSON
 
     def _begin(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from tornado.concurrent import Future
 from tornado.httputil import HTTPHeaders
@@ -44,6 +44,7 @@ class DefaultHeadersHandler(LifecycleHandler):
     A handler that `holds_answer` writes nothing, and its complete answer is the `held_answer`.
     """
 
+    shares_with_origins: ClassVar[bool] = True  # with those in `cors_origins`
     held_answer: Any = None  # a `HeldAnswer`, or None
     _may_shorten = True
     _made_headers: HTTPHeaders | None = None
@@ -76,7 +77,7 @@ class DefaultHeadersHandler(LifecycleHandler):
         headers["Date"] = date()
         headers.update(_HEADERS)
         headers["X-Request-Id"] = self.request_id
-        if self.application.cors is not None:
+        if self.application.cors is not None and self.shares_with_origins:
             headers.update(self.application.cors.fields(self.request.headers))
         if self.application.draining:
             self.set_header("Connection", "close")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from typing_extensions import TypedDict
 
 from ..error import Unavailable
 from ..mongo.connection import ping
 from .json_handler import JSONHandler
+
+if TYPE_CHECKING:
+    from .application import Application
 
 CHECKS = ("mongodb", "server")
 
@@ -53,7 +56,7 @@ class ReadyHandler(JSONHandler):
 
     async def get(self) -> Readiness | None:  # type: ignore[override]
         """Return the checks, if the server can work; each entry of `details` is a failed check."""
-        failed = await self._failed()
+        failed = await failed_checks(self.application)
         if failed:
             raise ChecksFailed(failed)
         self.respond({"checks": dict.fromkeys(CHECKS, "ok")})
@@ -62,10 +65,11 @@ class ReadyHandler(JSONHandler):
     async def head(self) -> None:
         await self.get()
 
-    async def _failed(self) -> dict[str, str]:
-        """Return a sentence for each check that fails."""
-        failed = {} if await ping() else {"mongodb": "MongoDB does not answer."}
-        return failed | ({"server": "The server is stopping."} if self.application.stopping else {})
+
+async def failed_checks(application: Application) -> dict[str, str]:
+    """Return a sentence for each check that fails."""
+    failed = {} if await ping() else {"mongodb": "MongoDB does not answer."}
+    return failed | ({"server": "The server is stopping."} if application.stopping else {})
 
 
 HealthRoute = (r"/healthz", HealthHandler)

@@ -108,6 +108,9 @@ class JSONHandler(DefaultHeadersHandler):
             return await in_thread(record.arguments, body, self.has_body)
         return record.arguments(body, self.has_body)
 
+    def _cross_origin_protection(self) -> None:
+        """Check nothing: any page may call with a token, and `cookie_of_action` checks cookies."""
+
     def prepare(self) -> None:
         super().prepare()
         if error := body_error(self.request):
@@ -127,7 +130,7 @@ class JSONHandler(DefaultHeadersHandler):
         Offloaded calls of the request then count for the user.
         """
         self._needs_token = True
-        session = await look_up(self.request.headers)
+        session = await look_up(self)
         if session is None:
             raise AuthError
         self.session, self.user_id = session, session.user_id
@@ -181,7 +184,13 @@ class JSONHandler(DefaultHeadersHandler):
         if error.status == 401 and self._needs_token:
             self.set_header("WWW-Authenticate", challenge(self.request.headers))
         trace = traceback.format_exception(raised) if self.config.debug and raised else []
-        self.finish(dumps(self.error_body(error, trace)))
+        pages, sent = self.application.error_pages, self.request.headers
+        if pages and pages.are_wanted(sent):
+            self._headers.update(pages.headers)
+            self.finish(pages.render(error, self.request_id, sent, trace))
+        else:
+            self.set_header("Content-Type", "application/json")
+            self.finish(dumps(self.error_body(error, trace)))
 
     def as_error(self, status: int, raised: BaseException | None) -> APIError:
         return as_api_error(status, raised, self.SUPPORTED_METHODS)

@@ -19,6 +19,7 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
+from ..error import Overloaded
 from ..telemetry import metrics
 from .admission import ALWAYS_ADMITTED, Admission
 from .headers import request_id
@@ -28,6 +29,7 @@ from .retry_after import RetryAfter
 
 if TYPE_CHECKING:
     from .cors import CORS
+    from .error_pages import ErrorPages
 
 _START_LINE = ResponseStartLine("HTTP/1.1", STATUS, REASON)
 
@@ -43,9 +45,16 @@ class Overload:
     client that still sends reads no answer. No client has to send a longer one.
     """
 
-    def __init__(self, admission: Admission, max_body_bytes: int, cors: CORS | None = None) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        max_body_bytes: int,
+        cors: CORS | None = None,
+        pages: ErrorPages | None = None,
+    ) -> None:
         self.admission = admission
         self._cors = cors
+        self._pages = pages
         self.max_body_bytes = max_body_bytes
         self._refused: list[tuple[str, str, str]] = []  # in this turn of the loop
         self._retry_after = RetryAfter()
@@ -55,6 +64,8 @@ class Overload:
 
         None leaves `data` to the parser.
         """
+        if self._pages and b"text/html" in data:  # whose client may ask for a page
+            return None
         if (found := refusal_of_simple(data)) is None:
             return None
         refusal, its_id = found
@@ -103,6 +114,10 @@ class Overload:
         its_id = request_id(sent)
         values, body = refusal.render(its_id, self._retry_after.seconds)
         headers = HTTPHeaders(HEADERS | dict(zip(VARYING, values, strict=True)))
+        if self._pages and self._pages.are_wanted(sent):
+            body = self._pages.render(Overloaded(), its_id, sent, ())
+            headers.update(self._pages.headers)
+            headers["Content-Length"] = str(len(body))
         if self._cors is not None:
             headers.update(self._cors.fields(sent))
         if at_once:

@@ -67,7 +67,14 @@ def _decoded(
         return None
 
 
-class KnownRequest(HTTPServerRequest):
+class UnparsedRequest(HTTPServerRequest):
+    """A request whose body is left to its handler."""
+
+    def _parse_body(self) -> None:
+        """Parse nothing, because an action takes a body of any type for JSON, like `curl -d`'s."""
+
+
+class KnownRequest(UnparsedRequest):
     """A request to a host and path that another request had before, and without a query.
 
     Tornado has checked them then, so nothing is left to be parsed.
@@ -111,9 +118,6 @@ class KnownRequest(HTTPServerRequest):
     @cached_property
     def files(self) -> dict[str, list[HTTPFile]]:  # type: ignore[override]
         return {}
-
-    def _parse_body(self) -> None:
-        """Parse nothing, because a body here is JSON, whatever its type."""
 
 
 class RoutedRequest(_HandlerDelegate):

@@ -15,6 +15,7 @@ from ..error import (
     IdempotencyKeyReused,
     InvalidArgument,
     InvalidJSON,
+    PermissionDenied,
     ServerError,
     TooLarge,
     Unavailable,
@@ -28,14 +29,17 @@ _CODES = {
     "malformed": (400, "The body is not a JSON object."),
     "invalid_argument": (400, "A field is missing or wrong."),
     "unauthenticated": (401, "The token is missing, unknown, revoked or expired."),
-    "permission_denied": (403, "This caller may not do this."),
+    "permission_denied": (403, "This caller, or a page of another origin, may not do this."),
     "not_found": (404, "The action or the document does not exist."),
     "method_not_allowed": (405, "The answer's `Allow` lists the right methods."),
     "conflict": (409, "The value exists already, or another call that changes it is under way."),
     "gone": (410, "The action was withdrawn, as its `Sunset` said."),
     "precondition_failed": (412, "The document has changed since the client read it."),
     "too_large": (413, "The body is over `max_body_bytes` or `max_body_values`."),
-    "unsupported_media_type": (415, "A multipart body, or an unknown `Content-Encoding`."),
+    "unsupported_media_type": (
+        415,
+        "A multipart body, an unknown encoding, or a cookie without JSON.",
+    ),
     "idempotency_key_reused": (422, "The `Idempotency-Key` was sent with another call."),
     "rate_limited": (429, "Too many calls of this user at once: wait `Retry-After` seconds."),
     "internal": (500, "A fault of the server: the log has the reason under the `request_id`."),
@@ -140,6 +144,7 @@ def _kinds(operation: Operation) -> Iterator[type[APIError]]:
         yield from (Conflict, IdempotencyKeyReused)
     if record.look_up:
         yield AuthError
+        yield PermissionDenied  # for the cookie of a browser
     if record.deprecation:
         yield Gone
 

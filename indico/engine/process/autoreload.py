@@ -20,6 +20,7 @@ from . import signals
 
 PROJECT = Path(__file__).parents[2]
 LOOK_SECONDS = 0.3
+_SOURCES = {".py", ".html", ".css", ".js", ".svg"}
 
 
 def start(program: Program, flags: Sequence[str]) -> None:
@@ -65,9 +66,10 @@ async def _watch(
 def _times() -> dict[Path, int]:
     """Return when each source file was changed, in nanoseconds."""
     times = {}
-    for file in PROJECT.rglob("*.py"):
-        with suppress(FileNotFoundError):  # an editor has removed its own file
-            times[file] = file.stat().st_mtime_ns
+    for file in PROJECT.rglob("*.*"):
+        if file.suffix in _SOURCES:
+            with suppress(FileNotFoundError):  # an editor has removed its own file
+                times[file] = file.stat().st_mtime_ns
     return times
 
 

@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 Network = IPv4Network | IPv6Network
@@ -31,8 +31,23 @@ def _origins(value: object) -> object:
     return tuple(words)
 
 
+def _without_star(origins: tuple[str, ...]) -> tuple[str, ...]:
+    if "*" in origins:
+        raise ValueError("* is no origin: name each origin that is trusted")
+    return origins
+
+
+def _secrets(value: object) -> object:
+    """Return secrets from a list, or from text with commas."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
 # As browsers send it: in lower case, without a path, and without the scheme's own port.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@*A-Z]+")
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)]
+TrustedOrigins = Annotated[Origins, AfterValidator(_without_star)]
+Secrets = Annotated[
+    tuple[Annotated[SecretStr, Field(min_length=16)], ...], NoDecode, BeforeValidator(_secrets)
+]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]

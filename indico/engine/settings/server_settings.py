@@ -10,7 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from .kinds import Networks, Origins, Seconds
+from .kinds import Networks, Origins, Seconds, Secrets, TrustedOrigins
 from .project import ProjectName, ProjectSettings
 
 
@@ -128,7 +128,13 @@ class ServerSettings(ProjectSettings):
     secret_key: SecretStr = Field(
         SecretStr("for development only"),
         min_length=16,
-        description="key that signs cursors and the like; the same in all processes",
+        description="key that signs cookies and cursors; the same in all processes",
+    )
+    old_secret_keys: Secrets = Field(
+        (), description="keys that secret_key was before; cookies that they signed stay valid"
+    )
+    trusted_origins: TrustedOrigins = Field(
+        (), description="other origins whose pages may send forms, and calls with a cookie"
     )
     mongodb_uri: SecretStr | None = Field(
         None, description="URI of MongoDB; unset, the server runs an embedded MongoDB"
@@ -213,3 +219,5 @@ def _unfit_for_production(settings: ServerSettings) -> Iterator[str]:
                 f"{name}: is a secret left at its default, which environment=production refuses: "
                 "set a value of your own"
             )
+    if type(settings).model_fields["secret_key"].default in settings.old_secret_keys:
+        yield "old_secret_keys: has the public default of secret_key, so anybody can sign cookies"

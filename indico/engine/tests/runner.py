@@ -29,8 +29,12 @@ class Suite(NamedTuple):
     environment: dict[str, str] = {}  # noqa: RUF012 - nothing changes it
 
 
-_PARTS = ("routes", "service", "db", "test_app", "test_config")
-_COVERED = ("routes/*", "service/*", "db/*", "error/*", "utils/*", "app.py", "config.py")
+BROWSER = f"{PROJECT}.tests.browser"
+_PARTS = ("routes", "service", "db", "web", "test_app", "test_config")
+_COVERED = (
+    *("routes/*", "service/*", "db/*", "web/*", "error/*", "utils/*"),
+    *("app.py", "config.py"),
+)
 SUITES = {
     "all": Suite((PROJECT, "bench"), (f"{FOLDER}/*", "clients/python/*")),
     "yours": Suite(
@@ -39,6 +43,7 @@ SUITES = {
     ),
     "engine": Suite((f"{ENGINE}.tests",), (f"{FOLDER}/engine/*",)),
     "unit": Suite((PROJECT, "bench"), (), {NO_MONGODB: "1"}),
+    "browser": Suite((BROWSER,), ()),
 }
 _OTHERS = {DRIVER: "pymongo", HTTP_SERVER: "tornado", LOOP: "asyncio"}
 _REPLICA_SET = f"{ENGINE}.tests.mongo.test_replica_set"
@@ -55,9 +60,10 @@ MATRIX: list[tuple[dict[str, str], tuple[str, ...]]] = [
 HELP = f"""
 The suites:
   all      everything; all lines and branches must be covered
-  yours    routes, service, db, the app and the settings; your files must be covered
+  yours    routes, service, db, web, the app and the settings; your files must be covered
   engine   the engine's own tests; its files must be covered
   unit     the tests that need no MongoDB and no process
+  browser  the pages in Chromium; no other suite has these tests
 
 A name is a folder or a file, with a class and a test in the file if you like:
   {FOLDER}/tests/routes/test_user.py:UpdateTest.test_valid
@@ -73,13 +79,15 @@ set, with lanes and without. A test that would do the same again is left out.
 def find(modules: Sequence[str], unit: bool = False) -> list[str]:
     """Return the test classes in `modules` as `module:Class`, the slowest first.
 
-    With `unit` classes that need more than their own process are left out.
+    With `unit` classes that need more than their own process are left out. The classes that need a
+    browser are found only by a name in their folder.
     """
+    in_browser = any(_is_in(module, [BROWSER]) for module in modules)
     found: dict[str, float] = {}
     for root in (PROJECT, "bench"):
         for file in sorted((ROOT / root.replace(".", "/")).rglob("test_*.py")):
             module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
-            if _is_in(module, modules):
+            if _is_in(module, modules) and _is_in(module, [BROWSER]) == in_browser:
                 for test in _tests(unittest.defaultTestLoader.loadTestsFromName(module)):
                     integration = getattr(test, "integration", False)
                     if not (unit and integration):

@@ -137,6 +137,24 @@ class LoadTest(ConfigTest):
         self.file.write_text("cors_origins: 5")
         self.assertIn("cors_origins: 5", self.refusal("--config", str(self.file)))
 
+    def test_trusted_origins(self) -> None:
+        settings = load(["--trusted-origins", "https://a.example"])
+        self.assertEqual(settings.trusted_origins, ("https://a.example",))
+        self.assertIn("name each origin", self.refusal("--trusted-origins", "*"))
+
+    def test_secrets(self) -> None:
+        keys = ["the first old key", "the second old key"]
+        self.file.write_text(f"old_secret_keys: {keys}")
+        for flags, values in (
+            (["--config", str(self.file)], keys),
+            (["--old-secret-keys", "first-old-key-01, second-old-key-2"], None),
+        ):
+            secrets = [key.get_secret_value() for key in load(flags).old_secret_keys]
+            self.assertEqual(secrets, values or ["first-old-key-01", "second-old-key-2"])
+        line = self.refusal("--old-secret-keys", "first-old-key-01,short")
+        self.assertIn("old_secret_keys: the value is not allowed: it has fewer than 16", line)
+        self.assertNotIn("first-old", line)
+
     def test_unknown_key(self) -> None:
         self.file.write_text("prot: 1\n")
         line = self.refusal("--config", str(self.file))
@@ -261,6 +279,12 @@ class ProductionTest(ConfigTest):
         lines = self.refusal("--environment", "production", "--debug").splitlines()
         refused = ["mongodb_uri", "debug", "secret_key"]
         self.assertEqual([line.split(":")[0] for line in lines], refused)
+
+    def test_an_old_key_that_everybody_knows(self) -> None:
+        self.file.write_text("old_secret_keys: [for development only]")
+        flags = ["--environment", "production", "--mongodb-uri", URI, "--secret-key", SECRET]
+        line = self.refusal(*flags, "--config", str(self.file))
+        self.assertTrue(line.startswith("old_secret_keys: has the public default"), line)
 
     def test_a_secret_at_its_default(self) -> None:
         class WithSecret(Settings):

@@ -67,7 +67,7 @@ class WatchTest(FolderTest):
     async def test_another_file_is_saved_meanwhile(self) -> None:
         async def save(*_: Any) -> str:
             if check.call_count == 1:
-                (self.folder / "other.py").write_text("")
+                (self.folder / "style.css").write_text("")
             return ""
 
         with (

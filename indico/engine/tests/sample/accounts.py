@@ -6,11 +6,12 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-from tornado.httputil import HTTPHeaders
 from typing_extensions import TypedDict
 
 from ...error import AuthError
 from ...http.action import Action, record_of
+from ...http.json_handler import JSONHandler
+from ...http.session_cookie import cookie_of_action
 from ...mongo.collection import Collection, IndexModel
 from ...mongo.driver import Document, ObjectId
 
@@ -82,10 +83,11 @@ def auth(action: Action) -> Action:
     return action
 
 
-async def find_session(headers: HTTPHeaders) -> Session | None:
-    token = headers.get("Authorization", "").removeprefix("Bearer ")
+async def find_session(handler: JSONHandler) -> Session | None:
+    sent = handler.request.headers.get("Authorization", "").removeprefix("Bearer ")
+    token = sent or cookie_of_action(handler)
     session = await SESSIONS.find_by_id(_digest(token)) if token else None
-    return Session(token, session["user_id"]) if session else None
+    return Session(token, session["user_id"]) if token and session else None
 
 
 async def _log_in(user_id: ObjectId, email: str) -> Document:

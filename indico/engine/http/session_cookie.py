@@ -1,0 +1,97 @@
+"""The cookie of a browser's session: the same token as the API's, signed.
+
+A browser sends a cookie with requests that any page has made. So an action takes the cookie only
+from a page of this server, or of `trusted_origins`, and only with a body that says it is JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+
+from tornado.web import RequestHandler
+
+from ..error import PermissionDenied, UnsupportedMediaType
+from ..settings import ServerSettings
+
+_MIN_VERSION = 2  # of Tornado's signature: HMAC with SHA-256
+# The token's session ends earlier than this. Tornado's own limit is a month.
+_MAX_AGE_DAYS = 10 * 366
+
+
+def cookie_keys(settings: ServerSettings) -> tuple[Mapping[int, str], int]:
+    """Return the keys that cookies may be signed with, by their versions, and today's version.
+
+    A version is made from its key. So no one has to count the keys.
+    """
+    secrets = [settings.secret_key, *settings.old_secret_keys]
+    texts = [secret.get_secret_value() for secret in secrets]
+    keys = {_version(text): text for text in texts}
+    return keys, _version(texts[0])
+
+
+def set_cookie(handler: RequestHandler, token: str, expires_at: datetime) -> None:
+    """Send `token` to the browser. Scripts can't read it, and other sites' forms don't send it."""
+    settings = _settings(handler)
+    handler.set_signed_cookie(
+        _name(settings),
+        token,
+        expires_days=None,
+        version=_MIN_VERSION,
+        expires=expires_at,
+        **_attributes(settings),
+    )
+
+
+def clear_cookie(handler: RequestHandler) -> None:
+    settings = _settings(handler)
+    handler.clear_cookie(_name(settings), **_attributes(settings))
+
+
+def read_cookie(handler: RequestHandler) -> str | None:
+    """Return the token in the cookie; None without one that this server has signed."""
+    value = handler.get_signed_cookie(
+        _name(_settings(handler)), max_age_days=_MAX_AGE_DAYS, min_version=_MIN_VERSION
+    )
+    return value.decode("ascii", "replace") if value else None
+
+
+def cookie_of_action(handler: RequestHandler) -> str | None:
+    """Return the token in the cookie of a call.
+
+    Raises `PermissionDenied` for a call from another origin, and `UnsupportedMediaType` for a body
+    of another type than `application/json`, which a form can't send.
+    """
+    if "Cookie" not in handler.request.headers or (token := read_cookie(handler)) is None:
+        return None
+    # The check of Tornado's `cross_origin_protection`, for safe methods too.
+    if handler._check_cross_origin(handler.check_trusted_origin):
+        raise PermissionDenied("A page of another origin may not call this with a cookie.")
+    kind = handler.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if handler.request.method not in ("GET", "HEAD") and kind != "application/json":
+        raise UnsupportedMediaType("With a cookie, Content-Type must be application/json.")
+    return token
+
+
+def _version(key: str) -> int:
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4])
+
+
+def _name(settings: ServerSettings) -> str:
+    """Return the cookie's name, which differs between projects, as cookies are for all ports.
+
+    `__Host-` binds a cookie to this host, and to HTTPS.
+    """
+    prefix = "" if settings.environment == "development" else "__Host-"
+    return f"{prefix}{settings.project()}_session"
+
+
+def _attributes(settings: ServerSettings) -> dict[str, object]:
+    secure = settings.environment != "development"
+    return {"path": "/", "secure": secure, "httponly": True, "samesite": "Lax"}
+
+
+def _settings(handler: RequestHandler) -> ServerSettings:
+    settings: ServerSettings = handler.settings["config"]
+    return settings

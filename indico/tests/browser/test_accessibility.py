@@ -1,0 +1,26 @@
+"""Every page with axe: light on a desk, and dark on a narrow phone."""
+
+from __future__ import annotations
+
+from indico.tests.browser.browser_test import BrowserTest
+
+PUBLIC = ("/", "/login", "/register", "/nosuch")
+OWN = ("/dashboard?done=session", "/dashboard/account", "/dashboard/password", "/logout")
+
+
+class AccessibilityTest(BrowserTest):
+    def test_all_pages(self) -> None:
+        """Look at the German texts, because these are longer."""
+        page = self.open(locale="de")
+        for path in PUBLIC:
+            page.goto(path)
+            self.check(page, path)
+        page.goto("/register")
+        page.locator("form").evaluate("form => { form.noValidate = true }")
+        self.send(page, email="x")
+        self.check(page, "/register with errors")
+        self.register(page, "ada@example.com")
+        self.log_in(self.open(), "ada@example.com")
+        for path in OWN:
+            page.goto(path)
+            self.check(page, path)

@@ -1,0 +1,1 @@
+"""Pages for people: one module for a page or a few, ending with its routes."""

@@ -1,0 +1,46 @@
+"""`/dashboard`: the overview of an account, and the end of its sessions."""
+
+from __future__ import annotations
+
+import indico.db.session_db as SessionDB
+import indico.db.user_db as UserDB
+from indico.error import InvalidArgument
+from indico.web.addresses import Book
+from indico.web.handler import PageHandler, authenticated
+
+
+class DashboardHandler(PageHandler):
+    """The overview of an account."""
+
+    @authenticated
+    async def get(self) -> None:
+        self.show(
+            "dashboard.html",
+            account=await UserDB.get(self.user_id),
+            uses=await SessionDB.find_uses(self.user_id),
+            book=await Book.read(self),
+        )
+
+
+class SessionsHandler(PageHandler):
+    """The end of one session in the field `session`, or of all sessions but this one."""
+
+    @authenticated
+    async def post(self) -> None:
+        if session_id := self.form.get("session"):
+            await SessionDB.revoke_one(self.user_id, _bytes(session_id))
+            self.redirect_after("/dashboard?done=session")
+        else:
+            await SessionDB.revoke_others(self.session)
+            self.redirect_after("/dashboard?done=sessions")
+
+
+DashboardRoute = (r"/dashboard", DashboardHandler)
+SessionsRoute = (r"/dashboard/sessions", SessionsHandler)
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise InvalidArgument("The field session is wrong.") from None
