@@ -27,6 +27,7 @@ EXAMPLES = [
     error.Conflict("a", details=[DETAIL]),
     error.Contended("a", retry_after=7),
     error.CallInProgress(),
+    error.Duplicate("email_1", ["email"]),
     error.Gone(),
     error.PreconditionFailed(),
     error.TooLarge(5),

@@ -112,6 +112,15 @@ class PreparedHandler(JSONHandler):
         self.write(b"2")  # and Tornado finishes it
 
 
+class ProtectedHandler(JSONHandler):
+    """A handler that takes nothing from other origins, as pages do."""
+
+    _cross_origin_protection = RequestHandler._cross_origin_protection
+
+    def post(self) -> None:
+        self.finish(b"1")
+
+
 class PathHandler(JSONHandler):
     """A handler with two parts of the path, which may be missing or no text."""
 
@@ -141,6 +150,7 @@ class ShortPathTest(HTTPServerTest):
         (r"/own/(?P<action>[a-zA-Z_]+)?", OwnHandler),
         (r"/writing/(?P<action>[a-zA-Z_]+)?", WritingHandler),
         (r"/prepared", PreparedHandler),
+        (r"/protected", ProtectedHandler),
         (r"/path/([^/]*)/([^/]+)?", PathHandler),
         (r"/decoding/([^/]*)", DecodingHandler),
         (r"/failing", FailingHandler),
@@ -216,11 +226,14 @@ class ShortPathTest(HTTPServerTest):
 
     @gen_test
     async def test_origins(self) -> None:
-        """Ask from another origin, while Tornado's protection is on."""
         other = b"Origin: http://other.example", b"Sec-Fetch-Site: cross-site"
-        self.assertEqual((await self.ask("/any/usual", *other))[1][0], 200)
-        self._app.settings["cross_origin_protection"] = self._app.protects_origin = True
-        self.assertEqual([status for status, *_ in await self.ask("/any/usual", *other)], [403] * 2)
+        for path, headers, status in (
+            ("/any/usual", other, 200),
+            ("/protected", (), 200),
+            ("/protected", other, 403),
+        ):
+            answers = await self.ask(path, *headers)
+            self.assertEqual([answer[0] for answer in answers], [status] * 2)
 
     @gen_test
     async def test_whether_the_connection_is_kept(self) -> None:

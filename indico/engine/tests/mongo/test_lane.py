@@ -32,7 +32,9 @@ class InFlightTest(LaneTest):
     @gen_test
     async def test_reads_are_sent_before_others_are_answered(self) -> None:
         mongodb.max_batches_in_flight = 40
-        await self.things.find_by_id(0)
+        while len(self.lanes.reads._lanes) < 4:
+            self.lanes.reads._grow()
+            await asyncio.sleep(0.002)
         async with self.frozen_answers():
             asked = self.proxy.requests.messages
             finding = []
@@ -86,14 +88,14 @@ class InFlightTest(LaneTest):
         await self.stored.insert_many(
             [{"_id": f"{n}", "key": f"{n}", "n": text} for n in range(18)]
         )
-        query, sort = {"n": text}, [("key", 1)]
+        query, sort, before = {"n": text}, [("key", 1)], await self.open_cursors()
         with self.commands("killCursors") as ended:
             found = await self.things.find(query, sort=sort, limit=18)
             self.assertEqual(len(found), 18)
             batch = await together(*(self.things.find_by_id(f"{n}") for n in range(18)))
             self.assertEqual([each["_id"] for each in batch], [f"{n}" for n in range(18)])
             await eventually(lambda: sum("killCursors" in each for each in ended) == 2)
-        while await self.open_cursors():
+        while await self.open_cursors() > before:
             await asyncio.sleep(0.002)
 
     async def open_cursors(self) -> int:
