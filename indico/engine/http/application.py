@@ -79,7 +79,6 @@ class Application(web.Application):
         refuse_in_transactions()
         self.draining = self.stopping = False
         self.checks_answers = config.debug
-        self.protects_origin = any(map(settings.get, ("xsrf_cookies", "cross_origin_protection")))
         body_bytes = max(config.max_body_bytes_in_flight, config.max_body_bytes)
         window = AdmissionWindow(config.max_delay_seconds, delay, operations_begun)
         limit = config.max_in_flight or most_requests()

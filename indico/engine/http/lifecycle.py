@@ -71,8 +71,7 @@ class LifecycleHandler(RequestHandler):
             if self.request.method not in self.SUPPORTED_METHODS:
                 raise HTTPError(405)
             self.path_args, self.path_kwargs = list(args), kwargs
-            if self.application.protects_origin:
-                self._cross_origin_protection()
+            self._cross_origin_protection()
             if (preparing := self.prepare()) is not None:  # type: ignore[func-returns-value]
                 await preparing
             if self._finished:

@@ -136,6 +136,13 @@ class ErrorPageTest(PageTest):
         self._app.overloaded = self._app.admission.is_full
         answer = self.fetch("/form", headers=HTML)
         self.assertEqual((answer.code, answer.headers["Retry-After"]), (503, "1"))
+        head = b"GET /page HTTP/1.1\r\nAccept: %b\r\n\r\n"
+
+        async def refuse(accept: bytes) -> bytes | None:
+            return self._app.refuse(head % accept)
+
+        self.assertIsNone(self.run_async(refuse(b"text/html")))  # the parser answers
+        self.assertIsNotNone(self.run_async(refuse(b"*/*")))
         self.assertEqual(answer.headers["Content-Type"], "text/html; charset=utf-8")
         self.assertIn("Content-Security-Policy", answer.headers)
         self.assertTrue(answer.body.startswith(b"<h1>503</h1>"), answer.body)
