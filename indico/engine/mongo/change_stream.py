@@ -22,6 +22,7 @@ T = TypeVar("T", bound=Mapping[str, Any])
 __all__ = ["Change", "ChangeStream"]
 
 _PAUSE_SECONDS = 0.1
+_KEY_NOT_FOUND = 211
 _LONGEST_READ = 1000  # milliseconds
 _CHANGES = {"$match": {"operationType": {"$in": ["insert", "update", "replace", "delete"]}}}
 
@@ -114,10 +115,15 @@ class ChangeStream(Generic[T]):
     async def _wait(self, error: Exception) -> None:
         """Wait until the stream may go on. Raises what a new stream would raise too."""
         # After `disconnect` the old client is closed.
-        if not isinstance(error, Unavailable | InvalidOperation) and not is_transient(error):
+        if not (isinstance(error, Unavailable | InvalidOperation) or _may_end(error)):
             raise to_api_error(error)
         LOGGER.warning("The changes of %s wait for MongoDB: %s", self._name, type(error).__name__)
         await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def _may_end(error: Exception) -> bool:
+    """Return whether a later try may succeed: a member that has just started lacks its keys."""
+    return is_transient(error) or getattr(error, "code", None) == _KEY_NOT_FOUND
 
 
 def _is_end(error: Exception) -> bool:

@@ -33,7 +33,10 @@ class DescriptorTest(HTTPServerTest):
             self.addCleanup(patched.stop)
 
     def ask(self) -> socket.socket:
-        """Ask without a new descriptor of the client's."""
+        """Ask without a new descriptor of the client's.
+
+        One client is too few to find none free, because a connection of before may end meanwhile.
+        """
         client = self.sockets.pop()
         client.connect(("127.0.0.1", self.get_http_port()))
         client.sendall(get(b"/", b"Connection: close"))
@@ -43,10 +46,10 @@ class DescriptorTest(HTTPServerTest):
     @gen_test(timeout=60)
     async def test_clients_wait_and_are_answered(self) -> None:
         await self.assert_serves()
-        self.sockets = [socket.socket() for _ in range(3)]
+        self.sockets = [socket.socket() for _ in range(9)]
         with self.assertLogs(LOGGER, logging.ERROR) as logs:
             with no_descriptors():
-                clients = [self.ask() for _ in range(3)]
+                clients = [self.ask() for _ in range(9)]
                 while not logs.output:
                     await asyncio.sleep(0.01)
             for client in clients:
@@ -57,7 +60,7 @@ class DescriptorTest(HTTPServerTest):
 
     @gen_test(timeout=60)
     async def test_the_log_is_not_filled(self) -> None:
-        self.sockets = [socket.socket()]
+        self.sockets = [socket.socket() for _ in range(9)]
         attempts = 0
 
         def call_later(delay: float, callback: Callable[[], None]) -> object:
@@ -73,26 +76,28 @@ class DescriptorTest(HTTPServerTest):
             self.assertNoLogs(level=logging.WARNING),
             no_descriptors(),
         ):
-            client = self.ask()
+            clients = [self.ask() for _ in range(9)]
             while attempts < 10:
                 await asyncio.sleep(0.01)
-        client.close()
+        for client in clients:
+            client.close()
         self.assertEqual(len(logs.output), 1, logs.output)
 
     @gen_test(timeout=60)
     async def test_the_server_stops_meanwhile(self) -> None:
-        self.sockets = [socket.socket()]
+        self.sockets = [socket.socket() for _ in range(9)]
         with (
             self.assertLogs(LOGGER, logging.ERROR) as logs,
             self.assertNoLogs(level=logging.WARNING),
             no_descriptors(),
         ):
-            client = self.ask()
+            clients = [self.ask() for _ in range(9)]
             while not logs.output:
                 await asyncio.sleep(0.01)
             self.http_server.stop()
             await asyncio.sleep(0.05)
-        client.close()
+        for client in clients:
+            client.close()
 
 
 class TornadoDescriptorTest(DescriptorTest):

@@ -14,6 +14,7 @@ from ...mongo import change_stream
 from ...mongo.change_stream import Change, ChangeStream
 from ...mongo.collection import Document
 from ...mongo.connection import disconnect
+from .fail_point_test import FailPointTest
 from .round_trip_test import ProxiedTest, eventually
 
 
@@ -129,3 +130,17 @@ class WatchTest(ProxiedTest):
 
 class WatchByMotorTest(WatchTest):
     settings: ClassVar[dict[str, Any]] = {"mongodb_lane": False, "mongodb_driver": "motor"}
+
+
+class KeysTest(FailPointTest):
+    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 30}
+
+    @gen_test(timeout=60)
+    async def test_a_member_that_lacks_its_keys(self) -> None:
+        """MongoDB refuses so for a moment after its start."""
+        async with self.things.watch() as changes:
+            await self.things.insert({"_id": "a", "key": "a"})
+            with self.assertLogs(LOGGER, "WARNING") as logs:
+                async with self.failing("aggregate", mode={"times": 2}, errorCode=211):
+                    self.assertEqual((await anext(changes)).id, "a")
+        self.assertIn("wait for MongoDB", logs.output[0])

@@ -7,6 +7,8 @@ what the programs noted: that they serve, and the signals that they got.
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import logging
 import os
 import signal
@@ -15,6 +17,7 @@ import sys
 import tempfile
 import unittest
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
 from pathlib import Path
 from unittest.mock import patch
 
@@ -250,6 +253,13 @@ class StartTest(PoolTest):
         ours.close()
         with theirs:
             self.assertEqual(main(theirs, []), 1)
+
+    def test_its_settings_are_wrong(self) -> None:
+        ours, theirs = socket.socketpair()
+        with ours, theirs, redirect_stderr(io.StringIO()) as shown:
+            ours.send(json.dumps({"program": PROGRAM, "api": 0}).encode())
+            self.assertEqual(main(theirs, ["--port", "http"]), 1)
+        self.assertIn("port", shown.getvalue())
 
 
 class ReloadTest(PoolTest):
