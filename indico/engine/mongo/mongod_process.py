@@ -50,7 +50,10 @@ class Launcher:
                 yield child if self._wait_until_it_listens(child, port, deadline) else None
             except BaseException as error:
                 child.kill()
-                child.wait()
+                # A signal that interrupts `poll` leaves the lock of `Popen` taken, so its own
+                # `wait` would never return.
+                with suppress(psutil.NoSuchProcess):
+                    psutil.Process(child.pid).wait()
                 if isinstance(error, PyMongoError | OSError):
                     raise self.failure(f"failed ({error})") from error
                 raise

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from math import inf
 from pathlib import Path
 from typing import Any
 from unittest import TestCase, skipUnless
@@ -15,6 +17,7 @@ import psutil
 from ...error import StartError
 from ...mongo import mongod_binary, mongod_process
 from ...mongo.mongod_binary import environment, find_binary
+from ...mongo.mongod_process import Launcher
 from ..server_process import until
 from .test_embedded import EmbeddedTest
 
@@ -131,3 +134,31 @@ class LibcurlTest(EmbeddedTest):
                 environment() as variables,
             ):
                 self.assertEqual(variables, dict(os.environ))
+
+
+class SignalTest(TestCase):
+    integration = True
+
+    def test_in_the_middle_of_a_poll(self) -> None:
+        """`Popen` then keeps its lock, and can wait for nothing."""
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="test-")))
+        binary = folder / "mongod"
+        binary.write_text("#!/bin/sh\nexec sleep 60\n")
+        binary.chmod(0o700)
+        children: list[subprocess.Popen[bytes]] = []
+
+        def interrupted(_: Launcher, child: Any, *args: Any) -> None:
+            children.append(child)
+            child._waitpid_lock.acquire()
+            raise SystemExit
+
+        with (
+            patch.object(Launcher, "_wait_until_it_listens", interrupted),
+            self.assertRaises(SystemExit),
+            Launcher(folder, folder / "log").launched(binary, 1, inf),
+        ):
+            pass
+        (child,) = children
+        self.assertFalse(psutil.pid_exists(child.pid))
+        child._waitpid_lock.release()  # type: ignore[attr-defined]
+        child.wait()
