@@ -28,6 +28,7 @@ if (!isRoot()) {
 }
 
 if (!admin.getUser("indico")) {
-  const roles = [{ role: "readWrite", db: "indico" }];
+  // dbAdmin is for the validators of collections: see document_validation.
+  const roles = ["readWrite", "dbAdmin"].map((role) => ({ role, db: "indico" }));
   admin.createUser({ user: "indico", pwd: secret("mongodb-password"), roles });
 }

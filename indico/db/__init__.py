@@ -11,7 +11,7 @@ from indico.engine.mongo.transactions import (
     transaction,
 )
 from indico.engine.mongo.turns import turn
-from indico.engine.tasks import start
+from indico.engine.tasks import start as start_task
 
 __all__ = [
     "Collection",
@@ -27,7 +27,7 @@ __all__ = [
     "mongodb",
     "now",
     "outside_transaction",
-    "start",
+    "start_task",
     "transaction",
     "turn",
 ]

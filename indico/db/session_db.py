@@ -14,7 +14,7 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
-from indico.db import Collection, IndexModel, ObjectId, now, start
+from indico.db import Collection, IndexModel, ObjectId, now, start_task
 from indico.error import DeadlineExceeded, Unavailable
 
 
@@ -98,7 +98,7 @@ async def find(token: str) -> Session | None:
     if document is None or document["expires_at"] <= time:
         return None
     if time - _last_used_at(document) > USED_ANEW:
-        start(_record_use(document["_id"], time))
+        start_task(_record_use(document["_id"], time))
     return Session(document["_id"], document["user_id"], document["expires_at"])
 
 

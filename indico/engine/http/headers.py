@@ -1,4 +1,4 @@
-"""Values in the head of every answer: the id of the request, and the date."""
+"""Values in the heads of requests and answers: ids, dates, types."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ def sane_id(sent: str) -> str:
 def new_id() -> str:
     """Return 64 random bits in hex: unique, but no secret."""
     return f"{random.getrandbits(64):016x}"
+
+
+def media_type(headers: HTTPHeaders) -> str:
+    """Return the type of the body without its parameters, in lower case; "" without one."""
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 def challenge(headers: HTTPHeaders) -> str:

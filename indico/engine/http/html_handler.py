@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from tornado.web import RequestHandler
 
 from ..error import InvalidArgument, UnsupportedMediaType
+from .headers import media_type
 from .json_handler import JSONHandler
 from .secure_headers import HTML, secure_headers
 
@@ -44,8 +45,7 @@ class HTMLHandler(JSONHandler):
 
         Raises `UnsupportedMediaType` and `InvalidArgument` for another body.
         """
-        kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if kind != _FORM:
+        if media_type(self.request.headers) != _FORM:
             raise UnsupportedMediaType(f"The body must be a form: {_FORM}.")
         try:
             text = self.request.body.decode("utf-8")

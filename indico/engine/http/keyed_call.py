@@ -64,7 +64,7 @@ class KeyedCall:
     async def _first(self) -> HeldAnswer:
         """Return the answer of the call, or of its error. Raises `Taken`."""
         try:
-            return await in_transaction(self._make)
+            return await in_transaction(self._make, final=(CallInProgress,))
         except (Taken, CallInProgress):
             raise
         except Exception as error:

@@ -14,6 +14,7 @@ from tornado.web import RequestHandler
 
 from ..error import PermissionDenied, UnsupportedMediaType
 from ..settings import ServerSettings
+from .headers import media_type
 
 _MIN_VERSION = 2  # of Tornado's signature: HMAC with SHA-256
 # The token's session ends earlier than this. Tornado's own limit is a month.
@@ -68,7 +69,7 @@ def cookie_of_action(handler: RequestHandler) -> str | None:
     # The check of Tornado's `cross_origin_protection`, for safe methods too.
     if handler._check_cross_origin(handler.check_trusted_origin):
         raise PermissionDenied("A page of another origin may not call this with a cookie.")
-    kind = handler.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    kind = media_type(handler.request.headers)
     if handler.request.method not in ("GET", "HEAD") and kind != "application/json":
         raise UnsupportedMediaType("With a cookie, Content-Type must be application/json.")
     return token

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from pymongo.errors import PyMongoError
 
-from ..error import APIError, CallInProgress, DeadlineExceeded, ServerError
+from ..error import APIError, DeadlineExceeded, ServerError
 from ..log import LOGGER
 from ..tasks import start
 from .attempt import Attempt, awaited, current
@@ -46,18 +46,20 @@ def transaction(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[An
     return kept_together
 
 
-async def in_transaction(work: Callable[[], Awaitable[T]]) -> T:
+async def in_transaction(
+    work: Callable[[], Awaitable[T]], final: tuple[type[Exception], ...] = ()
+) -> T:
     """Return what `work` returns, and keep its changes together; keep none if it raises.
 
     All operations of a `Collection` inside take part, and read what was written before. `work` runs
     again after a transient error of MongoDB, as when two transactions change the same document,
     until the deadline of the request. An inner transaction is part of the outer one. Raises the
-    errors of a `Collection`. A transaction goes on when its caller is cancelled, as when a client
-    disconnects.
+    errors of a `Collection`. After an error of a `final` type `work` does not run again. A
+    transaction goes on when its caller is cancelled, as when a client disconnects.
     """
     if outer := current():
         return await outer.join(work)
-    task = start(_made(work))
+    task = start(_made(work, final))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -90,7 +92,7 @@ def outside_transaction(what: str) -> None:
         )
 
 
-async def _made(work: Callable[[], Awaitable[T]]) -> T:
+async def _made(work: Callable[[], Awaitable[T]], final: tuple[type[Exception], ...]) -> T:
     """Attempt `work` in a session until it is made."""
     deadline, time = DEADLINE.get().at, asyncio.get_running_loop().time
     until = min(deadline, time() + _SECONDS)
@@ -102,7 +104,7 @@ async def _made(work: Callable[[], Awaitable[T]]) -> T:
             try:
                 return await attempt.make(work, until)
             except Exception as error:
-                again = attempt.asks_for_another(error) and not isinstance(error, CallInProgress)
+                again = attempt.asks_for_another(error) and not isinstance(error, final)
                 if not again or time() + pause >= until:
                     raised = _raised(error)
                     raise raised from raised.__cause__

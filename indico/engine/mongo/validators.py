@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from typing_extensions import is_typeddict
 
+from ..error import ServerError
+from ..log import LOGGER
 from .bson_types import OPTIONS
 from .collection import Collection
 from .document_schema import document_schema
@@ -18,6 +20,10 @@ Validation = Literal["error", "warn", "off"]
 __all__ = ["Validation", "put_validators", "validator_of"]
 
 _EXISTS = 48  # the code of a refusal: another process has made the collection
+_NO_RIGHT = (
+    "document_validation has no effect on %s, because the user in mongodb_uri may not change its "
+    "validator: grant the user the role dbAdmin of this database."
+)
 _NONE = {"validator": {}, "validationLevel": "strict", "validationAction": "error"}
 
 
@@ -31,7 +37,11 @@ def validator_of(collection: Collection[Any]) -> Document | None:
 async def put_validators(
     collections: Sequence[Collection[Any]], database: Database, validation: Validation
 ) -> None:
-    """Give each collection with a model its validator, unless it has the same one already."""
+    """Give each collection with a model its validator, unless it has the same one already.
+
+    A user with MongoDB's role `readWrite` may give one to a new collection only. So without the
+    right, servers that ran before there were validators still start, with a warning in the log.
+    """
     wanted = {
         collection.name: _options(validator, validation)
         for collection in collections
@@ -81,4 +91,9 @@ async def _put(name: str, options: Document, exists: bool, database: Database) -
         reply = await run("create", allowable_errors=[_EXISTS])
         exists = not reply["ok"]
     if exists:
-        await run("collMod")
+        try:
+            await run("collMod")
+        except ServerError as error:
+            if "Unauthorized" not in error.message:
+                raise
+            LOGGER.warning(_NO_RIGHT, name)

@@ -188,7 +188,8 @@ def _coverage(*arguments: str) -> int:
 def _report(run: Run, seconds: float) -> int:
     """Print the counts and the failures; return how many failures there are."""
     failed = len(run.failures)
-    passed = run.ran - run.skipped - len({failure.test for failure in run.failures})
+    bad = {(failure.test, *failure.environment.items()) for failure in run.failures}
+    passed = run.ran - run.skipped - len(bad)
     for failure in run.failures:
         print(f"\n{'=' * 70}\n{failure.test}\n{'-' * 70}\n{failure.text}")
         print(f"Alone: {_alone(failure)}")

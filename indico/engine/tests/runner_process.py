@@ -63,8 +63,8 @@ class RunnerProcess:
         code = self._process.wait()
         self._log.seek(0)
         text = f"The process of the tests ended with {code}.\n{self._log.read()[-5000:]}"
-        counts = dict.fromkeys(("ran", "skipped", "seconds", "processor"), 0)
-        return {**counts, "failures": [[item, text]], "dead": True}
+        counts = dict.fromkeys(("skipped", "seconds", "processor"), 0)
+        return {**counts, "ran": 1, "failures": [[item, text]], "dead": True}
 
     def end(self) -> None:
         """Let the process finish: it stops its MongoDB and writes its coverage."""

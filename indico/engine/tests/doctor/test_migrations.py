@@ -2,25 +2,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from pymongo import MongoClient
-
 from ...doctor.migrations import migrations
 from ...migrations.journal import COLLECTION
-from ..migrations.migrations_test import FolderTest
-from ..server_test import mongodb_uri, test_database
+from ..migrations.migrations_test import ClientTest
+from ..server_test import mongodb_uri
 from .doctor_test import DoctorTest
 
 PRODUCTION = {"environment": "production", "secret_key": "a secret of our own"}
 
 
-class MigrationsTest(FolderTest, DoctorTest):
-    def setUp(self) -> None:
-        super().setUp()
-        client: MongoClient[dict[str, Any]] = MongoClient(mongodb_uri())
-        self.addCleanup(client.close)
-        self.db = client[test_database(self)]
-        self.addCleanup(client.drop_database, self.db)
-
+class MigrationsTest(ClientTest, DoctorTest):
     def apply(self, name: str, checksum: str) -> None:
         """Record a migration as applied."""
         entry = {"number": int(name[:4]), "name": name, "checksum": checksum}

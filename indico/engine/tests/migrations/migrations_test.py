@@ -1,4 +1,4 @@
-"""`FolderTest` and `MigrationsTest`: tests with a folder of migrations of their own."""
+"""`FolderTest`, `ClientTest` and `MigrationsTest`: tests with a folder of migrations."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import textwrap
 from pathlib import Path
 from typing import Any
 from unittest import IsolatedAsyncioTestCase, TestCase
+
+from pymongo import MongoClient
 
 from ...migrations.journal import COLLECTION
 from ...migrations.running import migrate, unlimited
@@ -62,6 +64,19 @@ class FolderTest(TestCase):
         for name in [name for name in sys.modules if name.startswith(f"{self.package}")]:
             del sys.modules[name]
         importlib.invalidate_caches()
+
+
+class ClientTest(FolderTest):
+    """`self.db` is a database of the test's own, by a client that blocks."""
+
+    integration = True
+
+    def setUp(self) -> None:
+        super().setUp()
+        client: MongoClient[dict[str, Any]] = MongoClient(mongodb_uri())
+        self.addCleanup(client.close)
+        self.db = client[test_database(self)]
+        self.addCleanup(client.drop_database, self.db)
 
 
 class MigrationsTest(FolderTest, IsolatedAsyncioTestCase):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pymongo import MongoClient
-
 from ...migrations.command import main
 from ...migrations.journal import COLLECTION
 from ..process.in_process import run_main
-from ..server_test import mongodb_uri, test_database
-from .migrations_test import UP, FolderTest
+from ..server_test import mongodb_uri
+from .migrations_test import UP, ClientTest
 
 STOPPED = """
 import asyncio, os, signal
@@ -22,15 +20,9 @@ async def up(db):
 PRODUCTION = ("--environment", "production", "--secret-key", "a secret of our own")
 
 
-class CommandTest(FolderTest):
-    integration = True
-
+class CommandTest(ClientTest):
     def setUp(self) -> None:
         super().setUp()
-        client: MongoClient[dict[str, Any]] = MongoClient(mongodb_uri())
-        self.addCleanup(client.close)
-        self.db = client[test_database(self)]
-        self.addCleanup(client.drop_database, self.db)
         self.flags = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", self.db.name)
 
     def run_command(self, *flags: str) -> tuple[int, str]:

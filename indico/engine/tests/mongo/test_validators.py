@@ -13,12 +13,14 @@ from tornado.testing import gen_test
 from typing_extensions import TypedDict
 
 from ...error import ServerError
+from ...log import LOGGER
 from ...mongo.collection import Collection, Document, IndexModel
 from ...mongo.driver import mongodb
 from ...mongo.refusal import refusal
 from ...mongo.validators import Validation, put_validators, validator_of
 from ..sample.accounts import USERS
 from ..server_test import ServerTest
+from .fail_point_test import FailPointTest
 from .round_trip_test import ProxiedTest, together
 
 
@@ -210,3 +212,22 @@ class RefusalTest(TestCase):
         anything = Collection("anything", Document)
         Collection.declared.remove(anything)
         self.assertIsNone(validator_of(anything))
+
+
+class RightsTest(FailPointTest, ValidatorTest):
+    @gen_test
+    async def test_a_user_who_may_not_change_collections(self) -> None:
+        """The role `readWrite` may create a collection with a validator, and change none."""
+        before = await self.options()
+        with self.assertLogs(LOGGER, "WARNING") as logs:
+            async with self.failing("collMod", errorCode=13):
+                await self.put("warn")
+        self.assertIn("document_validation has no effect on people", logs.output[0])
+        self.assertIn("dbAdmin", logs.output[0])
+        self.assertEqual(await self.options(), before)
+
+    @gen_test
+    async def test_another_refusal(self) -> None:
+        async with self.failing("collMod", errorCode=8):
+            with self.assertRaises(ServerError):
+                await self.put("warn")
