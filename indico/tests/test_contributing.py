@@ -6,13 +6,16 @@ import ast
 import re
 import shutil
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import indico
 from indico.engine.tests import runner
 from indico.tests.copy_test import CopyTest
+from indico.tests.deploy.programs import needs
 from indico.tests.server_process import ROOT
 
+RUFF = needs("yes" if find_spec("ruff") else None, "ruff")
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
 # What a step deletes in a file, and the code spans that say which.
 DELETION = r"In `(\S+)`, delete (each line with|the definitions? of|the sections?) (.*?)\.(?=\s|\Z)"
@@ -87,8 +90,11 @@ class DeletePagesTest(DeleteTest):
 
     what = "The pages"
 
-    def test_nothing_is_left_that_needs_them(self) -> None:
+    @RUFF
+    def test_style(self) -> None:
         self.run_python("-m", "ruff", "check", ".")
+
+    def test_nothing_is_left_that_needs_them(self) -> None:
         self.assertNotIn("web", (self.root / "indico/app.py").read_text())
         rules = ("test_english.PagesTest", "test_app.DocumentationTest")
         self.run_modules("test_config", "test_imports", *rules)
@@ -100,8 +106,11 @@ class DeleteAddressBookTest(DeleteTest):
     seconds = 15
     what = "The address book"
 
-    def test_nothing_is_left_that_needs_it(self) -> None:
+    @RUFF
+    def test_style(self) -> None:
         self.run_python("-m", "ruff", "check", ".")
+
+    def test_nothing_is_left_that_needs_it(self) -> None:
         found = self.run_python("-c", FIND)
         self.assertIn("tests.test_app:MapTest", found)
         self.assertNotIn("_FailedTest", found)  # a module that can't be imported
