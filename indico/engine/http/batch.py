@@ -6,18 +6,17 @@ import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
-from tornado.httputil import HTTPHeaders, RequestStartLine
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from tornado.httputil import HTTPHeaders
 from typing_extensions import TypedDict
 
-from ..error import RouteNotFound, ServerError
+from . import inner_call
 from .action_handler import ActionHandler
 from .decorators import type_check, unpack
 from .effects import not_idempotent
-from .errors import render_error
+from .inner_call import Envelope
 from .keyed_call import HEADER as IDEMPOTENCY_KEY
-from .memory_connection import MemoryConnection
+from .memory_connection import Client
 
 MAX_CALLS = 50
 # Fields of the outer request that are about its own body, or that its `remote_ip` already shows.
@@ -38,7 +37,7 @@ class Call(BaseModel):
 class BatchAnswers(TypedDict):
     """The envelope of each call, in the order of the calls."""
 
-    answers: list[dict[str, JsonValue]]
+    answers: list[Envelope]
 
 
 Calls = Annotated[list[Call], Field(min_length=1, max_length=MAX_CALLS)]
@@ -68,25 +67,11 @@ class BatchHandler(ActionHandler):
             tasks = [group.create_task(self._call(*each)) for each in enumerate(calls)]
         return BatchAnswers(answers=[task.result() for task in tasks])
 
-    async def _call(self, place: int, call: Call) -> dict[str, JsonValue]:
+    async def _call(self, place: int, call: Call) -> Envelope:
         """Return the envelope that the action answers."""
-        call_id = f"{self.request_id[:120]}.{place}"
-        if not self.application.names.has_actions(call.action.partition("/")[0]):
-            return render_error(RouteNotFound(), call_id)
-        connection = MemoryConnection(self.request, self.config.max_body_bytes)
-        request = self.application.start_request(None, connection)
-        start_line = RequestStartLine("POST", f"/{call.action}", "HTTP/1.1")
-        request.headers_received(start_line, self._headers_of(call_id, place))
-        request.data_received(orjson.dumps(call.body))
-        request.finish()
-        try:
-            envelope: dict[str, JsonValue] = orjson.loads(await connection.answer)
-        except asyncio.CancelledError:
-            connection.close()
-            raise
-        except orjson.JSONDecodeError:  # an action that writes something else by itself
-            return render_error(ServerError(), call_id)
-        return envelope
+        client = Client(self.request.remote_ip, self.request.protocol)
+        headers = self._headers_of(f"{self.request_id[:120]}.{place}", place)
+        return await inner_call.call(self.application, client, call.action, call.body, headers)
 
     def _headers_of(self, call_id: str, place: int) -> HTTPHeaders:
         headers = HTTPHeaders(self.request.headers)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
-    HTTPServerRequest,
     RequestStartLine,
     ResponseStartLine,
 )
@@ -19,7 +18,7 @@ def _nothing() -> None:
     """Do nothing: no handler waits for the end of the connection."""
 
 
-class Context(NamedTuple):
+class Client(NamedTuple):
     """The client of a request, under the names that Tornado asks for."""
 
     remote_ip: str | None
@@ -29,8 +28,8 @@ class Context(NamedTuple):
 class MemoryConnection(HTTPConnection):
     """The connection of one request; `answer` has the body of its answer once that is complete."""
 
-    def __init__(self, outer: HTTPServerRequest, max_body_bytes: int) -> None:
-        self.context = Context(outer.remote_ip, outer.protocol)
+    def __init__(self, client: Client, max_body_bytes: int) -> None:
+        self.context = client
         self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._max_body_size = max_body_bytes
         self._pieces: list[bytes] = []

@@ -186,8 +186,8 @@ class DeadlineTest(LaneTest):
             async with self.frozen_answers():
                 with self.assertRaises(Unavailable):
                     await call()
-            # The caller's own timeout may come first.
-            await eventually(partial(self.has_lost_one_of, lanes))
+                # The caller's own timeout may come first, and an answer would then keep the lane.
+                await eventually(partial(self.has_lost_one_of, lanes))
             (overdue,) = lanes - self.open_lanes()
             await eventually(overdue._transport.is_closing)
             self.assertIsInstance(await call(), dict)

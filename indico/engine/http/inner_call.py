@@ -1,0 +1,53 @@
+"""A call from inside the server, with the same steps as a request: how all other carriers call.
+
+A batch, a WebSocket and a TCP connection carry calls of actions. An action knows none of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from pydantic import JsonValue
+from tornado.httputil import HTTPHeaders, RequestStartLine
+
+from ..error import RouteNotFound, ServerError
+from .errors import render_error
+from .memory_connection import Client, MemoryConnection
+
+if TYPE_CHECKING:
+    from .application import Application
+
+Envelope = dict[str, JsonValue]
+
+
+async def call(
+    application: Application,
+    client: Client,
+    action: str,
+    body: Mapping[str, Any],
+    headers: HTTPHeaders,
+) -> Envelope:
+    """Return the envelope of the action `resource/name`.
+
+    The call is admitted, limited, authenticated and logged as a request with these `headers`,
+    which have an `X-Request-Id`. Only actions can be called. A cancelled caller ends the call.
+    """
+    call_id = headers["X-Request-Id"]
+    if not application.names.has_actions(action.partition("/")[0]):
+        return render_error(RouteNotFound(), call_id)
+    connection = MemoryConnection(client, application.max_body_bytes)
+    request = application.start_request(None, connection)
+    request.headers_received(RequestStartLine("POST", f"/{action}", "HTTP/1.1"), headers)
+    request.data_received(orjson.dumps(body))
+    request.finish()
+    try:
+        envelope: Envelope = orjson.loads(await connection.answer)
+    except asyncio.CancelledError:
+        connection.close()
+        raise
+    except orjson.JSONDecodeError:  # an action that writes something else by itself
+        return render_error(ServerError(), call_id)
+    return envelope
