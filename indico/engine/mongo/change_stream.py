@@ -30,13 +30,16 @@ _CHANGES = {"$match": {"operationType": {"$in": ["insert", "update", "replace", 
 class Change(NamedTuple, Generic[T]):
     """A change of the document with this `id`.
 
-    `document` is the document some time after the change, and None if it is deleted.
+    `document` is the document some time after the change, and None if it is deleted. `before` has
+    fields of it from before the change, where a stream asks for them and MongoDB knows them.
     """
 
     operation: Literal["insert", "update", "replace", "delete"]
     id: Key
     document: T | None
     position: Mapping[str, Any]
+    collection: str
+    before: Mapping[str, Any] | None = None
 
 
 class ChangeStream(Generic[T]):
@@ -55,6 +58,26 @@ class ChangeStream(Generic[T]):
         self._start: dict[str, Any] = {"resume_after": after} if after else {}
         self._stream: Any = None
         self._reading: asyncio.Task[Change[T] | None] | None = None
+        self._begun = asyncio.Event()
+
+    @property
+    def position(self) -> str:
+        """The position of the last change that was read, or a later one; "" until `begin`.
+
+        Positions compare like the changes' order.
+        """
+        token = self._start.get("resume_after")
+        return token["_data"] if token else ""
+
+    async def begin(self) -> None:
+        """Open the stream, so that its `position` is known. Raises what `anext` raises."""
+        await self.__aenter__()
+        reading = self._reading = self._reading or asyncio.create_task(self._read())
+        begun = asyncio.create_task(self._begun.wait())
+        await asyncio.wait([reading, begun], return_when=asyncio.FIRST_COMPLETED)
+        begun.cancel()
+        if reading.done():
+            reading.result()
 
     async def __aenter__(self) -> Self:
         if not self._start:
@@ -89,9 +112,9 @@ class ChangeStream(Generic[T]):
 
     async def _read(self) -> Change[T] | None:
         """Return the next change, or None after the last one."""
-        while True:
+        while not self._is_over():
             try:
-                stream = self._stream = self._stream or await self._open()
+                stream = self._stream or await self._open()
                 event = await stream.try_next()  # None if there is no change for a while
             except (PyMongoError, Unavailable) as error:
                 self._stream = None
@@ -99,18 +122,45 @@ class ChangeStream(Generic[T]):
                     return None
                 await self._wait(error)
                 continue
-            self._start = {"resume_after": stream.resume_token}
+            self._remember(stream)
             if event is not None:
-                change = event["operationType"], event["documentKey"]["_id"]
-                return Change(*change, event.get("fullDocument"), event["_id"])
+                return self._change(event)
             if not stream.alive:
                 return None
+        return None
+
+    def _is_over(self) -> bool:
+        """Return whether the last change was read; by itself a stream does not end."""
+        return False
+
+    def _remember(self, stream: Any) -> None:
+        """Remember where to go on, which is unknown until MongoDB's first answer."""
+        if token := stream.resume_token:
+            self._start = {"resume_after": token}
+            self._begun.set()
+
+    def _change(self, event: Mapping[str, Any]) -> Change[T]:
+        return Change(
+            event["operationType"],
+            event["documentKey"]["_id"],
+            event.get("fullDocument"),
+            event["_id"],
+            event.get("ns", {}).get("coll", self._name),
+            event.get("fullDocumentBeforeChange"),
+        )
 
     async def _open(self) -> Any:
-        collection = mongodb.own.get_collection(self._name, codec_options=OPTIONS)
         options = {"full_document": "updateLookup", "max_await_time_ms": _LONGEST_READ}
-        opened = collection.watch(self._pipeline, **options, **self._start)
-        return await opened if inspect.isawaitable(opened) else opened
+        stream = self._watch(**options, **self._start)
+        if inspect.isawaitable(stream):
+            stream = await stream
+            self._remember(stream)  # Motor's stream opens at its first read
+        self._stream = stream
+        return stream
+
+    def _watch(self, **options: Any) -> Any:
+        collection = mongodb.own.get_collection(self._name, codec_options=OPTIONS)
+        return collection.watch(self._pipeline, **options)
 
     async def _wait(self, error: Exception) -> None:
         """Wait until the stream may go on. Raises what a new stream would raise too."""

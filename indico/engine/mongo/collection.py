@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from pymongo import IndexModel
@@ -33,6 +33,7 @@ class Collection(ReadableCollection[T]):
     open.
 
     `owner` is the field with the id of the person to whom a document belongs, if there is one.
+    With `live` too, that person gets each change by /live and /events, as `live` returns it.
 
         class NoteDocument(TypedDict):
             _id: ObjectId
@@ -48,9 +49,14 @@ class Collection(ReadableCollection[T]):
     declared: ClassVar[list[Collection[Any]]] = []
 
     def __init__(
-        self, name: str, model: type[T], *indexes: IndexModel, owner: str | None = None
+        self,
+        name: str,
+        model: type[T],
+        *indexes: IndexModel,
+        owner: str | None = None,
+        live: Callable[[T], Any] | None = None,
     ) -> None:
-        super().__init__(name, model, *indexes, owner=owner)
+        super().__init__(name, model, *indexes, owner=owner, live=live)
         Collection.declared.append(self)
 
     @observed

@@ -16,6 +16,7 @@ from .driver import APPLICATION_NAME, Database, Driver, mongodb
 from .indexes import make_indexes
 from .lanes import open_lanes
 from .operation import NO_TRANSACTIONS, guard
+from .pre_images import keep_pre_images
 from .validators import Validation, put_validators
 
 
@@ -50,6 +51,7 @@ async def connect(
         if opening.own_client:
             await open_lanes(opening)
         await put_validators(Collection.declared, opening, document_validation)
+        await keep_pre_images(Collection.declared, opening)
         await asyncio.gather(*(make_indexes(made, opening) for made in Collection.declared))
     # Nothing may be written before all of that is there, so `mongodb` switches last.
     await mongodb.switch_to(opening)

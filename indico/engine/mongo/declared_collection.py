@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from typing import Any, Generic, TypeVar, get_origin
 
@@ -26,17 +26,28 @@ class DeclaredCollection(Generic[T]):
     """A collection with documents like `model`: a TypedDict, or `Document` for any fields."""
 
     def __init__(
-        self, name: str, model: type[T], *indexes: IndexModel, owner: str | None = None
+        self,
+        name: str,
+        model: type[T],
+        *indexes: IndexModel,
+        owner: str | None = None,
+        live: Callable[[T], Any] | None = None,
     ) -> None:
         if not is_typeddict(model) and get_origin(model) is not dict:
             raise TypeError(
                 f"Collection({name!r}, ...) needs the class of its documents as the second "
                 "argument: a TypedDict, or Document for any fields."
             )
+        if live and (not owner or is_typeddict(live)):
+            raise TypeError(
+                f"Collection({name!r}, live=...) needs owner=, and a function that returns what "
+                "the owner may see of a document."
+            )
         self.name = name
         self.model = model
         self.indexes = indexes
         self.owner = owner
+        self.live = live
         self._fields = set(model.__annotations__) if is_typeddict(model) else None
         self._unique = {"_id"}.union(*map(_unique_field, indexes))
 
