@@ -11,6 +11,7 @@ from indico.engine.openapi.pages import docs_routes, openapi_route
 from indico.routes.address import AddressRoute
 from indico.routes.addresses import AddressesEntryRoute, AddressesRoute
 from indico.routes.auth import AuthRoute
+from indico.routes.live import live_routes
 from indico.routes.system import SystemRoute
 from indico.routes.text import TextRoute
 from indico.routes.user import UserRoute
@@ -39,6 +40,7 @@ def make_app(settings: Settings) -> Application:
             *routes,
             openapi_route(api),
             *docs,
+            *live_routes(settings),
             *page_routes(settings),
         ],
         settings,

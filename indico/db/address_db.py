@@ -55,6 +55,7 @@ ADDRESSES = Collection(
     IndexModel([("book", 1), ("_id", 1)]),
     IndexModel([("book", 1), ("name_key", 1), ("_id", 1)]),
     owner="book",
+    live=lambda document: _address(document).answer,
 )
 
 _LIST_BYTES = 2_000_000
@@ -75,6 +76,10 @@ class Address:
     @property
     def position(self) -> Position:
         return self.name_key, str(self.id)
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        return {"id": self.id, "version": self.version, "entry": self.entry}
 
 
 async def create(book: Book, entry: Entry) -> Address:
@@ -189,9 +194,5 @@ def _successor(prefix: str) -> str:
 
 
 def _address(document: AddressDocument) -> Address:
-    return Address(
-        id=document["_id"],
-        entry=document["entry"],
-        version=f"{document['version']:016x}",
-        name_key=document["name_key"],
-    )
+    version = f"{document['version']:016x}"
+    return Address(document["_id"], document["entry"], version, document["name_key"])

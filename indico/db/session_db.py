@@ -39,6 +39,7 @@ SESSIONS = Collection(
     IndexModel("user_id"),
     IndexModel("expires_at", expireAfterSeconds=0),
     owner="user_id",
+    live=lambda document: {**_use(document), "id": document["_id"].hex()},
 )
 
 

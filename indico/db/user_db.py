@@ -30,7 +30,13 @@ class UserDocument(TypedDict):
     updated_at: datetime
 
 
-USERS = Collection("users", UserDocument, IndexModel("email_key", unique=True))
+USERS = Collection(
+    "users",
+    UserDocument,
+    IndexModel("email_key", unique=True),
+    owner="_id",
+    live=lambda document: _user(document),
+)
 
 
 class User(TypedDict):

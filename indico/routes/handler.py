@@ -11,6 +11,7 @@ from indico.engine.http.cursor import DEFAULT_LIMIT, Cursor, Limit
 from indico.engine.http.json_answer import dumps
 from indico.engine.http.paging import Page
 from indico.engine.http.rest_handler import RestHandler
+from indico.engine.live.routes import live_routes
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -22,6 +23,7 @@ __all__ = [
     "RestHandler",
     "Status",
     "dumps",
+    "live_routes",
 ]
 
 

@@ -36,6 +36,7 @@ from .route_names import RouteNames, action_name
 from .session_cookie import cookie_keys
 from .target import KnownRequest, Target, UnparsedRequest
 from .timeouts import TimeoutQueue
+from .unending import Unending
 
 MAX_TARGETS = 1000
 MAX_TARGET_LENGTH = 200  # a client chooses host and path, so a cache of long ones takes megabytes
@@ -83,6 +84,7 @@ class Application(web.Application):
         window = AdmissionWindow(config.max_delay_seconds, delay, operations_begun)
         limit = config.max_in_flight or most_requests()
         self.admission = Admission(limit, body_bytes, window)
+        self.unending = Unending(most_requests() // 2)  # others have descriptors too
         self.deadlines = TimeoutQueue[HasDeadline](
             config.request_timeout_seconds, lambda handler: handler.time_out()
         )
@@ -138,6 +140,11 @@ class Application(web.Application):
             self._targets[where] = target
         return target
 
+    def drain(self) -> None:
+        """Begin to drain, and end what does not end by itself."""
+        self.draining = True
+        self.unending.leave()
+
     def log_request(self, handler: web.RequestHandler) -> None:
         """Release, log, count and trace a request, once its handler has finished."""
         # The client may take its time for the answer, and must not keep the place of another.
@@ -158,6 +165,7 @@ def _settings(config: ServerSettings) -> dict[str, Any]:
         "key_version": version,
         "cross_origin_protection": True,
         "trusted_origins": config.trusted_origins,
+        "websocket_ping_interval": config.websocket_ping_interval_seconds,
     }
 
 

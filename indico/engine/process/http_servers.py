@@ -53,7 +53,7 @@ class HTTPServers:
         """Accept no connection, let the requests in flight finish, and close what is left."""
         seconds = self._settings.drain_seconds
         LOGGER.info("stopping, once what is in flight has finished: at most %s s", seconds)
-        self.app.draining = True
+        self.app.drain()
         self._server.stop()
         began = time.monotonic()
         await asyncio.sleep(_LOOK_SECONDS)  # the last accepted connections are yet to be counted

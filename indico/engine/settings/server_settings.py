@@ -122,6 +122,9 @@ class ServerSettings(ProjectSettings):
         ge=1,
         description="bytes of answers that wait for all clients; beyond it the slowest are closed",
     )
+    websocket_ping_interval_seconds: Seconds = Field(
+        20, description="time between two pings of a WebSocket; without an answer it is closed"
+    )
     drain_seconds: Seconds = Field(
         20, description="time for requests in flight to finish when the server stops"
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NotRequired
 
 from typing_extensions import TypedDict
 
@@ -27,10 +29,11 @@ class UserDocument(TypedDict):
 class SessionDocument(TypedDict):
     _id: bytes
     user_id: ObjectId
+    expires_at: NotRequired[datetime]
 
 
 USERS = Collection("sample_users", UserDocument, IndexModel("email", unique=True))
-SESSIONS = Collection("sample_sessions", SessionDocument, IndexModel("user_id"))
+SESSIONS = Collection("sample_sessions", SessionDocument, IndexModel("user_id"), owner="user_id")
 
 
 async def register(email: str, password: str) -> Document:
@@ -74,7 +77,9 @@ async def logout(token: str) -> int:
 @dataclass(frozen=True)
 class Session:
     token: str
+    id: bytes
     user_id: ObjectId
+    expires_at: datetime | None
 
 
 def auth(action: Action) -> Action:
@@ -87,7 +92,9 @@ async def find_session(handler: JSONHandler) -> Session | None:
     sent = handler.request.headers.get("Authorization", "").removeprefix("Bearer ")
     token = sent or cookie_of_action(handler)
     session = await SESSIONS.find_by_id(_digest(token)) if token else None
-    return Session(token, session["user_id"]) if token and session else None
+    if not token or not session:
+        return None
+    return Session(token, session["_id"], session["user_id"], session.get("expires_at"))
 
 
 async def _log_in(user_id: ObjectId, email: str) -> Document:

@@ -16,6 +16,7 @@ from ...http.application import Application, operating_routes
 from ...http.batch import BatchRoute
 from ...http.decorators import raises, type_check, unpack
 from ...http.rest_handler import RestHandler
+from ...live.routes import live_routes
 from ...mongo.collection import Collection, IndexModel
 from ...mongo.driver import ObjectId
 from ...openapi.document import API
@@ -26,12 +27,26 @@ from . import accounts
 from .accounts import auth
 
 
+class MemoDocument(TypedDict):
+    _id: ObjectId
+    user_id: ObjectId
+    text: str
+    secret: str
+
+
 class ItemDocument(TypedDict):
     _id: ObjectId
     item: dict[str, Any]
 
 
 ITEMS = Collection("sample_items", ItemDocument, IndexModel("owner"))
+MEMOS = Collection(
+    "sample_memos",
+    MemoDocument,
+    IndexModel("user_id"),
+    owner="user_id",
+    live=lambda memo: {"id": memo["_id"], "text": memo["text"]},
+)
 Email = Annotated[str, StringConstraints(pattern="^[^@]+@[^@]+$")]
 
 
@@ -193,4 +208,5 @@ ROUTES = [
 def make_app(settings: Settings) -> Application:
     routes = [*ROUTES, BatchRoute, *operating_routes(settings)]
     api = API("sample", "1.2.3", routes)
-    return Application([*routes, openapi_route(api), *docs_routes(api)], settings)
+    live = live_routes(settings, accounts.SESSIONS, accounts.find_session)
+    return Application([*routes, openapi_route(api), *docs_routes(api), *live], settings)

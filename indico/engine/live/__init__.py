@@ -1,0 +1,1 @@
+"""Changes of a user's own documents, as they happen: /live and /events."""
