@@ -1,0 +1,169 @@
+"""Connecting again with the id of the last event: nothing is missed, and nothing comes twice."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from unittest.mock import patch
+
+from tornado.testing import gen_test
+
+from ...live import feed, subscription
+from ...log import LOGGER
+from ...mongo.driver import mongodb
+from ..http.http_servers import until
+from ..sample.app import MEMOS
+from .live_test import LiveTest, Message
+
+
+class ReplayTest(LiveTest):
+    async def until_ready(self, last_id: str) -> list[Message]:
+        """Return what a new client is told before it is ready."""
+        client = await self.connect_live(last_id=last_id)
+        found = []
+        while not (message := await self.next(client)).get("ready"):
+            found.append(message)
+        client.close()
+        return found
+
+    @gen_test(timeout=60)
+    async def test_nothing_is_missed(self) -> None:
+        client = await self.connect_live()
+        last = (await self.next(client))["event_id"]
+        client.close()
+        await until(lambda: self.feed._running is None)
+        ids = [str(await self.memo(f"memo {n}")) for n in range(3)]
+        await self.memo("Eve's", self.eve)
+        await MEMOS.delete({"text": "memo 0"})
+        missed = await self.until_ready(last)
+        told = [self.told(message)[:2] for message in missed]
+        self.assertEqual(told, [*(("insert", id) for id in ids), ("delete", ids[0])])
+        self.assertEqual(await self.until_ready(missed[-1]["event_id"]), [])
+        self.assertEqual(await self.until_ready(missed[1]["event_id"]), missed[2:])
+
+    @gen_test(timeout=60)
+    async def test_while_there_are_changes(self) -> None:
+        """Clients leave and come back at any time, and each gets each change once, in order."""
+        writing = asyncio.create_task(self.write_many(60))
+        last, seen = "", []
+        while len(seen) < 60:
+            client = await self.connect_live(last_id=last)
+            for _ in range(4):
+                message = await self.next(client)
+                last = message["event_id"]
+                seen += [] if message.get("ready") else [self.told(message)[2]]
+                if len(seen) == 60:
+                    break
+            client.close()
+        await writing
+        self.assertEqual(seen, [str(n) for n in range(60)])
+
+    async def write_many(self, count: int) -> None:
+        await until(lambda: self._app.unending)
+        for n in range(count):
+            await self.memo(str(n))
+
+    @gen_test(timeout=60)
+    async def test_more_than_can_be_held(self) -> None:
+        """What comes during the replay is replayed too, if it takes too much memory."""
+        client = await self.connect_live()
+        last = (await self.next(client))["event_id"]
+        await self.memo("before")
+        replay, rounds = subscription.Subscription._replay, 0
+
+        async def slowly(self_: Any) -> bool:
+            nonlocal rounds
+            rounds += 1
+            done = asyncio.create_task(replay(self_))
+            await asyncio.sleep(0)  # it holds from here on
+            if rounds == 1:
+                await self.memo("during " + "x" * 200)
+                await self.next(client)
+                await self.next(client)
+            return await done
+
+        with (
+            patch.object(subscription.Subscription, "_replay", slowly),
+            patch.object(subscription, "MAX_UNSENT_BYTES", 100),
+        ):
+            found = await self.until_ready(last)
+        texts = [self.told(message)[2].split()[0] for message in found]
+        self.assertEqual((texts, rounds), (["before", "during"], 2))
+
+    @gen_test(timeout=60)
+    async def test_a_large_replay_waits_for_its_client(self) -> None:
+        client = await self.connect_live()
+        last = (await self.next(client))["event_id"]
+        client.close()
+        with patch.object(subscription, "_REPLAYED_BYTES", 1):
+            for n in range(5):
+                await self.memo(f"{n}")
+            texts = [self.told(message)[2] for message in await self.until_ready(last)]
+        self.assertEqual(texts, [str(n) for n in range(5)])
+
+
+class ResyncTest(ReplayTest):
+    async def resync(self, last_id: str) -> None:
+        """Expect that a client with this last id is asked to read all again."""
+        (message,) = await self.until_ready(last_id)
+        self.assertEqual((message["resync"], message.keys()), (True, {"resync", "event_id"}))
+        self.assertEqual(await self.until_ready(message["event_id"]), [])
+
+    @gen_test(timeout=60)
+    async def test_an_id_that_nobody_signed(self) -> None:
+        await self.resync("82AB")
+
+    @gen_test(timeout=60)
+    async def test_longer_ago_than_the_oplog_goes(self) -> None:
+        client = await self.ready()
+        position = self.feed.position
+        client.close()
+        old = f"{position[:2]}00000001{position[10:]}"  # a second after 1970 began
+        await self.resync(self.feed.events.ready(old).id)
+
+    @gen_test(timeout=60)
+    async def test_a_replay_that_takes_too_long(self) -> None:
+        client = await self.connect_live()
+        last = (await self.next(client))["event_id"]
+        await self.memo("missed")
+        await self.next(client)
+        with patch.object(subscription, "REPLAY_SECONDS", 0):
+            await self.resync(last)
+
+    @gen_test(timeout=60)
+    async def test_a_deletion_whose_owner_is_not_known(self) -> None:
+        client = await self.ready()
+        memo_id = await self.memo("to be deleted")
+        last = (await self.next(client))["event_id"]
+        await mongodb.command(
+            "collMod", MEMOS.name, changeStreamPreAndPostImages={"enabled": False}
+        )
+        with patch.object(feed, "PAUSE_SECONDS", 0.01):
+            await MEMOS.delete_by_id(memo_id)
+            message = await self.next(client)
+            self.assertEqual((message["resync"], message.keys()), (True, {"resync", "event_id"}))
+            await self.resync(last)
+
+    @gen_test(timeout=60)
+    async def test_the_database_is_dropped(self) -> None:
+        client = await self.ready()
+        with patch.object(feed, "PAUSE_SECONDS", 0.01):
+            await mongodb.client.drop_database(self.database)
+            self.assertEqual(await self.ended(client), 1008)  # with the sessions
+        self.token = (await self.sign_up("ada"))[1]
+        client = await self.ready()
+
+    @gen_test(timeout=60)
+    async def test_the_stream_is_lost(self) -> None:
+        """Such as after an outage that was longer than MongoDB's log."""
+        client = await self.ready()
+        with patch.object(feed, "PAUSE_SECONDS", 0.01), self.assertLogs(LOGGER, "ERROR"):
+            changes = self.feed._changes
+            old = f"{self.feed.position[:2]}00000001{self.feed.position[10:]}"
+            changes._start = {"resume_after": {"_data": old}}
+            await changes._stream.close()
+            changes._stream = None
+            await until(lambda: self.feed._changes is not changes)
+        self.assertTrue((await self.next(client))["resync"])
+        await self.memo("after it")
+        self.assertEqual(self.told(await self.next(client))[2], "after it")

@@ -1,0 +1,123 @@
+"""Calls of actions over /live."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from unittest.mock import patch
+
+from tornado.testing import gen_test
+from tornado.websocket import WebSocketClientConnection
+
+from ...live import socket_calls
+from ..http.http_servers import until
+from ..sample import accounts
+from .live_test import LiveTest, Message
+
+
+class SocketCallsTest(LiveTest):
+    async def send(self, client: WebSocketClientConnection, **message: Any) -> None:
+        await client.write_message(json.dumps(message))
+
+    async def call(self, client: WebSocketClientConnection, **message: Any) -> Message:
+        await self.send(client, **message)
+        return await self.next(client)
+
+    @gen_test(timeout=60)
+    async def test_valid(self) -> None:
+        client = await self.ready()
+        answer = await self.call(client, id=1, action="user/get", body={})
+        self.assertEqual((answer["id"], answer["status"]), (1, 200))
+        self.assertEqual(answer["data"]["email"], "ada@example.com")
+        answer = await self.call(client, id="two", action="system/echo", body={"a": [1]})
+        self.assertEqual(answer, {"id": "two", "status": 200, "data": {"a": [1]}})
+        await client.write_message(b'{"id": 3, "action": "system/ping"}', binary=True)
+        self.assertEqual(await self.next(client), {"id": 3, "status": 200, "data": "pong"})
+
+    @gen_test(timeout=60)
+    async def test_several_at_once(self) -> None:
+        client = await self.ready()
+        held = asyncio.Event()
+        get = accounts.get
+
+        async def get_later(user_id: Any) -> Any:
+            await held.wait()
+            return await get(user_id)
+
+        with patch.object(accounts, "get", get_later):
+            await self.send(client, id=1, action="user/get")
+            self.assertEqual((await self.call(client, id=2, action="system/ping"))["id"], 2)
+            held.set()
+            self.assertEqual((await self.next(client))["id"], 1)
+
+    @gen_test(timeout=60)
+    async def test_wrong_calls(self) -> None:
+        client = await self.ready()
+        wrong: list[tuple[str, int, Any]] = [
+            ("{", 400, None),
+            ("[]", 400, None),
+            ('{"id": 1}', 400, 1),
+            ('{"action": "user/get"}', 400, None),
+            ('{"id": 1.5, "action": "user/get"}', 400, 1.5),
+            ('{"id": 1, "action": "user"}', 400, 1),
+            ('{"id": 1, "action": "user/get", "token": "a"}', 400, 1),
+            ('{"id": 1, "action": "user/nosuch"}', 404, 1),
+            ('{"id": 1, "action": "nosuch/get"}', 404, 1),
+            ('{"id": 1, "action": "system/wait", "body": {"seconds": "1"}}', 400, 1),
+        ]
+        for text, status, id in wrong:
+            await client.write_message(text)
+            answer = await self.next(client)
+            self.assertEqual((answer["status"], answer["id"]), (status, id), text)
+            self.assertRegex(answer["error"]["request_id"], r"\.\d+$")
+
+    @gen_test(timeout=60)
+    async def test_too_many(self) -> None:
+        client = await self.ready()
+        with patch.object(socket_calls, "MAX_CALLS", 1):
+            await self.send(client, id=1, action="system/wait", body={"seconds": 60})
+            refused = await self.call(client, id=2, action="system/ping")
+        self.assertEqual((refused["id"], refused["status"]), (2, 429))
+        self.assertTrue(refused["error"]["retryable"])
+        client.close()  # ends the call
+        await until(lambda: not self._app.admission.in_flight)
+
+    @gen_test(timeout=60)
+    async def test_a_call_in_flight_at_the_drain(self) -> None:
+        client = await self.ready()
+        held = asyncio.Event()
+
+        async def get_later(user_id: Any) -> Any:
+            await held.wait()
+            return {"id": user_id, "email": "a@example.com", "name": None}
+
+        with patch.object(accounts, "get", get_later):
+            await self.send(client, id=1, action="user/get")
+            await until(lambda: self._app.admission.in_flight)
+            self._app.drain()
+            refused = await self.call(client, id=2, action="system/ping")
+            self.assertEqual((refused["id"], refused["status"]), (2, 503))
+            held.set()
+            self.assertEqual((await self.next(client))["id"], 1)
+        self.assertEqual(await self.ended(client), 1001)
+
+    @gen_test(timeout=60)
+    async def test_revoked_by_its_own_call(self) -> None:
+        client = await self.ready()
+        answer = await self.call(client, id=1, action="auth/logout")
+        self.assertEqual(answer["data"], {"revoked": 1})
+        self.assertEqual(await self.ended(client), 1008)
+
+
+class SlowTest(SocketCallsTest):
+    settings = {"write_timeout_seconds": 0.05}  # noqa: RUF012
+
+    @gen_test(timeout=60)
+    async def test_a_client_that_takes_no_answer(self) -> None:
+        client = await self.ready()
+        self.io_loop.remove_handler(client.protocol.stream.fileno())  # type: ignore[union-attr]
+        text = "x" * 60_000
+        while self._app.unending:
+            await self.send(client, id=1, action="system/echo", body={"text": text})
+            await asyncio.sleep(0.001)
