@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -12,13 +13,18 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from ...live.feed import Feed
+from ...live.live_handler import LiveHandler
 from ..environment import DRIVER, HTTP_SERVER, LANE, LOOP
-from ..http.http_servers import until
+from ..http.http_servers import ask_narrowly, get, until
 from ..sample import accounts
 from ..sample.app import MEMOS
 from ..server_test import ServerTest
 
 Message = dict[str, Any]
+UPGRADE = (
+    *(b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13"),
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+)
 
 
 class LiveTest(ServerTest):
@@ -50,19 +56,19 @@ class LiveTest(ServerTest):
 
     @property
     def feed(self) -> Feed:
-        (rule,) = (r for r in self._app.wildcard_router.rules if r.name == "/live")
-        feed: Feed = rule.target_kwargs["feed"]
+        rules = self._app.wildcard_router.rules
+        feed: Feed = next(r.target_kwargs["feed"] for r in rules if r.target is LiveHandler)
         return feed
 
     async def connect_live(
-        self, token: str | None = None, last_id: str = "", **headers: str
+        self, token: str | None = None, last_id: str = "", port: int = 0, **headers: str
     ) -> WebSocketClientConnection:
         """Return a WebSocket that the server has accepted; "" is no token."""
         token = self.token if token is None else token
         if token:
             headers["Authorization"] = f"Bearer {token}"
         query = urlencode({"last_event_id": last_id}) if last_id else ""
-        url = self.get_url(f"/live?{query}").replace("http", "ws")
+        url = f"ws://127.0.0.1:{port or self.get_http_port()}/live?{query}"
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         client = await websocket_connect(HTTPRequest(url, headers=named))
         self.clients.append(client)
@@ -72,6 +78,22 @@ class LiveTest(ServerTest):
         """Return a WebSocket that gets each change from now on."""
         client = await self.connect_live(**options)
         self.assertTrue((await self.next(client))["ready"])
+        return client
+
+    async def until_ready(self, last_id: str) -> list[Message]:
+        """Return what a new client is told before it is ready."""
+        client = await self.connect_live(last_id=last_id)
+        found = []
+        while not (message := await self.next(client)).get("ready"):
+            found.append(message)
+        client.close()
+        return found
+
+    def ask_narrowly(self, path: bytes, *fields: bytes) -> socket.socket:
+        """Return a client that has asked for `path`, reads nothing, and has little room."""
+        token = b"Authorization: Bearer " + self.token.encode()
+        client = ask_narrowly(self.get_http_port(), get(path, token, *fields))
+        self.addCleanup(client.close)
         return client
 
     async def next(self, client: WebSocketClientConnection) -> Message:

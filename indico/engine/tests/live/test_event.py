@@ -59,8 +59,8 @@ class ChangeTest(TestCase):
         self.assertEqual((owner, about["resync"]), (None, True))
 
     def test_ids(self) -> None:
-        for id, shown in ((b"\x01\xff", "01ff"), (ADA, str(ADA)), ("a", "a")):
-            ((_, about),) = self.told("insert", ADA, None, id)
+        for its_id, shown in ((b"\x01\xff", "01ff"), (ADA, str(ADA)), ("a", "a")):
+            ((_, about),) = self.told("insert", ADA, None, its_id)
             self.assertEqual(about["document_id"], shown)
             self.assertEqual(WRITER.position_of(about["event_id"]), "82AB")
             self.assertEqual(about["collection"], "memos")

@@ -7,7 +7,6 @@ from unittest.mock import patch
 
 from tornado.httpclient import HTTPClientError
 from tornado.testing import bind_unused_port, gen_test
-from tornado.websocket import websocket_connect
 
 from ...error import ServerError, Unavailable
 from ...live.feed import Feed
@@ -52,11 +51,12 @@ class OpenTest(LiveTest):
         await until(lambda: self.feed._running is None)
 
     @gen_test(timeout=60)
-    async def test_a_page_that_asks_for_websockets_while_it_leaves(self) -> None:
-        """The client is gone before its session is found."""
-        with patch.object(accounts.SESSIONS, "find_by_id", side_effect=Unavailable):
-            with self.assertRaises(HTTPClientError) as raised:
-                await self.connect_live()
+    async def test_mongodb_is_away_at_the_handshake(self) -> None:
+        with (
+            patch.object(accounts.SESSIONS, "find_by_id", side_effect=Unavailable),
+            self.assertRaises(HTTPClientError) as raised,
+        ):
+            await self.connect_live()
         self.assertEqual(raised.exception.code, 503)
 
 
@@ -67,13 +67,14 @@ class ServersTest(LiveTest):
         super().setUp()
         self.second = app.make_app(self.config)
         sockets, self.port = bind_unused_port()
-        server: Any = make_server(self.second, self.config)
-        server.add_sockets([sockets])
-        self.addCleanup(server.stop)
+        self.second_server: Any = make_server(self.second, self.config)
+        self.second_server.add_sockets([sockets])
 
     async def close(self) -> None:
         await super().close()
         await until(lambda: not self.second.unending)
+        self.second_server.stop()
+        await self.second_server.close_all_connections()
 
     @gen_test(timeout=60)
     async def test_a_client_changes_its_server(self) -> None:
@@ -83,10 +84,7 @@ class ServersTest(LiveTest):
         self._app.drain()
         self.assertEqual(await self.ended(client), 1001)
         await self.memo("two")
-        url = f"ws://127.0.0.1:{self.port}/live?last_event_id={last}"
-        again = await websocket_connect(url)
-        self.clients.append(again)
-        await again.write_message(f'{{"token": "{self.token}", "last_event_id": "{last}"}}')
+        again = await self.connect_live(last_id=last, port=self.port)
         self.assertEqual(self.told(await self.next(again))[2], "two")
         self.assertTrue((await self.next(again))["ready"])
         await self.memo("three")

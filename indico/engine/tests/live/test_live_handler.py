@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from datetime import timedelta
 from typing import Any, ClassVar
 from unittest.mock import patch
@@ -14,14 +15,14 @@ from tornado.testing import gen_test
 from ...error import Unavailable
 from ...http.json_handler import JSONHandler
 from ...http.session_cookie import set_cookie
-from ...live import live_handler, subscription
+from ...live import live_handler, protocol, subscription
 from ...log import LOGGER
 from ...mongo.clock import now
 from ...mongo.driver import mongodb
 from ..http.http_servers import until
 from ..sample import accounts
 from ..sample.app import MEMOS
-from .live_test import LiveTest
+from .live_test import UPGRADE, LiveTest
 
 
 class SignInTest(LiveTest):
@@ -126,7 +127,7 @@ class SignInTest(LiveTest):
             self.assertEqual(await self.ended(client), 1013)
 
     @gen_test(timeout=60)
-    async def test_a_client_that_leaves_while_it_signs_in(self) -> None:
+    async def test_a_server_that_stops_while_a_client_signs_in(self) -> None:
         client = await self.connect_live("")
         asked, answered = asyncio.Event(), asyncio.Event()
         find = accounts.SESSIONS.find_by_id
@@ -139,12 +140,9 @@ class SignInTest(LiveTest):
         with patch.object(accounts.SESSIONS, "find_by_id", find_later):
             await client.write_message(json.dumps({"token": self.token}))
             await asked.wait()
-            (handler,) = self._app.unending._answers
-            client.protocol.stream.close()  # type: ignore[union-attr]
-            handler.ws_connection.stream.close()  # type: ignore[attr-defined]
-            handler.ws_connection = None  # type: ignore[attr-defined]
+            self._app.drain()
             answered.set()
-            await until(lambda: not self._app.unending)
+            self.assertEqual(await self.ended(client), 1001)
         self.assertIsNone(self.feed._running)
 
 
@@ -189,10 +187,12 @@ class ChangesTest(LiveTest):
     @gen_test(timeout=60)
     async def test_a_document_that_can_not_be_shown(self) -> None:
         client = await self.ready()
-        with patch.object(MEMOS, "live", side_effect=KeyError("text")):
-            with self.assertLogs(LOGGER, "ERROR") as logged:
-                await self.memo("broken")
-                await until(lambda: logged.output)
+        with (
+            patch.object(MEMOS, "live", side_effect=KeyError("text")),
+            self.assertLogs(LOGGER, "ERROR") as logged,
+        ):
+            await self.memo("broken")
+            await until(lambda: logged.output)
         await self.memo("good")
         self.assertEqual(self.told(await self.next(client))[2], "good")
 
@@ -240,10 +240,12 @@ class EndTest(LiveTest):
     @gen_test(timeout=60)
     async def test_a_session_that_can_not_be_checked(self) -> None:
         client = await self.ready()
-        with patch.object(accounts.SESSIONS, "find_by_id", side_effect=Unavailable):
-            with self.assertLogs(LOGGER, "WARNING") as logged:
-                await accounts.SESSIONS.update({}, {"expires_at": now() + timedelta(hours=1)})
-                await until(lambda: logged.output)
+        with (
+            patch.object(accounts.SESSIONS, "find_by_id", side_effect=Unavailable),
+            self.assertLogs(LOGGER, "WARNING") as logged,
+        ):
+            await accounts.SESSIONS.update({}, {"expires_at": now() + timedelta(hours=1)})
+            await until(lambda: logged.output)
         await self.memo("still there")
         self.assertEqual(self.told(await self.next(client))[2], "still there")
 
@@ -255,24 +257,38 @@ class EndTest(LiveTest):
         self.assertEqual((await self.next(client))["status"], 400)
         for size in (longest + 1, 40 * longest):
             client = await self.ready()
-            client.write_message("x" * size)
+            written = asyncio.ensure_future(client.write_message("x" * size))
             self.assertEqual(await self.ended(client), 1009)
+            await asyncio.wait([written])
+            written.exception()
+
+    @gen_test(timeout=60)
+    async def test_a_client_that_goes_on_after_too_long_a_message(self) -> None:
+        client = self.ask_narrowly(b"/live", *UPGRADE)
+        await until(lambda: self._app.unending)
+        client.sendall(b"\x81\xff" + (1 << 20).to_bytes(8) + bytes(4) + b"x")
+        with patch.object(protocol, "_SECONDS", 0.01):
+            await until(lambda: not self._app.unending)
+        client.setblocking(True)
+        self.assertIn(b"\x03\xf1message too big", await asyncio.to_thread(self.rest, client))
+
+    def rest(self, client: socket.socket) -> bytes:
+        """Return all that the server sends until its end."""
+        found = b""
+        while data := client.recv(1 << 16):
+            found += data
+        return found
 
     @gen_test(timeout=60)
     async def test_a_slow_reader(self) -> None:
-        client, other = await self.ready(), await self.ready()
-        client.protocol.stream.set_close_callback(lambda: None)  # type: ignore[union-attr]
-        client.protocol.stream.socket.setsockopt(1, 8, 4096)  # type: ignore[union-attr]
-        await self.stall(client)
+        other = await self.ready()
+        self.ask_narrowly(b"/live", *UPGRADE)
+        await until(lambda: len(self._app.unending) == 2)
         with patch.object(subscription, "MAX_UNSENT_BYTES", 1000):
             text = "x" * (1 << 20)
             while len(self._app.unending) == 2:
                 await self.memo(text)
                 self.assertEqual(len(self.told(await self.next(other))[2]), len(text))
-
-    async def stall(self, client: Any) -> None:
-        """Let `client` read nothing more."""
-        self.io_loop.remove_handler(client.protocol.stream.fileno())
 
     @gen_test(timeout=60)
     async def test_drain(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 from unittest.mock import patch
 
@@ -10,22 +11,13 @@ from tornado.testing import gen_test
 
 from ...live import feed, subscription
 from ...log import LOGGER
-from ...mongo.driver import mongodb
+from ...mongo.driver import APPLICATION_NAME, mongodb
 from ..http.http_servers import until
 from ..sample.app import MEMOS
-from .live_test import LiveTest, Message
+from .live_test import LiveTest
 
 
 class ReplayTest(LiveTest):
-    async def until_ready(self, last_id: str) -> list[Message]:
-        """Return what a new client is told before it is ready."""
-        client = await self.connect_live(last_id=last_id)
-        found = []
-        while not (message := await self.next(client)).get("ready"):
-            found.append(message)
-        client.close()
-        return found
-
     @gen_test(timeout=60)
     async def test_nothing_is_missed(self) -> None:
         client = await self.connect_live()
@@ -37,7 +29,7 @@ class ReplayTest(LiveTest):
         await MEMOS.delete({"text": "memo 0"})
         missed = await self.until_ready(last)
         told = [self.told(message)[:2] for message in missed]
-        self.assertEqual(told, [*(("insert", id) for id in ids), ("delete", ids[0])])
+        self.assertEqual(told, [*(("insert", each) for each in ids), ("delete", ids[0])])
         self.assertEqual(await self.until_ready(missed[-1]["event_id"]), [])
         self.assertEqual(await self.until_ready(missed[1]["event_id"]), missed[2:])
 
@@ -102,7 +94,7 @@ class ReplayTest(LiveTest):
         self.assertEqual(texts, [str(n) for n in range(5)])
 
 
-class ResyncTest(ReplayTest):
+class ResyncTest(LiveTest):
     async def resync(self, last_id: str) -> None:
         """Expect that a client with this last id is asked to read all again."""
         (message,) = await self.until_ready(last_id)
@@ -146,24 +138,24 @@ class ResyncTest(ReplayTest):
 
     @gen_test(timeout=60)
     async def test_the_database_is_dropped(self) -> None:
-        client = await self.ready()
+        client = await self.connect_live()
+        last = (await self.next(client))["event_id"]
         with patch.object(feed, "PAUSE_SECONDS", 0.01):
             await mongodb.client.drop_database(self.database)
             self.assertEqual(await self.ended(client), 1008)  # with the sessions
         self.token = (await self.sign_up("ada"))[1]
-        client = await self.ready()
+        await self.resync(last)
 
     @gen_test(timeout=60)
     async def test_the_stream_is_lost(self) -> None:
-        """Such as after an outage that was longer than MongoDB's log."""
+        """Such as by an outage that was longer than MongoDB's log."""
         client = await self.ready()
+        data = {"failCommands": ["getMore"], "appName": f"{APPLICATION_NAME} {os.getpid()}"}
+        fault = {"mode": {"times": 1}, "data": {**data, "errorCode": 286}}
         with patch.object(feed, "PAUSE_SECONDS", 0.01), self.assertLogs(LOGGER, "ERROR"):
-            changes = self.feed._changes
-            old = f"{self.feed.position[:2]}00000001{self.feed.position[10:]}"
-            changes._start = {"resume_after": {"_data": old}}
-            await changes._stream.close()
-            changes._stream = None
-            await until(lambda: self.feed._changes is not changes)
-        self.assertTrue((await self.next(client))["resync"])
-        await self.memo("after it")
-        self.assertEqual(self.told(await self.next(client))[2], "after it")
+            await mongodb.client.admin.command({"configureFailPoint": "failCommand", **fault})
+            await self.memo("before")
+            while not (await self.next(client)).get("resync"):
+                pass
+        await self.memo("after")
+        self.assertEqual(self.told(await self.next(client))[2], "after")

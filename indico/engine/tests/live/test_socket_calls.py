@@ -13,10 +13,10 @@ from tornado.websocket import WebSocketClientConnection
 from ...live import socket_calls
 from ..http.http_servers import until
 from ..sample import accounts
-from .live_test import LiveTest, Message
+from .live_test import UPGRADE, LiveTest, Message
 
 
-class SocketCallsTest(LiveTest):
+class CallTest(LiveTest):
     async def send(self, client: WebSocketClientConnection, **message: Any) -> None:
         await client.write_message(json.dumps(message))
 
@@ -24,6 +24,8 @@ class SocketCallsTest(LiveTest):
         await self.send(client, **message)
         return await self.next(client)
 
+
+class SocketCallsTest(CallTest):
     @gen_test(timeout=60)
     async def test_valid(self) -> None:
         client = await self.ready()
@@ -66,10 +68,10 @@ class SocketCallsTest(LiveTest):
             ('{"id": 1, "action": "nosuch/get"}', 404, 1),
             ('{"id": 1, "action": "system/wait", "body": {"seconds": "1"}}', 400, 1),
         ]
-        for text, status, id in wrong:
+        for text, status, its_id in wrong:
             await client.write_message(text)
             answer = await self.next(client)
-            self.assertEqual((answer["status"], answer["id"]), (status, id), text)
+            self.assertEqual((answer["status"], answer["id"]), (status, its_id), text)
             self.assertRegex(answer["error"]["request_id"], r"\.\d+$")
 
     @gen_test(timeout=60)
@@ -110,14 +112,18 @@ class SocketCallsTest(LiveTest):
         self.assertEqual(await self.ended(client), 1008)
 
 
-class SlowTest(SocketCallsTest):
+class SlowTest(CallTest):
     settings = {"write_timeout_seconds": 0.05}  # noqa: RUF012
 
     @gen_test(timeout=60)
     async def test_a_client_that_takes_no_answer(self) -> None:
-        client = await self.ready()
-        self.io_loop.remove_handler(client.protocol.stream.fileno())  # type: ignore[union-attr]
-        text = "x" * 60_000
-        while self._app.unending:
-            await self.send(client, id=1, action="system/echo", body={"text": text})
-            await asyncio.sleep(0.001)
+        client = self.ask_narrowly(b"/live", *UPGRADE)
+        await until(lambda: self._app.unending)
+        call = {"id": 1, "action": "system/echo", "body": {"text": "x" * 60_000}}
+        await asyncio.get_running_loop().sock_sendall(client, masked(json.dumps(call).encode()))
+        await until(lambda: not self._app.unending)
+
+
+def masked(text: bytes) -> bytes:
+    """Return the frame of a text from a client, with a mask of zeros."""
+    return b"\x81\xfe" + len(text).to_bytes(2) + bytes(4) + text

@@ -37,13 +37,15 @@ class DeclarationTest(TestCase):
             self.assertEqual(len(Collection.declared), before)
 
 
-class LiveChangesTest(RoundTripTest):
+class LiveTest(RoundTripTest):
     def setUp(self) -> None:
         super().setUp()
         self.notes, self.votes = live("notes", "user_id"), live("votes", "voter")
         self.both = [self.notes, self.votes]
         self.run_async(keep_pre_images(self.both, mongodb))
 
+
+class LiveChangesTest(LiveTest):
     async def told(self, changes: ChangeStream[Document], count: int) -> list[Any]:
         found = [await anext(changes) for _ in range(count)]
         return [(each.collection, each.operation, each.id, each.before) for each in found]
@@ -112,7 +114,7 @@ class LiveChangesTest(RoundTripTest):
                 await begin
 
 
-class PreImagesTest(LiveChangesTest):
+class PreImagesTest(LiveTest):
     async def images(self, name: str) -> Any:
         found = await (await self.outside[self.database].list_collections()).to_list()
         (options,) = (each["options"] for each in found if each["name"] == name)

@@ -32,7 +32,13 @@ class SessionDocument(TypedDict):
     expires_at: NotRequired[datetime]
 
 
-USERS = Collection("sample_users", UserDocument, IndexModel("email", unique=True))
+USERS = Collection(
+    "sample_users",
+    UserDocument,
+    IndexModel("email", unique=True),
+    owner="_id",
+    live=lambda user: _shown(user),
+)
 SESSIONS = Collection("sample_sessions", SessionDocument, IndexModel("user_id"), owner="user_id")
 
 
