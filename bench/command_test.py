@@ -27,6 +27,7 @@ from bench import (
     growth,
     held,
     limit,
+    live,
     load,
     machine,
     measured,
@@ -41,7 +42,7 @@ from indico.engine.tests.server_test import mongodb_uri
 
 DATABASE = "test_bench"
 RUNNING = replica_set.running
-MODULES = (batches, growth, held, limit, measured, overload, soak, turns)
+MODULES = (batches, growth, held, limit, live, measured, overload, soak, turns)
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=HOLD_SECONDS, help="of each call")
     options = parser.parse_args(arguments)
     cores = two_cores()
-    _raise_file_limit(options.connections + SPARE_FILES)
+    raise_file_limit(options.connections + SPARE_FILES)
     print(f"indico {description()['indico']}; calls of {options.seconds:g} s")
     print(
         "servers   calls  at once answered refused  late p99  late max  memory a call"
@@ -179,7 +179,7 @@ def _part(values: list[float], part: float) -> float:
     return values[min(int(len(values) * part), len(values) - 1)] if values else math.nan
 
 
-def _raise_file_limit(files: int) -> None:
+def raise_file_limit(files: int) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files > most:
         raise UnfitError(f"bench held needs {files} open files: ulimit -n allows {most}.")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench import batches, chart, compare, cost, growth, held, limit, offload, overload, soak
+from bench import batches, chart, compare, cost, growth, held, limit, live, offload, overload, soak
 
 MEASUREMENTS: dict[str, Callable[[list[str]], int]] = {
     "peers": compare.main,
     "cost": cost.main,
     "held": held.main,
+    "live": live.main,
     "batches": batches.main,
     "offload": offload.main,
     "limit": limit.main,

@@ -20,6 +20,7 @@ COMMANDS = {
     "tls": ("peers", "--tls"),
     "members": ("peers", "--members", "3"),
     "held": ("held",),
+    "live": ("live",),
     "growth": ("growth",),
     "batches": ("batches",),
     "limit": ("limit",),

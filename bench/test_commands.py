@@ -88,6 +88,14 @@ class HeldTest(CommandTest):
         self.assertEqual(printed.splitlines()[-1].split()[:4], ["1", "40", "40", "40"])
 
 
+class LiveTest(CommandTest):
+    command = "live"
+
+    def test_it_runs(self) -> None:
+        printed = self.run_command("--sockets", "30", "--changes", "2")
+        self.assertEqual(printed.splitlines()[-1].split()[:2], ["2", "30"])
+
+
 class BatchesTest(CommandTest):
     command = "batches"
 

@@ -31,8 +31,7 @@ class JourneyTest(BrowserTest):
         page.goto("/dashboard")
         self.follow(page.get_by_role("button", name="End the session from 127.0.0.1"))
         self.assertEqual(page.get_by_role("status").inner_text(), "The session has ended.")
-        other.reload()
-        self.assertEqual(self.path(other), "/login?next=%2Fdashboard")
+        other.wait_for_url("**/login?next=%2Fdashboard")
 
     def test_by_keyboard(self) -> None:
         page = self.open("/login")
