@@ -20,6 +20,8 @@ from .ending import SESSION_ENDED, UNAVAILABLE
 from .event import Event, EventWriter
 from .subscription import Subscription
 
+# Clients that are told what they have missed at the same time, each by a stream of its own.
+_REPLAYS = 8
 # Clients that are told of a change in one turn of the event loop.
 _CLIENTS_A_TURN = 50
 PAUSE_SECONDS = 1.0
@@ -34,6 +36,7 @@ class Feed:
 
     def __init__(self, sessions: Collection[Any], secret: SecretStr) -> None:
         self.events = EventWriter(secret)
+        self.replaying = asyncio.Semaphore(_REPLAYS)
         self._sessions = sessions
         self._clients: dict[DocumentId, set[Subscription]] = {}
         self._running: asyncio.Task[None] | None = None

@@ -43,12 +43,13 @@ class LiveHandler(WebSocketHandler, JSONHandler):
     SUPPORTED_METHODS = ("GET",)
     max_message_size = MAX_MESSAGE_BYTES
     _subscription: Subscription | None = None
-    _signing_in: asyncio.TimerHandle | None = None
+    _calls: SocketCalls | None = None
+    # What ends with the WebSocket, at the latest: the time to sign in, then the past's replay.
+    _beginning: asyncio.TimerHandle | asyncio.Task[None] | None = None
 
     def initialize(self, feed: Feed, look_up: LookUp) -> None:
         self._feed = feed
         self._look_up = look_up
-        self._calls = SocketCalls(self)
 
     # The handshake, which is a request like others.
 
@@ -84,27 +85,34 @@ class LiveHandler(WebSocketHandler, JSONHandler):
             self._subscribe(last_id)
         else:
             loop = asyncio.get_running_loop()
-            self._signing_in = loop.call_later(SIGN_IN_SECONDS, self.end, _NOT_SIGNED_IN)
+            self._beginning = loop.call_later(SIGN_IN_SECONDS, self.end, _NOT_SIGNED_IN)
 
     async def on_message(self, message: str | bytes) -> None:
         if self.ws_connection is None:  # it is being closed
             return
         if self._subscription:
+            self._calls = self._calls or SocketCalls(self)
             await self._calls.take(message)
         else:
             await self._sign_in_by(message)
 
     def on_close(self) -> None:
+        """Let go of all, because objects that refer to each other stay in memory for long."""
         self.application.unending.discard(self)
-        self._calls.cancel()
-        if self._signing_in:
-            self._signing_in.cancel()
+        if self._beginning:
+            self._beginning.cancel()
+        if self._calls:
+            self._calls.cancel()
         if self._subscription:
             self._subscription.close()
+        self._beginning = self._calls = self._subscription = None
 
     def leave_soon(self) -> None:
         """Close once the calls in flight are answered, because the server stops."""
-        self._calls.leave()
+        if self._calls:
+            self._calls.leave()
+        else:
+            self.leave()
 
     def leave(self) -> None:
         self.end(GOING_AWAY)
@@ -158,10 +166,10 @@ class LiveHandler(WebSocketHandler, JSONHandler):
             self._subscribe(sent.last_event_id)
 
     def _subscribe(self, last_id: str) -> None:
-        if self._signing_in:
-            self._signing_in.cancel()
+        if self._beginning:
+            self._beginning.cancel()
         self._subscription = Subscription(self._feed, self.session, self)
-        start(self._begin(self._subscription, last_id))
+        self._beginning = start(self._begin(self._subscription, last_id))
 
     async def _begin(self, subscription: Subscription, last_id: str) -> None:
         try:

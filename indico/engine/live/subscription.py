@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # A client for which more bytes wait is too slow. One event may be larger.
 MAX_UNSENT_BYTES = 1 << 20
-REPLAY_SECONDS = 20
+REPLAY_SECONDS = 20  # without the wait for other replays
 # A replay waits for a client that has taken less than all but so many bytes.
 _REPLAYED_BYTES = 1 << 16
 
@@ -60,8 +60,6 @@ class Subscription:
 
         Raises `ServerError` and `Unavailable` if MongoDB can't tell changes.
         """
-        if self.closed:  # the client has left at once
-            return
         await self._feed.join(self)
         # Once more, because the session may have ended before the feed could tell.
         self._watch_session(await self._client.find_session())
@@ -147,9 +145,8 @@ class Subscription:
         if last is not None:
             self._position = last
             try:
-                async with asyncio.timeout(REPLAY_SECONDS):
-                    while not await self._replay():
-                        pass
+                while not await self._replay():
+                    pass
             except (ServerError, TimeoutError) as error:
                 LOGGER.info("A client of /live reads all again: %s", error)
             else:
@@ -165,16 +162,20 @@ class Subscription:
         self._hold_anew()
         until = self._feed.position
         if self._position < until:
-            async with self._feed.past(self.owner, self._position, until) as changes:
-                async for change in changes:
-                    for owner, event in self._feed.events_of(change):
-                        if owner is None:
-                            raise ServerError("nobody knows whose document was deleted")
-                        if owner == self.owner:
-                            self._put(event)
-                    if self._outbox.size > _REPLAYED_BYTES:
-                        await self._outbox.emptied()
-            if changes.position < until:
-                raise ServerError("the stream of changes has ended")
-            self._position = max(self._position, changes.position)
-        return not self._lost or self.closed
+            async with self._feed.replaying, asyncio.timeout(REPLAY_SECONDS):
+                await self._read_past(until)
+        return not self._lost
+
+    async def _read_past(self, until: str) -> None:
+        async with self._feed.past(self.owner, self._position, until) as changes:
+            async for change in changes:
+                for owner, event in self._feed.events_of(change):
+                    if owner is None:
+                        raise ServerError("nobody knows whose document was deleted")
+                    if owner == self.owner:
+                        self._put(event)
+                if self._outbox.size > _REPLAYED_BYTES:
+                    await self._outbox.emptied()
+        if changes.position < until:
+            raise ServerError("the stream of changes has ended")
+        self._position = max(self._position, changes.position)

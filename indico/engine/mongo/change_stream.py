@@ -114,7 +114,10 @@ class ChangeStream(Generic[T]):
         """Return the next change, or None after the last one."""
         while not self._is_over():
             try:
-                stream = self._stream or await self._open()
+                if self._stream is None:
+                    self._stream = await self._open()
+                    continue
+                stream = self._stream
                 event = await stream.try_next()  # None if there is no change for a while
             except (PyMongoError, Unavailable) as error:
                 self._stream = None
@@ -155,7 +158,6 @@ class ChangeStream(Generic[T]):
         if inspect.isawaitable(stream):
             stream = await stream
             self._remember(stream)  # Motor's stream opens at its first read
-        self._stream = stream
         return stream
 
     def _watch(self, **options: Any) -> Any:
