@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
-from pydantic import JsonValue
+from pydantic import JsonValue, StringConstraints
 from tornado.httputil import HTTPHeaders, RequestStartLine
 
-from ..error import RouteNotFound, ServerError
+from ..error import APIError, RouteNotFound, ServerError
+from ..telemetry import metrics
 from .errors import render_error
 from .memory_connection import Client, MemoryConnection
+from .request_log import log_uncalled
+from .route_names import UNKNOWN
 
 if TYPE_CHECKING:
     from .application import Application
 
 Envelope = dict[str, JsonValue]
+ActionPath = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_]+/[a-zA-Z_]+$")]
 
 
 async def call(
@@ -37,7 +41,7 @@ async def call(
     """
     call_id = headers["X-Request-Id"]
     if not application.names.has_actions(action.partition("/")[0]):
-        return render_error(RouteNotFound(), call_id)
+        return refuse(client, action, RouteNotFound(), call_id)
     connection = MemoryConnection(client, application.max_body_bytes)
     request = application.start_request(None, connection)
     request.headers_received(RequestStartLine("POST", f"/{action}", "HTTP/1.1"), headers)
@@ -51,3 +55,13 @@ async def call(
     except orjson.JSONDecodeError:  # an action that writes something else by itself
         return render_error(ServerError(), call_id)
     return envelope
+
+
+def refuse(client: Client, action: str, error: APIError, call_id: str) -> Envelope:
+    """Log and count a call that reaches no action, and return its envelope.
+
+    `action` is empty for a call that names none.
+    """
+    log_uncalled(client, action, error.status, call_id)
+    metrics.count_request(UNKNOWN, UNKNOWN, error.status, 0)
+    return render_error(error, call_id)
