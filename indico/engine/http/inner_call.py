@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .application import Application
 
 Envelope = dict[str, JsonValue]
+_OF_ERRORS = ("status", "data", "error")
 ActionPath = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_]+/[a-zA-Z_]+$")]
 
 
@@ -48,13 +49,23 @@ async def call(
     request.data_received(orjson.dumps(body))
     request.finish()
     try:
-        envelope: Envelope = orjson.loads(await connection.answer)
+        return _envelope(await connection.answer, call_id)
     except asyncio.CancelledError:
         connection.close()
         raise
-    except orjson.JSONDecodeError:  # an action that writes something else by itself
+
+
+def _envelope(answer: bytes, call_id: str) -> Envelope:
+    """Return an answer, without what an error has for clients of REST."""
+    try:
+        envelope = orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        envelope = None
+    if not isinstance(envelope, dict):  # an action that writes something else by itself
         return render_error(ServerError(), call_id)
-    return envelope
+    if "error" not in envelope:
+        return envelope
+    return {name: part for name, part in envelope.items() if name in _OF_ERRORS}
 
 
 def refuse(client: Client, action: str, error: APIError, call_id: str) -> Envelope:

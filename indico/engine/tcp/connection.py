@@ -94,6 +94,7 @@ class LineConnection:
         Raises `StreamClosedError` if the connection takes no calls any more.
         """
         if line.is_blank:
+            line.let_go()
             return
         await self._room.acquire()
         if self._finishing or self._stream.closed():

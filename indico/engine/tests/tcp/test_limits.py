@@ -72,6 +72,14 @@ class MemoryTest(LineServerTest):
         self.assertEqual(await self.echoed(100_000), 200)
 
     @gen_test(timeout=60)
+    async def test_a_long_blank_line(self) -> None:
+        client = await self.join()
+        client.send(b" " * 150_000)
+        await self.held(150_000)
+        client.send(b"\n")
+        await self.held(0)
+
+    @gen_test(timeout=60)
     async def test_lines_of_clients_that_left(self) -> None:
         slow = await self.join()
         slow.send(echo(150_000))
@@ -104,6 +112,7 @@ class InFlightTest(LineServerTest):
         client.send(WAITS, WAITS, {"id": 3, "action": "step/ping"})
         answer = await client.answer()
         self.assertEqual((answer["id"], answer["status"]), (3, 503))
+        self.assertEqual(answer.keys(), {"id", "status", "data", "error"})
         self.assertEqual(answer["error"]["retry_after"], 1)
         StepHandler.go_on.set()
         statuses = [(await client.answer())["status"] for _ in range(2)]
