@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-import orjson
-from pydantic import BaseModel, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol
 
 from ..error import APIError, AuthError, InvalidArgument, PermissionDenied, ServerError
 from ..http.action import LookUp
+from ..http.json_body import parsed_or_error
 from ..http.json_handler import JSONHandler
 from ..http.request_log import log_failed
 from ..tasks import start
@@ -27,7 +27,9 @@ _NOT_SIGNED_IN = Ending(1008, 'Send {"token": ...} with a valid token first.')
 
 
 class SignIn(BaseModel):
-    """The first message of a client that sends neither a cookie nor a header."""
+    """The message that signs in a client which sends neither a cookie nor a header."""
+
+    model_config = ConfigDict(extra="forbid")
 
     token: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,500}$")]
     last_event_id: str = ""
@@ -90,11 +92,14 @@ class LiveHandler(WebSocketHandler, JSONHandler):
     async def on_message(self, message: str | bytes) -> None:
         if self.ws_connection is None:  # it is being closed
             return
-        if self._subscription:
+        text = message.encode() if isinstance(message, str) else message
+        sent = parsed_or_error(text, self.config.max_body_values)
+        # Before it signs in, a client may make calls: one of them may return its token.
+        if self._subscription or "action" in (sent if isinstance(sent, dict) else ()):
             self._calls = self._calls or SocketCalls(self)
-            await self._calls.take(message)
+            await self._calls.take(sent)
         else:
-            await self._sign_in_by(message)
+            await self._sign_in_by(sent)
 
     def on_close(self) -> None:
         """Let go of all, because objects that refer to each other stay in memory for long."""
@@ -149,13 +154,13 @@ class LiveHandler(WebSocketHandler, JSONHandler):
             self.session, self.user_id = session, session.user_id
         return session
 
-    async def _sign_in_by(self, message: str | bytes) -> None:
-        """Take the token of the first message for the handshake's header."""
+    async def _sign_in_by(self, message: Any) -> None:
+        """Take the token of a message for the handshake's header."""
         try:
-            sent = SignIn.model_validate(orjson.loads(message))
+            sent = SignIn.model_validate(message)
             self.request.headers["Authorization"] = f"Bearer {sent.token}"
             session = await self._sign_in()
-        except (orjson.JSONDecodeError, ValidationError):
+        except ValidationError:
             session = None
         except APIError:
             self.end(UNAVAILABLE)

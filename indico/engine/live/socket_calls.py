@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationError
 from tornado.httputil import HTTPHeaders
 
-from ..error import APIError, InvalidArgument, RateLimited, Unavailable
+from ..error import APIError, RateLimited, Unavailable
 from ..http import inner_call
-from ..http.batch import Call
-from ..http.errors import render_error
 from ..http.inner_call import Envelope
 from ..http.json_answer import dumps
-from ..http.json_body import parse_object
 from ..http.memory_connection import Client
+from ..http.message import Message, answer_to, request_id_of
 from ..tasks import start
-from ..validation import problems_of
 
 if TYPE_CHECKING:
     from .live_handler import LiveHandler
@@ -30,34 +27,33 @@ _KEPT = (
 )
 
 
-class NumberedCall(Call):
-    """A call with an `id`, which its answer has too."""
-
-    id: int | Annotated[str, Field(max_length=200)]
-
-
 class SocketCalls:
     """The calls that came over one WebSocket and are not answered yet."""
 
     def __init__(self, handler: LiveHandler) -> None:
         self._handler = handler
+        request = handler.request
+        self._client = Client(request.remote_ip, request.protocol, "live")
         self._tasks: set[asyncio.Task[None]] = set()
         self._count = 0
         self._leaving = False
 
-    async def take(self, message: str | bytes) -> None:
-        """Begin the call in a message, or refuse it."""
+    async def take(self, sent: Mapping[str, Any] | APIError) -> None:
+        """Begin the call in a message, or refuse it; an error stands for an unreadable message."""
         self._count += 1
+        own = {} if isinstance(sent, APIError) else sent
         call_id = f"{self._handler.request_id[:110]}.{self._count}"
-        sent: dict[str, Any] = {}
+        if "request_id" in own:
+            call_id = request_id_of(own)
         try:
-            sent = parse_object(_bytes(message), self._handler.config.max_body_values)
-            call = _read(sent)
+            if isinstance(sent, APIError):
+                raise sent
+            message = Message.read(sent)
             self._refuse_too_many()
         except APIError as error:
-            await self._write(sent.get("id"), render_error(error, call_id))
+            await self._write(own, inner_call.refuse(self._client, "", error, call_id))
         else:
-            task = start(self._answer(call, call_id))
+            task = start(self._answer(message, own, call_id))
             self._tasks.add(task)
             task.add_done_callback(self._done)
 
@@ -77,34 +73,26 @@ class SocketCalls:
         if len(self._tasks) >= MAX_CALLS:
             raise RateLimited(f"A WebSocket may have {MAX_CALLS} calls in flight: await answers.")
 
-    async def _answer(self, call: NumberedCall, call_id: str) -> None:
-        request = self._handler.request
-        headers = HTTPHeaders({"X-Request-Id": call_id, "Content-Type": "application/json"})
-        for name in _KEPT:
-            for value in request.headers.get_list(name):
-                headers.add(name, value)
-        client = Client(request.remote_ip, request.protocol)
-        application = self._handler.application
-        answer = await inner_call.call(application, client, call.action, call.body, headers)
-        await self._write(call.id, answer)
+    async def _answer(self, message: Message, sent: Mapping[str, Any], call_id: str) -> None:
+        headers, app = self._headers(message, call_id), self._handler.application
+        answer = await inner_call.call(app, self._client, message.action, message.body, headers)
+        await self._write(sent, answer)
 
-    async def _write(self, id: Any, answer: Envelope) -> None:
+    def _headers(self, message: Message, call_id: str) -> HTTPHeaders:
+        """Return the headers of a call: its own, and those that sign it by the handshake's."""
+        headers, sent = message.headers(call_id), self._handler.request.headers
+        headers.pop("Host")
+        for name in _KEPT:
+            if name not in headers:
+                for value in sent.get_list(name):
+                    headers.add(name, value)
+        return headers
+
+    async def _write(self, sent: Mapping[str, Any], answer: Envelope) -> None:
         """Write an answer, and wait until the client has taken it."""
-        await self._handler.write_whole(dumps({"id": id, **answer}))
+        await self._handler.write_whole(dumps(answer_to(sent, answer)))
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if self._leaving:
             self.leave()
-
-
-def _bytes(message: str | bytes) -> bytes:
-    return message.encode() if isinstance(message, str) else message
-
-
-def _read(sent: dict[str, Any]) -> NumberedCall:
-    """Return a call. Raises `InvalidArgument` with every problem."""
-    try:
-        return NumberedCall.model_validate(sent, strict=True)
-    except ValidationError as error:
-        raise InvalidArgument.join(problems_of(error)) from None

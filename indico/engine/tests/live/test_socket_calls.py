@@ -60,10 +60,10 @@ class SocketCallsTest(CallTest):
             ("{", 400, None),
             ("[]", 400, None),
             ('{"id": 1}', 400, 1),
-            ('{"action": "user/get"}', 400, None),
-            ('{"id": 1.5, "action": "user/get"}', 400, 1.5),
+            ('{"id": 1.5, "action": "user/get"}', 400, None),
             ('{"id": 1, "action": "user"}', 400, 1),
-            ('{"id": 1, "action": "user/get", "token": "a"}', 400, 1),
+            ('{"id": 1, "action": "user/get", "token": "a"}', 401, 1),
+            ('{"id": 1, "action": "user/get", "nosuch": "a"}', 400, 1),
             ('{"id": 1, "action": "user/nosuch"}', 404, 1),
             ('{"id": 1, "action": "nosuch/get"}', 404, 1),
             ('{"id": 1, "action": "system/wait", "body": {"seconds": "1"}}', 400, 1),
@@ -73,6 +73,27 @@ class SocketCallsTest(CallTest):
             answer = await self.next(client)
             self.assertEqual((answer["status"], answer["id"]), (status, its_id), text)
             self.assertRegex(answer["error"]["request_id"], r"\.\d+$")
+
+    @gen_test(timeout=60)
+    async def test_headers_of_its_own(self) -> None:
+        client = await self.ready()
+        answer = await self.call(client, id=1, action="user/get", token=self.other_token)
+        self.assertEqual(answer["data"]["email"], "eve@example.com")
+        answer = await self.call(
+            client, id=2, action="system/wait", body={"seconds": 60.0}, timeout_ms=1
+        )
+        self.assertEqual(answer["status"], 504)
+        answer = await self.call(client, action="nosuch/get", request_id="its-own")
+        self.assertEqual((answer["id"], answer["error"]["request_id"]), (None, "its-own"))
+
+    @gen_test(timeout=60)
+    async def test_before_the_client_signs_in(self) -> None:
+        client = await self.connect_live("")
+        self.assertEqual((await self.call(client, action="user/get"))["status"], 401)
+        account = {"email": "ada@example.com", "password": "ada"}
+        token = (await self.call(client, action="auth/login", body=account))["data"]["token"]
+        self.assertTrue((await self.call(client, token=token))["ready"])
+        self.assertEqual((await self.call(client, action="user/get"))["status"], 200)
 
     @gen_test(timeout=60)
     async def test_too_many(self) -> None:
