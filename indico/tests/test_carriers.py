@@ -1,4 +1,4 @@
-"""Each action answers the same over each carrier of calls: HTTP, a batch, TCP."""
+"""Each action answers the same over each carrier of calls: HTTP, a batch, TCP, a WebSocket."""
 
 from __future__ import annotations
 

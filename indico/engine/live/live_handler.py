@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol
 
-from ..error import APIError, AuthError, InvalidArgument, PermissionDenied, ServerError
+from ..error import APIError, AuthError, InvalidArgument, InvalidJSON, PermissionDenied, ServerError
 from ..http.action import LookUp
 from ..http.json_body import parsed_or_error
 from ..http.json_handler import JSONHandler
@@ -94,12 +94,11 @@ class LiveHandler(WebSocketHandler, JSONHandler):
             return
         text = message.encode() if isinstance(message, str) else message
         sent = parsed_or_error(text, self.config.max_body_values)
-        # Before it signs in, a client may make calls: one of them may return its token.
-        if self._subscription or "action" in (sent if isinstance(sent, dict) else ()):
+        if self._subscription is None and not _is_call(sent):
+            await self._sign_in_by(sent)
+        else:
             self._calls = self._calls or SocketCalls(self)
             await self._calls.take(sent)
-        else:
-            await self._sign_in_by(sent)
 
     def on_close(self) -> None:
         """Let go of all, because objects that refer to each other stay in memory for long."""
@@ -183,3 +182,8 @@ class LiveHandler(WebSocketHandler, JSONHandler):
             if isinstance(error, ServerError):
                 log_failed(self, error)
             subscription.end(UNAVAILABLE)
+
+
+def _is_call(sent: Any) -> bool:
+    """Return whether a client that has not signed in makes a call, such as the one to log in."""
+    return "action" in sent if isinstance(sent, dict) else not isinstance(sent, InvalidJSON)

@@ -7,7 +7,10 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tornado.websocket import websocket_connect
+
 from ..http.inner_call import Envelope
+from .http.http_servers import until
 from .server_test import ServerTest
 from .tcp.line_client import LineClient, close, serve_lines
 
@@ -69,7 +72,24 @@ async def _ask_over_tcp(test: ServerTest, call: Call) -> Envelope:
     return answer
 
 
-CARRIERS: list[Callable[[ServerTest, Call], Envelope]] = [over_http, over_batch, over_tcp]
+def over_live(test: ServerTest, call: Call) -> Envelope:
+    return test.run_async(_ask_over_live(test, call))
+
+
+async def _ask_over_live(test: ServerTest, call: Call) -> Envelope:
+    client = await websocket_connect(f"ws://127.0.0.1:{test.get_http_port()}/live")
+    sent = {name: value for name, value in call._asdict().items() if value is not None}
+    try:
+        await client.write_message(json.dumps(sent))
+        answer: Envelope = json.loads(await client.read_message() or "{}")
+    finally:
+        client.close()
+        await until(lambda: not test._app.unending)
+    return answer
+
+
+Carrier = Callable[[ServerTest, Call], Envelope]
+CARRIERS: list[Carrier] = [over_http, over_batch, over_tcp, over_live]
 
 
 def over_each(test: ServerTest, call: Call) -> Envelope:

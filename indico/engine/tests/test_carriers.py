@@ -7,7 +7,9 @@ from typing import Any
 from ..http.action_handler import ActionHandler
 from ..http.application import Application
 from ..http.batch import BatchRoute
+from ..live.routes import live_routes
 from .carriers import CARRIERS, Call, over_each
+from .sample import accounts
 from .sample import app as sample
 from .server_test import PASSWORD, ServerTest
 
@@ -22,7 +24,8 @@ class ErrorTest(ServerTest):
 
     def make_app(self, settings: Any) -> Application:
         fault = (r"/fault/(?P<action>[a-z]+)", FaultHandler)
-        return Application([*sample.ROUTES, fault, BatchRoute], settings)
+        live = live_routes(settings, accounts.SESSIONS, accounts.find_session)
+        return Application([*sample.ROUTES, fault, BatchRoute, *live], settings)
 
     def refused(self, call: Call, status: int, code: str, *paths: str) -> None:
         """Make a call over each carrier, which must be refused in the same words."""
