@@ -7,7 +7,7 @@ from typing import Any
 
 from ..http.action import LookUp
 from ..http.json_handler import JSONHandler
-from .ending import GOING_AWAY, TOO_SLOW, Ending
+from .ending import GOING_AWAY, Ending
 from .event import NOTHING, Event
 from .feed import Feed
 from .subscription import Subscription
@@ -27,7 +27,7 @@ class EventsHandler(JSONHandler):
     def initialize(self, feed: Feed, look_up: LookUp) -> None:
         self._feed = feed
         self._look_up = look_up
-        self._ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def get(self) -> None:
         await self.authenticate(self._look_up)
@@ -42,15 +42,12 @@ class EventsHandler(JSONHandler):
         try:
             await subscription.begin(self._last_id)
             self.stop_time()
-            ending = await self._ended
+            await self._ended
         finally:
             unending.discard(self)
             keeping.cancel()
             subscription.close()
-        if ending is TOO_SLOW:
-            self.cut_off()
-        else:
-            self.finish()
+        self.finish()  # a client that is too slow has its time for the rest
 
     def leave_soon(self) -> None:
         self.end(GOING_AWAY)
@@ -65,7 +62,7 @@ class EventsHandler(JSONHandler):
 
     def end(self, ending: Ending) -> None:
         if not self._ended.done():
-            self._ended.set_result(ending)
+            self._ended.set_result(None)
 
     @property
     def _last_id(self) -> str:
