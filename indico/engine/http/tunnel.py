@@ -9,6 +9,8 @@ from tornado.iostream import IOStream
 
 from ..tasks import start
 
+FLUSH_SECONDS = 30
+
 
 def detach_stream(transport: asyncio.Transport, unparsed: bytes, encrypted: bool) -> IOStream:
     """Return the connection of `transport` as a stream that begins with `unparsed`.
@@ -45,7 +47,9 @@ class Pump(asyncio.Protocol):
             self._other.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
+        """Close the other side, which has a while to take what it has not taken."""
         self._other.close()
+        asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._other.abort)
 
 
 async def connect(client: asyncio.Transport, end: socket.socket, first: bytes) -> None:

@@ -41,10 +41,10 @@ class EventWriter:
     def position_of(self, event_id: str) -> str | None:
         """Return the position of an event; None for an id that was not signed with today's key."""
         try:
-            (position,) = read_cursor(event_id, _PURPOSE, self._secret)
+            found: list[str] = read_cursor(event_id, _PURPOSE, self._secret)
         except WrongCursor:
             return None
-        return str(position)
+        return found[0]
 
     def ready(self, position: str) -> Event:
         """Return the event after which a client gets each change."""

@@ -146,7 +146,7 @@ class Feed:
 
     def _check_session(self, change: Change[Document]) -> None:
         """End the clients of a session that was deleted, and look at a changed one again."""
-        owner = (change.document or change.before or {}).get(self._sessions.owner)
+        owner = (change.document or change.before or {}).get(self._sessions.owner or "")
         clients = self._all() if owner is None else [*self._clients.get(owner, ())]
         for client in clients:
             if client.session.id != change.id:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
-from typing import cast
 
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketProtocol13
 
 from ..tasks import start
@@ -39,7 +38,7 @@ class PatientProtocol(WebSocketProtocol13):
 
     async def _drop(self) -> None:
         """Read until the client closes, for a few seconds at most."""
-        stream = cast(IOStream, self.stream)
+        stream = self.stream
         with suppress(StreamClosedError, OSError, TimeoutError):
             async with asyncio.timeout(_SECONDS):
                 await stream.write(b"")  # after all that was written before

@@ -176,6 +176,6 @@ class Subscription:
                         self._put(event)
                 if self._outbox.size > _REPLAYED_BYTES:
                     await self._outbox.emptied()
-        if changes.position < until:
+        if not changes.complete:
             raise ServerError("the stream of changes has ended")
-        self._position = max(self._position, changes.position)
+        self._position = max(self._position, until, changes.position)

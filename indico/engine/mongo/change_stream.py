@@ -59,6 +59,7 @@ class ChangeStream(Generic[T]):
         self._stream: Any = None
         self._reading: asyncio.Task[Change[T] | None] | None = None
         self._begun = asyncio.Event()
+        self._caught_up = False  # whether MongoDB's log had no further change
 
     @property
     def position(self) -> str:
@@ -126,6 +127,7 @@ class ChangeStream(Generic[T]):
                 await self._wait(error)
                 continue
             self._remember(stream)
+            self._caught_up = event is None
             if event is not None:
                 return self._change(event)
             if not stream.alive:
@@ -156,8 +158,9 @@ class ChangeStream(Generic[T]):
         options = {"full_document": "updateLookup", "max_await_time_ms": _LONGEST_READ}
         stream = self._watch(**options, **self._start)
         if inspect.isawaitable(stream):
-            stream = await stream
+            before, stream = self.position, await stream
             self._remember(stream)  # Motor's stream opens at its first read
+            self._caught_up = self.position != before
         return stream
 
     def _watch(self, **options: Any) -> Any:

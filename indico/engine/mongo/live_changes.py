@@ -14,6 +14,9 @@ __all__ = ["LiveChanges", "PastChanges"]
 
 # A read of the past that finds nothing more waits for so long.
 _LONGEST_READ = 50  # milliseconds
+# The digits of a position that are its time, and those that tell a change from a mere time.
+_TIME, _KIND = slice(2, 18), slice(22, 24)
+_MERE_TIME = "29"
 
 
 class LiveChanges(ChangeStream[Document]):
@@ -55,11 +58,26 @@ class PastChanges(LiveChanges):
         concerning = {"$match": {"$or": [*_concerning(collections, owner)]}}
         super().__init__(collections, concerning, after={"_data": after})
 
+    @property
+    def complete(self) -> bool:
+        """True once all changes up to the later position were read.
+
+        At the end of MongoDB's log, the position is not after the last change, but at its time. A
+        mere time is after all changes of earlier times.
+        """
+        needed = _time(self._until) - (self._until[_KIND] == _MERE_TIME)
+        at_end = self._caught_up and _time(self.position) >= needed
+        return at_end or self.position >= self._until
+
     def _is_over(self) -> bool:
-        return self.position >= self._until
+        return self.complete
 
     def _watch(self, **options: Any) -> Any:
         return super()._watch(**{**options, "max_await_time_ms": _LONGEST_READ})
+
+
+def _time(position: str) -> int:
+    return int(position[_TIME], 16)
 
 
 def _concerning(collections: Sequence[Collection[Any]], owner: Key) -> Iterator[Document]:

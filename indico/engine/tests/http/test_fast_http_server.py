@@ -9,6 +9,7 @@ import socket
 import ssl
 from contextlib import suppress
 from typing import Any
+from unittest.mock import patch
 
 import uvloop
 from tornado.httpclient import HTTPRequest
@@ -229,6 +230,18 @@ class TunnelTest(HTTPServerTest):
         transport.close()
         await asyncio.sleep(0)
         Pump(transport).resume_writing()
+        far.close()
+
+    @gen_test
+    async def test_a_client_that_takes_nothing(self) -> None:
+        far, near = socket.socketpair()
+        client = await self.transport(near)
+        ours, theirs = socket.socketpair()
+        await tunnel.connect(client, ours, b"")
+        client.write(b"x" * (8 << 20))
+        with patch.object(tunnel, "FLUSH_SECONDS", 0.01):
+            theirs.close()
+            await until(lambda: client.get_extra_info("socket").fileno() < 0)
         far.close()
 
 

@@ -14,7 +14,7 @@ from ...log import LOGGER
 from ...mongo import change_stream
 from ...process.http_servers import make_server
 from ..http.http_servers import until
-from ..sample import accounts, app
+from ..sample import accounts
 from .live_test import LiveTest
 
 
@@ -65,7 +65,7 @@ class ServersTest(LiveTest):
 
     def setUp(self) -> None:
         super().setUp()
-        self.second = app.make_app(self.config)
+        self.second = self.make_app(self.config)
         sockets, self.port = bind_unused_port()
         self.second_server: Any = make_server(self.second, self.config)
         self.second_server.add_sockets([sockets])

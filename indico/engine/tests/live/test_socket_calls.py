@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 from tornado.testing import gen_test
 from tornado.websocket import WebSocketClientConnection
@@ -140,11 +140,12 @@ class SlowTest(CallTest):
     async def test_a_client_that_takes_no_answer(self) -> None:
         client = self.ask_narrowly(b"/live", *UPGRADE)
         await until(lambda: self._app.unending)
-        call = {"id": 1, "action": "system/echo", "body": {"text": "x" * 60_000}}
-        await asyncio.get_running_loop().sock_sendall(client, masked(json.dumps(call).encode()))
-        await until(lambda: not self._app.unending)
+        user = {"id": self.ada, "email": "a@example.com", "name": "x" * (4 << 20)}
+        with patch.object(accounts, "get", AsyncMock(return_value=user)):
+            client.sendall(masked(b'{"action": "user/get"}'))
+            await until(lambda: not self._app.unending)
 
 
 def masked(text: bytes) -> bytes:
-    """Return the frame of a text from a client, with a mask of zeros."""
-    return b"\x81\xfe" + len(text).to_bytes(2) + bytes(4) + text
+    """Return the frame of a short text from a client, with a mask of zeros."""
+    return b"\x81" + bytes([0x80 | len(text)]) + bytes(4) + text
