@@ -14,7 +14,7 @@ from ..http.json_body import parsed_or_error
 from ..http.json_handler import JSONHandler
 from ..http.request_log import log_failed
 from ..tasks import start
-from .ending import GOING_AWAY, TOO_SLOW, UNAVAILABLE, Ending
+from .ending import GOING_AWAY, SESSION_ENDED, TOO_SLOW, UNAVAILABLE, Ending
 from .event import Event
 from .feed import Feed
 from .protocol import PatientProtocol
@@ -23,6 +23,8 @@ from .subscription import Subscription
 
 MAX_MESSAGE_BYTES = 64 << 10
 SIGN_IN_SECONDS = 10.0
+# Time for the calls in flight of a session that ends, such as the one that logs out.
+LAST_ANSWERS_SECONDS = 0.5
 _NOT_SIGNED_IN = Ending(1008, 'Send {"token": ...} with a valid token first.')
 
 
@@ -113,13 +115,7 @@ class LiveHandler(WebSocketHandler, JSONHandler):
 
     def leave_soon(self) -> None:
         """Close once the calls in flight are answered, because the server stops."""
-        if self._calls:
-            self._calls.leave()
-        else:
-            self.leave()
-
-    def leave(self) -> None:
-        self.end(GOING_AWAY)
+        self._close_after_calls(GOING_AWAY)
 
     async def write_whole(self, text: bytes) -> None:
         """Write a message, and disconnect a client that does not take it in time."""
@@ -144,6 +140,15 @@ class LiveHandler(WebSocketHandler, JSONHandler):
     def end(self, ending: Ending) -> None:
         if ending is TOO_SLOW and self.ws_connection:
             self.ws_connection.on_connection_close()
+        elif ending is SESSION_ENDED:
+            asyncio.get_running_loop().call_later(LAST_ANSWERS_SECONDS, self.close, *ending)
+            self._close_after_calls(ending)
+        else:
+            self.close(*ending)
+
+    def _close_after_calls(self, ending: Ending) -> None:
+        if self._calls:
+            self._calls.leave(ending)
         else:
             self.close(*ending)
 

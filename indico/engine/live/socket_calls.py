@@ -15,6 +15,7 @@ from ..http.json_answer import dumps
 from ..http.memory_connection import Client
 from ..http.message import Message, answer_to, request_id_of
 from ..tasks import start
+from .ending import Ending
 
 if TYPE_CHECKING:
     from .live_handler import LiveHandler
@@ -36,7 +37,7 @@ class SocketCalls:
         self._client = Client(request.remote_ip, request.protocol, "live")
         self._tasks: set[asyncio.Task[None]] = set()
         self._count = 0
-        self._leaving = False
+        self._leaving: Ending | None = None
 
     async def take(self, sent: Mapping[str, Any] | APIError) -> None:
         """Begin the call in a message, or refuse it; an error stands for an unreadable message."""
@@ -57,11 +58,11 @@ class SocketCalls:
             self._tasks.add(task)
             task.add_done_callback(self._done)
 
-    def leave(self) -> None:
-        """Take no more calls, and let the handler leave once all are answered."""
-        self._leaving = True
+    def leave(self, ending: Ending) -> None:
+        """Take no more calls, and close the WebSocket once all are answered."""
+        self._leaving = ending
         if not self._tasks:
-            self._handler.leave()
+            self._handler.close(*ending)
 
     def cancel(self) -> None:
         for task in self._tasks:
@@ -69,7 +70,7 @@ class SocketCalls:
 
     def _refuse_too_many(self) -> None:
         if self._leaving:
-            raise Unavailable("The server is stopping: connect again.")
+            raise Unavailable(self._leaving.reason)
         if len(self._tasks) >= MAX_CALLS:
             raise RateLimited(f"A WebSocket may have {MAX_CALLS} calls in flight: await answers.")
 
@@ -95,4 +96,4 @@ class SocketCalls:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if self._leaving:
-            self.leave()
+            self.leave(self._leaving)

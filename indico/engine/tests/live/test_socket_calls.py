@@ -10,7 +10,7 @@ from unittest.mock import AsyncMock, patch
 from tornado.testing import gen_test
 from tornado.websocket import WebSocketClientConnection
 
-from ...live import socket_calls
+from ...live import live_handler, socket_calls
 from ..http.http_servers import until
 from ..sample import accounts
 from .live_test import UPGRADE, LiveTest, Message
@@ -127,10 +127,20 @@ class SocketCallsTest(CallTest):
 
     @gen_test(timeout=60)
     async def test_revoked_by_its_own_call(self) -> None:
+        with patch.object(live_handler, "LAST_ANSWERS_SECONDS", 60):
+            client = await self.ready()
+            answer = await self.call(client, id=1, action="auth/logout")
+            self.assertEqual(answer["data"], {"revoked": 1})
+            self.assertEqual(await self.ended(client), 1008)
+
+    @gen_test(timeout=60)
+    async def test_a_call_that_outlives_the_session(self) -> None:
         client = await self.ready()
-        answer = await self.call(client, id=1, action="auth/logout")
-        self.assertEqual(answer["data"], {"revoked": 1})
+        await self.send(client, action="system/wait", body={"seconds": 60.0})
+        await until(lambda: self._app.admission.in_flight)
+        await accounts.logout(self.token)
         self.assertEqual(await self.ended(client), 1008)
+        await until(lambda: not self._app.admission.in_flight)
 
 
 class SlowTest(CallTest):
