@@ -76,7 +76,7 @@ class CallTest(LineServerTest):
 
 
 class SeenTest(LineServerTest):
-    """Calls as the log and the metrics show them."""
+    """A log and metrics that show the calls."""
 
     @gen_test(timeout=60)
     async def test_the_log_shows_the_carrier(self) -> None:
