@@ -44,13 +44,13 @@ class LineConnection:
     # What the server calls.
 
     async def serve(self) -> None:
-        """Read lines, and begin to answer them, until the client is gone or `finish` is called."""
+        """Read lines, and begin to answer them, until the connection takes no calls any more."""
         self._stream.set_nodelay(True)
         self._stream.set_close_callback(self._closed)
         self._server.opened(self)
         try:
             with suppress(StreamClosedError):
-                while not self._finishing:
+                while True:
                     await self._receive(await self._stream.read_bytes(_PIECE, partial=True))
                     await asyncio.sleep(0)  # others get a turn, also if the next piece is there
         finally:
@@ -132,13 +132,16 @@ class LineConnection:
     async def _write(self, answer: bytes) -> None:
         """Write an answer, and wait until the kernel has taken it."""
         written = self._stream.write(answer)
-        unsent = self._server.unsent
+        self._watch()
         if self._stream.writing():
-            unsent.start(self._reader)
-            unsent.add(len(answer))
-            await written
-            if not self._stream.writing():
-                unsent.stop(self._reader)
+            self._server.unsent.add(len(answer))
+        await written
+        self._watch()
+
+    def _watch(self) -> None:
+        """Limit the client's time for what is not sent, if anything is."""
+        unsent = self._server.unsent
+        (unsent.start if self._stream.writing() else unsent.stop)(self._reader)
 
     # What ends.
 

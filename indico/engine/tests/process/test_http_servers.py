@@ -138,8 +138,8 @@ class TCPDrainTest(DrainTest):
 
     program = PROGRAM._replace(make_app=f"{__name__}:make_app")
 
-    async def connect(self, **settings: float) -> LineClient:
-        await self.serve("fast", **settings)
+    async def connect(self, drain_seconds: float = 300) -> LineClient:
+        await self.serve("fast", drain_seconds=drain_seconds)
         WaitingHandler.begun, WaitingHandler.go_on = asyncio.Event(), asyncio.Event()
         client = await LineClient.connect(self.tcp_port)
         self.addCleanup(client.close)

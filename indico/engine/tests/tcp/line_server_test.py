@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from ...http.action_handler import ActionHandler
 from ...http.decorators import type_check, unpack
+from ...http.effects import read_only
 from ..environment import LOOP
 from ..http.http_servers import HTTPServerTest
 from .line_client import LineClient, close, serve_lines
@@ -44,6 +45,7 @@ class StepHandler(ActionHandler):
     async def client(self) -> Any:
         return [self.request.remote_ip, self.request.protocol]
 
+    @read_only  # so that a key needs no database
     async def headers(self) -> Any:
         return dict(self.request.headers)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import ssl
+from collections.abc import Sequence
 from typing import Any
 
 from tornado.testing import gen_test
@@ -75,7 +76,7 @@ class CallTest(LineServerTest):
 
 
 class SeenTest(LineServerTest):
-    """Calls as the log and the metrics show them."""
+    """A log and metrics that show the calls."""
 
     @gen_test(timeout=60)
     async def test_the_log_shows_the_carrier(self) -> None:
@@ -158,13 +159,14 @@ class WrongLineTest(LineServerTest):
         await self.refused({}, invalid, "action")
         await self.refused({"id": 1, "action": "step"}, invalid, "action", own=1)
         call = {"id": "a", "action": "step/ping"}
-        for name, values in {
+        wrong: dict[str, Sequence[Any]] = {
             "body": ([], None, "x", 5),
             "token": (5, "a\r\nX-Real-Ip: 1", "\u00e9"),
             "idempotency_key": ("", "x" * 256, "\u00e9", 5),
             "timeout_ms": (0, -1, 10**10, "5", 1.5),
             "request_id": (5, []),
-        }.items():
+        }
+        for name, values in wrong.items():
             for value in values:
                 await self.refused({**call, name: value}, invalid, name, own="a")
         error = await self.refused({**call, "tokn": "x"}, invalid, "tokn", own="a")
@@ -173,7 +175,8 @@ class WrongLineTest(LineServerTest):
 
     @gen_test(timeout=60)
     async def test_wrong_ids(self) -> None:
-        for own in (1.5, [], {}, True):
+        wrong: Sequence[Any] = (1.5, [], {}, True)
+        for own in wrong:
             await self.refused({"id": own, "action": "step/ping"}, "invalid_argument", "id")
 
     @gen_test(timeout=60)
