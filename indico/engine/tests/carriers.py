@@ -17,7 +17,7 @@ from .tcp.line_client import LineClient, close, serve_lines
 # What differs from one call to the next.
 _VARYING = {
     "an id": re.compile(r"[0-9a-f]{24}"),
-    "a version, or the id of a request": re.compile(r"[0-9a-f]{16}(\.0)?"),
+    "a version, or the id of a request": re.compile(r"[0-9a-f]{16}(\.\d+)?"),
     "a time": re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"),
     "a token, or a cursor": re.compile(r"[\w.=-]{43,}"),
 }

@@ -238,10 +238,14 @@ class TunnelTest(HTTPServerTest):
         client = await self.transport(near)
         ours, theirs = socket.socketpair()
         await tunnel.connect(client, ours, b"")
+        lost = asyncio.Event()
+        protocol = asyncio.Protocol()
+        protocol.connection_lost = lambda error: lost.set()  # type: ignore[method-assign]
+        client.set_protocol(protocol)
         client.write(b"x" * (8 << 20))
         with patch.object(tunnel, "FLUSH_SECONDS", 0.01):
             theirs.close()
-            await until(lambda: client.get_extra_info("socket").fileno() < 0)
+            await lost.wait()
         far.close()
 
 
