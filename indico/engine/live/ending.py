@@ -1,4 +1,4 @@
-"""Why a client's events end: the codes with which a WebSocket is closed."""
+"""Reasons for the end of a client's events: the codes with which a WebSocket is closed."""
 
 from __future__ import annotations
 

@@ -164,4 +164,4 @@ class BookTest(PageTest):
 
     def test_scripts_in_names(self) -> None:
         self.add('"><script>alert(1)</script>')
-        self.assertNotIn(b"<script", self.visit("/dashboard").body)
+        self.assertNotIn(b"<script>", self.visit("/dashboard").body)

@@ -9,7 +9,7 @@ import socket
 import ssl
 from contextlib import suppress
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import uvloop
 from tornado.httpclient import HTTPRequest
@@ -238,14 +238,12 @@ class TunnelTest(HTTPServerTest):
         client = await self.transport(near)
         ours, theirs = socket.socketpair()
         await tunnel.connect(client, ours, b"")
-        lost = asyncio.Event()
-        protocol = asyncio.Protocol()
-        protocol.connection_lost = lambda error: lost.set()  # type: ignore[method-assign]
+        protocol = Mock(spec=asyncio.Protocol)
         client.set_protocol(protocol)
         client.write(b"x" * (8 << 20))
         with patch.object(tunnel, "FLUSH_SECONDS", 0.01):
             theirs.close()
-            await lost.wait()
+            await until(lambda: protocol.connection_lost.called)
         far.close()
 
 

@@ -325,5 +325,5 @@ class PingTest(LiveTest):
     @gen_test(timeout=60)
     async def test_a_client_that_is_dead(self) -> None:
         client = await self.ready()
-        client.protocol._send_pong = lambda data: None  # type: ignore[union-attr, method-assign]
+        client.protocol._send_pong = lambda data: None  # type: ignore[union-attr]
         await until(lambda: not self._app.unending)

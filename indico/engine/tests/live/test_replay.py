@@ -57,7 +57,7 @@ class ReplayTest(LiveTest):
 
     @gen_test(timeout=60)
     async def test_more_than_can_be_held(self) -> None:
-        """What comes during the replay is replayed too, if it takes too much memory."""
+        """Changes during the replay are replayed too, if they take too much memory."""
         client = await self.connect_live()
         last = (await self.next(client))["event_id"]
         await self.memo("before")
@@ -111,10 +111,10 @@ class ResyncTest(LiveTest):
         last = (await self.next(client))["event_id"]
         await self.memo("missed")
         await self.next(client)
-        await self.fail("aggregate")
+        await self.log_ends("aggregate")
         await self.resync(last)
 
-    async def fail(self, command: str) -> None:
+    async def log_ends(self, command: str) -> None:
         """Let MongoDB say once that its log no longer has a change."""
         data = {"failCommands": [command], "appName": f"{APPLICATION_NAME} {os.getpid()}"}
         fault = {"mode": {"times": 1}, "data": {**data, "errorCode": 286}}
@@ -155,10 +155,10 @@ class ResyncTest(LiveTest):
 
     @gen_test(timeout=60)
     async def test_the_stream_is_lost(self) -> None:
-        """Such as by an outage that was longer than MongoDB's log."""
+        """An outage may be longer than MongoDB's log."""
         client = await self.ready()
         with patch.object(feed, "PAUSE_SECONDS", 0.01), self.assertLogs(LOGGER, "ERROR"):
-            await self.fail("getMore")
+            await self.log_ends("getMore")
             await self.memo("before")
             while not (await self.next(client)).get("resync"):
                 pass

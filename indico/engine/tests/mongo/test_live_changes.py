@@ -29,7 +29,7 @@ def live(name: str, owner: str, **options: Any) -> Collection[Document]:
 
 class DeclarationTest(TestCase):
     def test_refused(self) -> None:
-        """Without an owner nobody is told; a class would show the whole document."""
+        """Nobody would be told without an owner; a class would show the whole document."""
         for options in ({"live": dict}, {"live": Shown, "owner": "user_id"}):
             before = len(Collection.declared)
             with self.assertRaisesRegex(TypeError, r"Collection\('notes', live=...\) needs owner="):
