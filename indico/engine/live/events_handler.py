@@ -27,7 +27,7 @@ class EventsHandler(JSONHandler):
     def initialize(self, feed: Feed, look_up: LookUp) -> None:
         self._feed = feed
         self._look_up = look_up
-        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ended = asyncio.Event()
 
     async def get(self) -> None:
         await self.authenticate(self._look_up)
@@ -42,7 +42,7 @@ class EventsHandler(JSONHandler):
         try:
             await subscription.begin(self._last_id)
             self.stop_time()
-            await self._ended
+            await self._ended.wait()
         finally:
             unending.discard(self)
             keeping.cancel()
@@ -61,8 +61,7 @@ class EventsHandler(JSONHandler):
         return await self._look_up(self)
 
     def end(self, ending: Ending) -> None:
-        if not self._ended.done():
-            self._ended.set_result(None)
+        self._ended.set()
 
     @property
     def _last_id(self) -> str:

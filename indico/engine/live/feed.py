@@ -139,8 +139,7 @@ class Feed:
 
     async def _give(self, event: Event, clients: Iterable[Subscription]) -> None:
         for number, client in enumerate([*clients], 1):
-            if not client.closed:
-                client.give(event)
+            client.give(event)
             if number % _CLIENTS_A_TURN == 0:
                 await asyncio.sleep(0)
 
@@ -158,9 +157,8 @@ class Feed:
 
     def _resync_soon(self) -> None:
         """Ask all clients to read again, once for many deletions."""
-        if self._resync is None:
-            loop = asyncio.get_running_loop()
-            self._resync = loop.call_later(PAUSE_SECONDS, self._resync_all)
+        loop = asyncio.get_running_loop()
+        self._resync = self._resync or loop.call_later(PAUSE_SECONDS, self._resync_all)
 
     def _resync_all(self) -> None:
         self._resync = None

@@ -48,8 +48,7 @@ class LiveHandler(WebSocketHandler, JSONHandler):
     max_message_size = MAX_MESSAGE_BYTES
     _subscription: Subscription | None = None
     _calls: SocketCalls | None = None
-    # What ends with the WebSocket, at the latest: the time to sign in, then the past's replay.
-    _beginning: asyncio.TimerHandle | asyncio.Task[None] | None = None
+    _beginning: asyncio.TimerHandle | asyncio.Task[None]  # the time to sign in, then the replay
 
     def initialize(self, feed: Feed, look_up: LookUp) -> None:
         self._feed = feed
@@ -85,11 +84,10 @@ class LiveHandler(WebSocketHandler, JSONHandler):
         last_id = self.get_query_argument("last_event_id", "")  # an error ends it all
         self.set_nodelay(True)
         self.application.unending.add(self)
+        loop = asyncio.get_running_loop()
+        self._beginning = loop.call_later(SIGN_IN_SECONDS, self.end, _NOT_SIGNED_IN)
         if hasattr(self, "session"):
             self._subscribe(last_id)
-        else:
-            loop = asyncio.get_running_loop()
-            self._beginning = loop.call_later(SIGN_IN_SECONDS, self.end, _NOT_SIGNED_IN)
 
     async def on_message(self, message: str | bytes) -> None:
         if self.ws_connection is None:  # it is being closed
@@ -105,13 +103,12 @@ class LiveHandler(WebSocketHandler, JSONHandler):
     def on_close(self) -> None:
         """Let go of all, because objects that refer to each other stay in memory for long."""
         self.application.unending.discard(self)
-        if self._beginning:
-            self._beginning.cancel()
+        self._beginning.cancel()
         if self._calls:
             self._calls.cancel()
         if self._subscription:
             self._subscription.close()
-        self._beginning = self._calls = self._subscription = None
+        self._calls = self._subscription = None
 
     def leave_soon(self) -> None:
         """Close once the calls in flight are answered, because the server stops."""
@@ -123,11 +120,10 @@ class LiveHandler(WebSocketHandler, JSONHandler):
             written = self.write_message(text)
         except WebSocketClosedError:
             return
+        written.add_done_callback(lambda done: done.cancelled() or done.exception())
         done, _ = await asyncio.wait([written], timeout=self.config.write_timeout_seconds)
         if not done:
             self.end(TOO_SLOW)
-        elif not written.cancelled():
-            written.exception()  # the client is gone
 
     # What the subscription calls.
 
@@ -175,8 +171,7 @@ class LiveHandler(WebSocketHandler, JSONHandler):
             self._subscribe(sent.last_event_id)
 
     def _subscribe(self, last_id: str) -> None:
-        if self._beginning:
-            self._beginning.cancel()
+        self._beginning.cancel()
         self._subscription = Subscription(self._feed, self.session, self)
         self._beginning = start(self._begin(self._subscription, last_id))
 

@@ -111,19 +111,21 @@ class Subscription:
         self.closed = True
         self._feed.leave(self)
         self._outbox.close()
-        if self._expiry:
-            self._expiry.cancel()
+        self._forget_expiry()
 
     def _watch_session(self, session: Any) -> None:
         """End now without a session, or when the session expires."""
         if session is None:
             self.end(SESSION_ENDED)
         elif not self.closed and session.expires_at is not None:
-            if self._expiry:
-                self._expiry.cancel()
+            self._forget_expiry()
             seconds = (session.expires_at - now()).total_seconds()
             loop = asyncio.get_running_loop()
             self._expiry = loop.call_later(max(seconds, 0), self.end, SESSION_ENDED)
+
+    def _forget_expiry(self) -> None:
+        if self._expiry:
+            self._expiry.cancel()
 
     def _put(self, event: Event) -> None:
         self._position = max(self._position, event.position)

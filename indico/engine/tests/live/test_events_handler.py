@@ -11,6 +11,7 @@ from tornado.testing import gen_test
 
 from ...error import Unavailable
 from ...live import subscription
+from ...live.subscription import Subscription
 from ...mongo import change_stream
 from ..http.http_servers import until
 from ..sample import accounts
@@ -136,6 +137,25 @@ class EventsTest(StreamTest):
 
 class CommentTest(StreamTest):
     settings: ClassVar[dict[str, Any]] = {"websocket_ping_interval_seconds": 0.01}
+
+    @gen_test(timeout=60)
+    async def test_no_comment_before_the_first_event(self) -> None:
+        keep_open, join = Subscription.keep_open, self.feed.join
+        asked: list[Subscription] = []
+
+        def count(subscription: Subscription) -> None:
+            keep_open(subscription)
+            asked.append(subscription)
+
+        async def join_late(client: Subscription) -> None:
+            await until(lambda: len(asked) > 1)
+            await join(client)
+
+        with (
+            patch.object(Subscription, "keep_open", count),
+            patch.object(self.feed, "join", join_late),
+        ):
+            await self.opened()
 
     @gen_test(timeout=60)
     async def test_a_comment_now_and_then(self) -> None:

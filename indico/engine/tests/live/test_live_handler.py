@@ -106,6 +106,20 @@ class SignInTest(LiveTest):
         self.assertEqual(answer.code, 426)
 
     @gen_test(timeout=60)
+    async def test_a_client_that_leaves_during_the_handshake(self) -> None:
+        asked = asyncio.Event()
+
+        async def find_never(session_id: bytes) -> None:
+            asked.set()
+            await asyncio.Event().wait()
+
+        with patch.object(accounts.SESSIONS, "find_by_id", find_never):
+            client = self.ask_narrowly(b"/live", *UPGRADE)
+            await asked.wait()
+            client.close()
+            await until(lambda: not self._app.admission.in_flight)
+
+    @gen_test(timeout=60)
     async def test_a_wrong_first_message(self) -> None:
         for wrong in ("", "{", "[]", '{"token": ""}', '{"token": "a b"}', '{"token": "wrong"}'):
             client = await self.connect_live("")

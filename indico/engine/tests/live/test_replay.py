@@ -34,6 +34,15 @@ class ReplayTest(LiveTest):
         self.assertEqual(await self.until_ready(missed[1]["event_id"]), missed[2:])
 
     @gen_test(timeout=60)
+    async def test_another_owner(self) -> None:
+        memo_id = await self.memo("given away")
+        client = await self.connect_live()
+        last = (await self.next(client))["event_id"]
+        await MEMOS.update_by_id(memo_id, {"user_id": self.eve})
+        (missed,) = await self.until_ready(last)
+        self.assertEqual(self.told(missed), ("delete", str(memo_id), None))
+
+    @gen_test(timeout=60)
     async def test_while_there_are_changes(self) -> None:
         """Clients leave and come back at any time, and each gets each change once, in order."""
         client = await self.connect_live()
@@ -81,6 +90,28 @@ class ReplayTest(LiveTest):
             found = await self.until_ready(last)
         texts = [self.told(message)[2].split()[0] for message in found]
         self.assertEqual((texts, rounds), (["before", "during"], 2))
+
+    @gen_test(timeout=60)
+    async def test_what_is_lost_meanwhile(self) -> None:
+        """The stream of all clients may be lost during the replay for one."""
+        client = await self.connect_live()
+        last = (await self.next(client))["event_id"]
+        await self.memo("missed")
+        await self.next(client)
+        read, rounds = subscription.Subscription._read_past, 0
+
+        async def read_and_lose(self_: Any, until: str) -> None:
+            nonlocal rounds
+            rounds += 1
+            await read(self_, until)
+            if rounds == 1:
+                self_._position = self.feed.events.position_of(last)
+                self_.resync()
+
+        with patch.object(subscription.Subscription, "_read_past", read_and_lose):
+            found = await self.until_ready(last)
+        self.assertEqual([self.told(message)[2] for message in found], ["missed", "missed"])
+        self.assertEqual(rounds, 2)
 
     @gen_test(timeout=60)
     async def test_a_large_replay_waits_for_its_client(self) -> None:

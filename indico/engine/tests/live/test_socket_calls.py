@@ -134,6 +134,33 @@ class SocketCallsTest(CallTest):
             self.assertEqual(await self.ended(client), 1008)
 
     @gen_test(timeout=60)
+    async def test_a_client_that_does_not_close(self) -> None:
+        """It gets no answer after the server has closed, and may call no more."""
+        client = self.ask_narrowly(b"/live", *UPGRADE)
+        await until(lambda: self._app.unending)
+        held, asked = asyncio.Event(), asyncio.Event()
+
+        async def get_later(user_id: Any) -> Any:
+            asked.set()
+            await held.wait()
+            return {"id": user_id, "email": "a@example.com", "name": None}
+
+        with (
+            patch.object(accounts, "get", get_later),
+            patch.object(live_handler, "LAST_ANSWERS_SECONDS", 0),
+        ):
+            client.sendall(masked(b'{"action": "user/get"}'))
+            await asked.wait()
+            (handler,) = self._app.unending._answers
+            await accounts.logout(self.token)
+            await until(lambda: handler.ws_connection is None)  # type: ignore[attr-defined]
+            client.sendall(masked(b'{"action": "system/ping"}'))
+            held.set()
+            await until(lambda: not self._app.admission.in_flight)
+        client.close()
+        await until(lambda: not self._app.unending)
+
+    @gen_test(timeout=60)
     async def test_a_call_that_outlives_the_session(self) -> None:
         client = await self.ready()
         await self.send(client, action="system/wait", body={"seconds": 60.0})
