@@ -1,4 +1,4 @@
-"""/live of two server processes with one database, one of which starts again."""
+"""/live of two server processes with one database, one of which stops."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import unittest
 from typing import Any
 
+from bson import ObjectId
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from ..environment import CHOSEN, unmeasured
@@ -45,10 +46,10 @@ class ProcessesTest(unittest.IsolatedAsyncioTestCase):
             message: dict[str, Any] = json.loads(await client.read_message() or "{}")
         return message
 
-    async def test_a_restart(self) -> None:
+    async def test_a_client_that_has_to_change_its_server(self) -> None:
         first, second = await asyncio.gather(self.serve(), self.serve())
         self.token = ""
-        account = {"email": "ada@example.com", "password": "correct horse"}
+        account = {"email": f"{ObjectId()}@example.com", "password": "correct horse"}
         self.token = (await self.call(first, "/auth/register", account))["token"]
         client = await self.connect(first, "")
         self.assertTrue((await self.next(client))["ready"])
@@ -61,7 +62,7 @@ class ProcessesTest(unittest.IsolatedAsyncioTestCase):
             self.assertIsNone(await client.read_message())
         self.assertEqual(client.close_code, 1001)
         await self.rename(second, "two")
-        client = await self.connect(await self.serve(), message["event_id"])
+        client = await self.connect(second, message["event_id"])
         self.assertEqual((await self.next(client))["document"]["name"], "two")
         self.assertTrue((await self.next(client))["ready"])
         await self.rename(second, "three")
