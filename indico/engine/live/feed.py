@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -18,10 +18,9 @@ from ..mongo.live_changes import LiveChanges, PastChanges
 from ..tasks import start
 from .ending import SESSION_ENDED, UNAVAILABLE
 from .event import Event, EventWriter
+from .replays import Replays
 from .subscription import Subscription
 
-# Clients that are told what they have missed at the same time, each by a stream of its own.
-_REPLAYS = 8
 # Clients that are told of a change in one turn of the event loop.
 _CLIENTS_A_TURN = 50
 PAUSE_SECONDS = 1.0
@@ -36,7 +35,7 @@ class Feed:
 
     def __init__(self, sessions: Collection[Any], secret: SecretStr) -> None:
         self.events = EventWriter(secret)
-        self.replaying = asyncio.Semaphore(_REPLAYS)
+        self.replays = Replays(self)
         self._sessions = sessions
         self._clients: dict[DocumentId, set[Subscription]] = {}
         self._running: asyncio.Task[None] | None = None
@@ -73,9 +72,9 @@ class Feed:
             self._running.cancel()
             self._running = None
 
-    def past(self, owner: DocumentId, after: str, until: str) -> PastChanges:
-        """Return the changes that concern an owner between two positions."""
-        return PastChanges([*self._live().values()], owner, after, until)
+    def past(self, owners: Sequence[DocumentId], after: str, until: str) -> PastChanges:
+        """Return the changes that concern some owners between two positions."""
+        return PastChanges([*self._live().values()], owners, after, until)
 
     def events_of(self, change: Change[Document]) -> list[tuple[DocumentId | None, Event]]:
         """Return an event for each owner whom a change concerns."""

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 # A client for which more bytes wait is too slow. One event may be larger.
 MAX_UNSENT_BYTES = 1 << 20
-REPLAY_SECONDS = 20  # without the wait for other replays
-# A replay waits for a client that has taken less than all but so many bytes.
+# A replay goes on once the client has taken what waits, if that is more.
 _REPLAYED_BYTES = 1 << 16
 
 
@@ -47,7 +46,8 @@ class Subscription:
         self._feed = feed
         self._client = client
         self._outbox = Outbox(client.write_event)
-        self._position = ""  # up to which the client has each event
+        self.position = ""  # up to which the client has each event
+        self._full = False  # whether a replay has to wait until the client has taken events
         self._begun = False
         self._held: list[Event] = []  # until it has begun
         self._held_bytes = 0
@@ -66,8 +66,8 @@ class Subscription:
         if self.closed:
             return
         if not await self._catch_up(last_id):
-            self._put(self._feed.events.resync(self._position))
-        self._put(self._feed.events.ready(self._position))
+            self._put(self._feed.events.resync(self.position))
+        self._put(self._feed.events.ready(self.position))
         self._begun = True
         for event in self._held:
             self.give(event)
@@ -77,7 +77,7 @@ class Subscription:
         """Give the client an event, unless the client has it."""
         if not self._begun:
             self._hold(event)
-        elif event.position > self._position:
+        elif event.position > self.position:
             if self._outbox.size > MAX_UNSENT_BYTES:
                 self.end(TOO_SLOW)
             else:
@@ -128,56 +128,55 @@ class Subscription:
             self._expiry.cancel()
 
     def _put(self, event: Event) -> None:
-        self._position = max(self._position, event.position)
+        self.position = max(self.position, event.position)
         self._outbox.put(event)
 
     def _hold(self, event: Event) -> None:
         self._held.append(event)
         self._held_bytes += len(event.text)
         if self._held_bytes > MAX_UNSENT_BYTES:
-            self._hold_anew()
+            self.begin_replay()
             self._lost = True
-
-    def _hold_anew(self) -> None:
-        self._held, self._held_bytes, self._lost = [], 0, False
 
     async def _catch_up(self, last_id: str) -> bool:
         """Give all changes after an event; return False if that is not possible."""
         last = self._feed.events.position_of(last_id) if last_id else self._feed.position
         if last is not None:
-            self._position = last
+            self.position = last
             try:
                 while not await self._replay():
-                    pass
+                    await self._outbox.emptied()
             except (ServerError, TimeoutError) as error:
                 LOGGER.info("A client of /live reads all again: %s", error)
             else:
                 return True
-        self._position = self._feed.position
+        self.position = self._feed.position
         return False
 
     async def _replay(self) -> bool:
-        """Give the changes up to the feed's position; return whether the held events follow.
+        """Get the changes up to the feed's position; return whether the held events follow.
 
-        More new events than can be held have to be replayed too.
+        More changes than may wait for the client need several replays. So do more new events than
+        can be held.
         """
-        self._hold_anew()
-        until = self._feed.position
-        if self._position < until:
-            async with self._feed.replaying, asyncio.timeout(REPLAY_SECONDS):
-                await self._read_past(until)
-        return not self._lost
+        self.begin_replay()
+        if self.position < self._feed.position:
+            await self._feed.replays.replay(self)
+        return not (self._lost or self._full)
 
-    async def _read_past(self, until: str) -> None:
-        async with self._feed.past(self.owner, self._position, until) as changes:
-            async for change in changes:
-                for owner, event in self._feed.events_of(change):
-                    if owner is None:
-                        raise ServerError("nobody knows whose document was deleted")
-                    if owner == self.owner:
-                        self._put(event)
-                if self._outbox.size > _REPLAYED_BYTES:
-                    await self._outbox.emptied()
-        if not changes.complete:
-            raise ServerError("the stream of changes has ended")
-        self._position = max(self._position, until, changes.position)
+    # What a replay calls.
+
+    def begin_replay(self) -> None:
+        """Hold the events that come from now on."""
+        self._held, self._held_bytes, self._lost, self._full = [], 0, False, False
+
+    def replay(self, event: Event) -> None:
+        """Give the client an event of the past, unless the client has it, or has no room."""
+        if event.position > self.position and not self._full:
+            self._put(event)
+            self._full = self._outbox.size > _REPLAYED_BYTES
+
+    def end_replay(self, position: str) -> None:
+        """Go on from a later position, unless the client has had no room."""
+        if not self._full:
+            self.position = max(self.position, position)

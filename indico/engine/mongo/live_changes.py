@@ -10,7 +10,7 @@ from .change_stream import ChangeStream
 from .collection import Collection, Document
 from .driver import Key, mongodb
 
-__all__ = ["LiveChanges", "PastChanges"]
+__all__ = ["LiveChanges", "PastChanges", "seconds_between"]
 
 # A read of the past that finds nothing more waits for so long.
 _LONGEST_READ = 50  # milliseconds
@@ -46,16 +46,20 @@ class LiveChanges(ChangeStream[Document]):
 
 
 class PastChanges(LiveChanges):
-    """The changes of one owner's documents between two positions, and maybe a few later ones.
+    """The changes of some owners' documents between two positions, and maybe a few later ones.
 
     Deletions of which MongoDB does not know the owner are among them.
     """
 
     def __init__(
-        self, collections: Sequence[Collection[Any]], owner: Key, after: str, until: str
+        self,
+        collections: Sequence[Collection[Any]],
+        owners: Sequence[Key],
+        after: str,
+        until: str,
     ) -> None:
         self._until = until
-        concerning = {"$match": {"$or": [*_concerning(collections, owner)]}}
+        concerning = {"$match": {"$or": [*_concerning(collections, owners)]}}
         super().__init__(collections, concerning, after={"_data": after})
 
     @property
@@ -80,9 +84,16 @@ def _time(position: str) -> int:
     return int(position[_TIME], 16)
 
 
-def _concerning(collections: Sequence[Collection[Any]], owner: Key) -> Iterator[Document]:
-    """Yield a condition for each way in which a change concerns an owner."""
+def seconds_between(position: str, later: str) -> int:
+    """Return the seconds between two positions."""
+    return (_time(later) - _time(position)) >> 32
+
+
+def _concerning(
+    collections: Sequence[Collection[Any]], owners: Sequence[Key]
+) -> Iterator[Document]:
+    """Yield a condition for each way in which a change concerns one of the owners."""
     yield {"operationType": "delete", "fullDocumentBeforeChange": None}
     for collection in collections:
         for image in ("fullDocument", "fullDocumentBeforeChange"):
-            yield {"ns.coll": collection.name, f"{image}.{collection.owner}": owner}
+            yield {"ns.coll": collection.name, f"{image}.{collection.owner}": {"$in": [*owners]}}

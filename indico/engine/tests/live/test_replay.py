@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from tornado.testing import gen_test
 
-from ...live import feed, subscription
+from ...live import feed, replays, subscription
 from ...log import LOGGER
 from ...mongo.driver import APPLICATION_NAME, mongodb
 from ..http.http_servers import until
@@ -98,20 +98,58 @@ class ReplayTest(LiveTest):
         last = (await self.next(client))["event_id"]
         await self.memo("missed")
         await self.next(client)
-        read, rounds = subscription.Subscription._read_past, 0
+        replay, rounds = replays.Replays.replay, 0
 
-        async def read_and_lose(self_: Any, until: str) -> None:
+        async def replay_and_lose(self_: Any, client: Any) -> None:
             nonlocal rounds
             rounds += 1
-            await read(self_, until)
+            await replay(self_, client)
             if rounds == 1:
-                self_._position = self.feed.events.position_of(last)
-                self_.resync()
+                client.position = self.feed.events.position_of(last)
+                client.resync()
 
-        with patch.object(subscription.Subscription, "_read_past", read_and_lose):
+        with patch.object(replays.Replays, "replay", replay_and_lose):
             found = await self.until_ready(last)
         self.assertEqual([self.told(message)[2] for message in found], ["missed", "missed"])
         self.assertEqual(rounds, 2)
+
+    @gen_test(timeout=60)
+    async def test_many_at_once(self) -> None:
+        """One stream reads the past for all, and one for each that was away for long."""
+        client = await self.connect_live()
+        last = (await self.next(client))["event_id"]
+        memo_id = str(await self.memo("missed"))
+        await self.next(client)
+        for together, most in ((60, 4), (-1, 10)):
+            with (
+                patch.object(replays, "TOGETHER_SECONDS", together),
+                patch.object(self.feed, "past", wraps=self.feed.past) as past,
+            ):
+                found = await asyncio.gather(*(self.until_ready(last) for _ in range(10)))
+            for (message,) in found:
+                self.assertEqual(self.told(message)[1], memo_id)
+            self.assertLessEqual(past.call_count, most)
+
+    @gen_test(timeout=60)
+    async def test_a_client_that_leaves_meanwhile(self) -> None:
+        client = await self.connect_live()
+        last = (await self.next(client))["event_id"]
+        await self.memo("missed")
+        await self.next(client)
+        read, begun, left = replays.Replays._read, asyncio.Event(), asyncio.Event()
+
+        async def read_late(self_: Any, clients: Any) -> None:
+            begun.set()
+            await left.wait()
+            await read(self_, clients)
+
+        with patch.object(replays.Replays, "_read", read_late):
+            second = await self.connect_live(last_id=last)
+            await begun.wait()
+            second.close()
+            await until(lambda: len(self._app.unending) == 1)
+            left.set()
+            self.assertEqual(len(await self.until_ready(last)), 1)
 
     @gen_test(timeout=60)
     async def test_a_large_replay_waits_for_its_client(self) -> None:
@@ -157,7 +195,7 @@ class ResyncTest(LiveTest):
         last = (await self.next(client))["event_id"]
         await self.memo("missed")
         await self.next(client)
-        with patch.object(subscription, "REPLAY_SECONDS", 0):
+        with patch.object(replays, "REPLAY_SECONDS", 0):
             await self.resync(last)
 
     @gen_test(timeout=60)

@@ -101,7 +101,7 @@ class LiveChangesTest(LiveTest):
         self.assertEqual(await self.past("ada", until, until), [])
 
     async def past(self, owner: str, after: str, until: str) -> list[tuple[str, Any]]:
-        async with PastChanges(self.both, owner, after, until) as changes:
+        async with PastChanges(self.both, [owner], after, until) as changes:
             found: list[Change[Document]] = [change async for change in changes]
             self.assertTrue(changes.complete)
         return [(change.collection, change.id) for change in found]
