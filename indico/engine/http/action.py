@@ -20,6 +20,7 @@ from .unknown_fields import unknown_fields
 
 if TYPE_CHECKING:
     from .deprecation import Deprecation
+    from .limit import Limit
 
 Action = Callable[..., Coroutine[Any, Any, Any]]
 Effect = Literal["read_only", "idempotent", "not_idempotent"]
@@ -46,7 +47,7 @@ class ActionRecord:
     for each field, or one type for the whole body. `known` has the names of all fields that the
     body may have; None for any name. `raises` has the errors that `raises` names. `effect` says
     what a second call of the same does; None is as `not_idempotent`. `deprecation` is set for an
-    action that will be withdrawn.
+    action that will be withdrawn. `limits` has those that `limit` names, the topmost first.
     """
 
     action: Action
@@ -59,6 +60,7 @@ class ActionRecord:
     raises: tuple[type[APIError], ...] = ()
     effect: Effect | None = None
     deprecation: Deprecation | None = None
+    limits: tuple[Limit, ...] = ()
 
     @functools.cached_property
     def answer(self) -> Answer:

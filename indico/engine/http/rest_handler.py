@@ -17,6 +17,7 @@ from .effects import REPEATABLE
 from .errors import render_rest_error
 from .json_answer import dumps
 from .keyed_call import KeyedCall
+from .limit import refuse_unfit_limits, take_tokens
 from .query import query_fields
 from .unknown_fields import known_fields
 
@@ -142,6 +143,7 @@ def _answering(
 ) -> Callable[..., Coroutine[Any, Any, None]]:
     """Return `method` with what its record asks for before, and the answer after."""
     record = record_of(method)
+    refuse_unfit_limits(f"{cls.__name__}.{name}", record)
     if record.types and record.fields is None:
         record.whole_body, record.known = True, known_fields(record.types)
         if name == "get" or len(record.types) != 1:
@@ -163,6 +165,7 @@ def _answering(
             fields = record.arguments(query_fields(self, record), sent=True)
         elif record.whole_body or record.fields is not None:
             fields = await self.arguments(record, self.body)
+        await take_tokens(self, record, fields)
         if changes and (keys := self.idempotency_keys):
             call = functools.partial(method, self, *path, *fields)
             await KeyedCall(self, keys, call, record.status).answer()

@@ -1,0 +1,93 @@
+"""`Bucket` and `Level`: what a limit counts, what is left, and how a client is told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Self
+
+from ..error import RateLimited
+from .rate import Rate
+
+__all__ = ["Bucket", "Level", "headers_of", "refusal"]
+
+# A share of a token that may lack because of rounding.
+TOLERANCE = 0.001
+
+
+class Bucket(NamedTuple):
+    """The tokens of one user, address or other `value`; a call takes a token.
+
+    `scope` is what is limited, like `Note.add`, and `per` what `value` is, like `user`.
+    """
+
+    scope: str
+    per: str
+    value: str
+    rate: Rate
+
+    @property
+    def policy(self) -> str:
+        """The name of the limit, for clients."""
+        return f"{self.scope} by {self.per} {self.rate}"
+
+    @property
+    def key(self) -> str:
+        """The id in MongoDB. A bucket with another rate is another bucket."""
+        return f"{self.policy} {self.value}"
+
+
+class Level(NamedTuple):
+    """The number of tokens that are left, and the time until there is one more.
+
+    `granted` says whether a call has got the token that it asked for.
+    """
+
+    bucket: Bucket
+    granted: bool
+    remaining: int
+    wait_ms: float
+
+    @classmethod
+    def of(cls, bucket: Bucket, spent_ms: float, granted: bool) -> Self:
+        """Return the level of a bucket that needs `spent_ms` until it is full."""
+        rate = bucket.rate
+        free = rate.window_ms - min(max(spent_ms, 0), rate.window_ms)
+        tokens, part = divmod(free / rate.interval_ms + TOLERANCE, 1)
+        if granted:
+            return cls(bucket, True, int(tokens), (1 - part) * rate.interval_ms)
+        # A token that came since the refusal is for the next call.
+        return cls(bucket, False, 0, 0 if tokens else (1 - part) * rate.interval_ms)
+
+    @property
+    def seconds(self) -> int:
+        """The time until there is one more token, in whole seconds."""
+        return max(math.ceil(self.wait_ms / 1000), 1)
+
+
+def headers_of(levels: Sequence[Level], shown: Iterable[Level]) -> dict[str, str]:
+    """Return the header fields of draft-ietf-httpapi-ratelimit-headers-11.
+
+    `shown` are the levels of which clients learn what is left.
+    """
+    policies = (
+        f'"{bucket.policy}";q={bucket.rate.count};w={bucket.rate.seconds}' for bucket, *_ in levels
+    )
+    left = (f'"{each.bucket.policy}";r={each.remaining};t={each.seconds}' for each in shown)
+    return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)}
+
+
+def refusal(levels: Sequence[Level]) -> RateLimited:
+    """Return the error for a call that lacks a token of some of these buckets.
+
+    `Retry-After` may not be earlier than any `t` of the same answer, by section 6 of the draft. So
+    `RateLimit` has only the buckets that lack a token.
+    """
+    refused = [level for level in levels if not level.granted]
+    longest = max(refused, key=lambda level: level.wait_ms)
+    error = RateLimited(
+        f"The limit {longest.bucket.policy!r} is reached: try again in {longest.seconds} s.",
+        retry_after=longest.seconds,
+    )
+    error.headers |= headers_of(levels, refused)
+    return error

@@ -1,0 +1,165 @@
+"""Token buckets in MongoDB, which all processes share.
+
+A bucket is one number: the time at which it will be full. A token moves that time ahead by the
+rate's interval, unless that would be later than a whole window from now. MongoDB does this in one
+step, by its own clock. So no other process comes between, and the processes' clocks don't matter.
+A bucket without a document is full, and MongoDB removes the document of a full bucket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from itertools import chain
+
+from pymongo.errors import DuplicateKeyError
+from typing_extensions import TypedDict
+
+from ..error import APIError
+from ..mongo.batched import open_commands
+from ..mongo.batches import Batches, deadline
+from ..mongo.collection import Collection, IndexModel
+from ..mongo.documents import decode, encode
+from ..mongo.driver import mongodb
+from ..mongo.driver_commands import Find
+from ..mongo.observation import observed
+from .bucket import Bucket, Level, refusal
+from .stage import SPENT, moving, was_made
+
+__all__ = ["RATE_LIMITS", "give_back", "take"]
+
+
+class BucketDocument(TypedDict):
+    """A bucket that is not full. `full_at_ms` is in milliseconds since 1970, by MongoDB's clock."""
+
+    _id: str
+    full_at_ms: float
+    expires_at: datetime
+
+
+RATE_LIMITS = Collection(
+    "rate_limits", BucketDocument, IndexModel("expires_at", expireAfterSeconds=0)
+)
+Call = Sequence[Bucket]
+
+_BYTES = 500  # of a statement, about
+# A bucket may be known to be empty for so long. Another process may give a token back.
+_KNOWN_SECONDS = 1.0
+_MOST_KNOWN = 10_000
+
+
+async def take(*buckets: Bucket) -> list[Level]:
+    """Take a token of each bucket, or none of any. Return what is left.
+
+    Raises `RateLimited` if a bucket is empty, and `Unavailable` while MongoDB can't answer. Calls
+    at the same time share round trips. No transaction contains what is taken.
+    """
+    opened = _opened()
+    if empty := opened.known_empty(buckets):
+        raise refusal(empty)
+    levels = await opened.take(buckets)
+    if not all(level.granted for level in levels):
+        await give_back(*(level.bucket for level in levels if level.granted))
+        raise refusal(levels)
+    return levels
+
+
+async def give_back(*buckets: Bucket) -> None:
+    """Give back a token of each bucket, if MongoDB can answer."""
+    if buckets:
+        with suppress(APIError):
+            await _opened().give_back(buckets)
+
+
+class Buckets:
+    """The buckets of the open database, and those that are known to be empty."""
+
+    name = RATE_LIMITS.name
+
+    def __init__(self) -> None:
+        self._commands = open_commands(self.name)
+        self._batches: Batches[Call] = Batches(self._decide)
+        self._empty: dict[str, float] = {}  # key to the time of the loop's clock
+
+    def delay(self, now: float) -> float:
+        return self._batches.delay(now)
+
+    def known_empty(self, buckets: Call) -> list[Level]:
+        """Return the level of each bucket that has no token, without asking MongoDB."""
+        if not self._empty:
+            return []
+        now = asyncio.get_running_loop().time()
+        waits = ((bucket, self._empty.get(bucket.key, 0) - now) for bucket in buckets)
+        return [Level(bucket, False, 0, wait * 1000) for bucket, wait in waits if wait > 0]
+
+    @observed
+    async def take(self, buckets: Call) -> list[Level]:
+        """Take a token of each bucket that has one, and return each level."""
+        if not mongodb.max_batches_in_flight:
+            return (await self._decide([buckets]))[0]
+        levels: list[Level] = await self._batches.call(buckets, _BYTES * len(buckets), deadline())
+        return levels
+
+    @observed
+    async def give_back(self, buckets: Call) -> None:
+        await self._move(buckets, -1)
+        for bucket in buckets:
+            self._empty.pop(bucket.key, None)
+
+    async def _decide(self, calls: list[Call]) -> list[list[Level]]:
+        """Return the levels for each call: one write decides, and one read tells what is left."""
+        began = asyncio.get_running_loop().time()
+        buckets = list(chain.from_iterable(calls))
+        granted = await self._move(buckets, 1)
+        spent = await self._spent({bucket.key for bucket in buckets})
+        levels = [
+            Level.of(bucket, spent.get(bucket.key, 0), grant)
+            for bucket, grant in zip(buckets, granted, strict=True)
+        ]
+        for level in levels:
+            if not level.granted:
+                self._remember(level, began)
+        each = iter(levels)
+        return [[next(each) for _ in call] for call in calls]
+
+    async def _move(self, buckets: Call, tokens: int) -> list[bool]:
+        """Take `tokens` of each bucket in this order. Return whether each had them."""
+        upserts = [(bucket.key, moving(bucket.rate, tokens)) for bucket in buckets]
+        errors = await self._commands.upsert_each(upserts)
+        # Of several processes that make one document, MongoDB may refuse all but the first.
+        again = [n for n, error in enumerate(errors) if isinstance(error, DuplicateKeyError)]
+        if again:
+            retried = await self._commands.upsert_each([upserts[n] for n in again])
+            for n, error in zip(again, retried, strict=True):
+                errors[n] = error
+        return [was_made(error) for error in errors]
+
+    async def _spent(self, keys: Iterable[str]) -> dict[str, float]:
+        """Return the time until each bucket is full, in milliseconds, by MongoDB's clock."""
+        ids = list(keys)
+        wanted = Find(encode({"_id": {"$in": ids}}), len(ids), fields=SPENT)
+
+        def read(found: list[bytes]) -> dict[str, float]:
+            documents = map(decode, found)
+            return {document["_id"]: document["spent_ms"] for document in documents}
+
+        return await self._commands.find(wanted, read)
+
+    def _remember(self, level: Level, began: float) -> None:
+        """Remember an empty bucket for the time in which it surely gets no token."""
+        if len(self._empty) >= _MOST_KNOWN:
+            self._empty = {key: end for key, end in self._empty.items() if end > began}
+            if len(self._empty) >= _MOST_KNOWN:
+                self._empty.clear()
+        self._empty[level.bucket.key] = began + min(level.wait_ms / 1000, _KNOWN_SECONDS)
+
+
+def _opened() -> Buckets:
+    """Return the buckets of the open database. Raises `Unavailable`."""
+    key = f"{Buckets.name} buckets"
+    opened: Buckets | None = mongodb.opened.get(key)
+    if opened is None:
+        opened = mongodb.opened[key] = Buckets()
+    return opened
