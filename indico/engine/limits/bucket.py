@@ -15,26 +15,20 @@ __all__ = ["Bucket", "Level", "headers_of", "refusal"]
 TOLERANCE = 0.001
 
 
-class Bucket(NamedTuple):
+class Bucket:
     """The tokens of one user, address or other `value`; a call takes a token.
 
-    `scope` is what is limited, like `Note.add`, and `per` what `value` is, like `user`.
+    `scope` is what is limited, like `Note.add`, and `per` what `value` is, like `user`. `policy` is
+    the name of the limit, for clients, and `key` the id in MongoDB. With another rate it is another
+    bucket.
     """
 
-    scope: str
-    per: str
-    value: str
-    rate: Rate
+    __slots__ = ("key", "policy", "rate")
 
-    @property
-    def policy(self) -> str:
-        """The name of the limit, for clients."""
-        return f"{self.scope} by {self.per} {self.rate}"
-
-    @property
-    def key(self) -> str:
-        """The id in MongoDB. A bucket with another rate is another bucket."""
-        return f"{self.policy} {self.value}"
+    def __init__(self, scope: str, per: str, value: str, rate: Rate) -> None:
+        self.rate = rate
+        self.policy = f"{scope} by {per} {rate.text}"
+        self.key = f"{self.policy} {value}"
 
 
 class Level(NamedTuple):

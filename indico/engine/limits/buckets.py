@@ -81,7 +81,8 @@ class Buckets:
     def __init__(self) -> None:
         self._commands = open_commands(self.name)
         self._batches: Batches[Call] = Batches(self._decide)
-        self._empty: dict[str, float] = {}  # key to the time of the loop's clock
+        # By its key, until when a bucket is known to be empty, and when it has a token again.
+        self._empty: dict[str, tuple[float, float]] = {}
 
     def delay(self, now: float) -> float:
         return self._batches.delay(now)
@@ -91,8 +92,8 @@ class Buckets:
         if not self._empty:
             return []
         now = asyncio.get_running_loop().time()
-        waits = ((bucket, self._empty.get(bucket.key, 0) - now) for bucket in buckets)
-        return [Level(bucket, False, 0, wait * 1000) for bucket, wait in waits if wait > 0]
+        known = ((bucket, *self._empty.get(bucket.key, (0, 0))) for bucket in buckets)
+        return [Level(b, False, 0, (filled - now) * 1000) for b, end, filled in known if end > now]
 
     @observed
     async def take(self, buckets: Call) -> list[Level]:
@@ -150,10 +151,11 @@ class Buckets:
     def _remember(self, level: Level, began: float) -> None:
         """Remember an empty bucket for the time in which it surely gets no token."""
         if len(self._empty) >= _MOST_KNOWN:
-            self._empty = {key: end for key, end in self._empty.items() if end > began}
+            self._empty = {key: ends for key, ends in self._empty.items() if ends[0] > began}
             if len(self._empty) >= _MOST_KNOWN:
                 self._empty.clear()
-        self._empty[level.bucket.key] = began + min(level.wait_ms / 1000, _KNOWN_SECONDS)
+        filled = began + level.wait_ms / 1000
+        self._empty[level.bucket.key] = min(filled, began + _KNOWN_SECONDS), filled
 
 
 def _opened() -> Buckets:

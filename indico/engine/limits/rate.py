@@ -52,6 +52,11 @@ class Rate:
         return self.window_ms / self.count
 
     def __str__(self) -> str:
+        return self.text
+
+    @cached_property
+    def text(self) -> str:
+        """The rate as `parse` reads it, like `10/minute`."""
         unit, size = next(each for each in reversed(_UNITS.items()) if not self.seconds % each[1])
         times = self.seconds // size
         return f"{self.count}/{unit}" if times == 1 else f"{self.count}/{times} {unit}s"

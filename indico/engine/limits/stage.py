@@ -28,18 +28,18 @@ SPENT: Any = {"spent_ms": {"$subtract": ["$full_at_ms", _NOW]}}
 def moving(rate: Rate, tokens: int) -> bytes:
     """Return the stage, in BSON, that takes `tokens`, or fails; a negative number gives back.
 
-    A time beyond a whole window from now is taken for an empty bucket. So a clock that was set
-    back shuts nothing for longer than a window.
+    A bucket that would not be full within two windows counts as full. So a clock that was set back
+    shuts no bucket for longer than that.
     """
-    latest: Any = {"$add": ["$$now", rate.window_ms]}
-    full_at: Any = {"$max": ["$$now", {"$min": [{"$ifNull": ["$full_at_ms", 0]}, latest]}]}
-    bound = {"$add": [latest, rate.interval_ms * TOLERANCE]}
+    at_most: Any = {"$add": ["$$now", 2 * rate.window_ms]}
+    known: Any = {"$cond": [{"$gt": ["$full_at_ms", at_most]}, 0, "$full_at_ms"]}
+    bound = {"$add": ["$$now", rate.window_ms + rate.interval_ms * TOLERANCE]}
     changed = {
         "_id": "$_id",
         "full_at_ms": {"$cond": [{"$lte": ["$$full_at", bound]}, "$$full_at", _REFUSE]},
         "expires_at": {"$toDate": {"$ceil": "$$full_at"}},
     }
-    moved: Any = {"$add": [full_at, rate.interval_ms * tokens]}
+    moved: Any = {"$add": [{"$max": ["$$now", known]}, rate.interval_ms * tokens]}
     inner: Any = {"$let": {"vars": {"full_at": moved}, "in": changed}}
     return encode({"$replaceWith": {"$let": {"vars": {"now": _NOW}, "in": inner}}})
 
