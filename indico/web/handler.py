@@ -11,9 +11,9 @@ from tornado.web import authenticated
 import indico.db.session_db as SessionDB
 from indico.config import Settings
 from indico.db.session_db import Session
+from indico.engine.http.call_limits import take_tokens
 from indico.engine.http.health import failed_checks
 from indico.engine.http.html_handler import HTMLHandler
-from indico.engine.http.limit import take_tokens
 from indico.engine.http.session_cookie import clear_cookie, read_cookie, set_cookie
 from indico.service.accounts import Login
 from indico.service.login_limits import Caller

@@ -19,8 +19,8 @@ from .answer import Answer, answer_of
 from .unknown_fields import unknown_fields
 
 if TYPE_CHECKING:
+    from .call_limits import Limit
     from .deprecation import Deprecation
-    from .limit import Limit
 
 Action = Callable[..., Coroutine[Any, Any, Any]]
 Effect = Literal["read_only", "idempotent", "not_idempotent"]

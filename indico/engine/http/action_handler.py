@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 from ..error import RouteNotFound
 from .action import Action, ActionRecord, record_of
+from .call_limits import refuse_unfit_limits, take_tokens
 from .effects import REPEATABLE
 from .json_handler import JSONHandler
 from .keyed_call import KeyedCall
-from .limit import refuse_unfit_limits, take_tokens
 from .route_names import UNKNOWN
 
 _ACTION_NAME = re.compile(r"[a-zA-Z][a-zA-Z_]*")

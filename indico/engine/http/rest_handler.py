@@ -12,12 +12,12 @@ from tornado.web import GZipContentEncoding, RequestHandler
 
 from ..error import APIError, InvalidJSON
 from .action import ActionRecord, record_of
+from .call_limits import refuse_unfit_limits, take_tokens
 from .conditional_handler import ConditionalHandler
 from .effects import REPEATABLE
 from .errors import render_rest_error
 from .json_answer import dumps
 from .keyed_call import KeyedCall
-from .limit import refuse_unfit_limits, take_tokens
 from .query import query_fields
 from .unknown_fields import known_fields
 

@@ -13,9 +13,9 @@ from ...error import NotFound
 from ...http.action_handler import ActionHandler
 from ...http.application import Application
 from ...http.batch import BatchRoute
+from ...http.call_limits import limit
 from ...http.decorators import type_check, unpack
 from ...http.kept_answers import KEPT
-from ...http.limit import limit
 from ...http.rest_handler import RestHandler
 from ...mongo.connection import disconnect
 from ..environment import DRIVER, HTTP_SERVER, LANE
