@@ -120,7 +120,7 @@ async def record_login(
     A deleted account gives False too. Of two transactions that write the same account, MongoDB
     runs one again after the other. So no session escapes a change of password or a deletion.
     """
-    changes: Document = {"last_session_id": session_id}
+    changes: Any = {"last_session_id": session_id}
     if network is not None:
         others = [each for each in old["networks"] if each != network]
         changes["networks"] = [network, *others][:MAX_NETWORKS]

@@ -93,7 +93,7 @@ def refuse_unfit_limits(where: str, record: ActionRecord) -> None:
 
 
 async def take_tokens(
-    handler: JSONHandler, record: ActionRecord | None, arguments: Sequence[Any] = ()
+    handler: JSONHandler, record: ActionRecord | None = None, arguments: Sequence[Any] = ()
 ) -> None:
     """Take a token of each limit of a call, or raise `RateLimited`.
 

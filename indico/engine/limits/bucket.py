@@ -46,12 +46,10 @@ class Level(NamedTuple):
     def of(cls, bucket: Bucket, spent_ms: float, granted: bool) -> Self:
         """Return the level of a bucket that needs `spent_ms` until it is full."""
         rate = bucket.rate
-        free = rate.window_ms - min(max(spent_ms, 0), rate.window_ms)
-        tokens, part = divmod(free / rate.interval_ms + TOLERANCE, 1)
-        if granted:
-            return cls(bucket, True, int(tokens), (1 - part) * rate.interval_ms)
-        # A token that came since the refusal is for the next call.
-        return cls(bucket, False, 0, 0 if tokens else (1 - part) * rate.interval_ms)
+        left = (rate.window_ms - max(spent_ms, 0)) / rate.interval_ms + TOLERANCE
+        # A token that came since a refusal is for the next call.
+        tokens = max(math.floor(left), 0) if granted else 0
+        return cls(bucket, granted, tokens, max(tokens + 1 - left, 0) * rate.interval_ms)
 
     @property
     def seconds(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any, ClassVar
 
 from tornado.httpclient import HTTPResponse
@@ -36,7 +37,7 @@ class LimitsTest(ServerTest):
     def statuses(self, count: int, *args: str) -> list[int]:
         return [self.try_password(*args).code for _ in range(count)]
 
-    def wait(self, answer: HTTPResponse) -> int:
+    def wait_for_room(self, answer: HTTPResponse) -> int:
         """Let the time pass after which a refused client may try again, and return it."""
         self.error(answer, 429, "rate_limited")
         seconds = int(answer.headers["Retry-After"])
@@ -57,7 +58,7 @@ class LoginTest(LimitsTest):
         # The person does, from where they have logged in before,
         self.data(self.try_password(PASSWORD, HOME))
         # and from elsewhere after a while.
-        self.assertLessEqual(self.wait(self.try_password(PASSWORD, TRAVELLER)), 1200)
+        self.assertLessEqual(self.wait_for_room(self.try_password(PASSWORD, TRAVELLER)), 1200)
         self.data(self.try_password(PASSWORD, TRAVELLER))
         self.assertEqual(self.statuses(1, "wrong", ATTACKER), [401])
         self.data(self.try_password(PASSWORD, TRAVELLER))
@@ -66,8 +67,8 @@ class LoginTest(LimitsTest):
         delays = []
         for _ in range(90):
             if (answer := self.try_password(address=ATTACKER)).code == 429:
-                delays.append(self.wait(answer))
-        whole = [round(seconds / 1200) for seconds in delays]
+                delays.append(self.wait_for_room(answer))
+        whole = [math.ceil(seconds / 1200) for seconds in delays]
         self.assertEqual(whole, sorted(whole))
         # Every 20 minutes; then every 400, of which some are over; at last every two days.
         self.assertEqual([whole[0], whole[-2], whole[-1]], [1, 144, 144])
@@ -90,7 +91,7 @@ class LoginTest(LimitsTest):
     def test_wrong_ones_at_home(self) -> None:
         """A colleague behind the same address: the person waits, as the colleague does."""
         self.assertEqual(self.statuses(4), [401] * 3 + [429])
-        self.wait(self.try_password(PASSWORD))
+        self.wait_for_room(self.try_password(PASSWORD))
         self.data(self.try_password(PASSWORD))
         self.data(self.try_password(PASSWORD, TRAVELLER))
 
@@ -168,7 +169,7 @@ class RegistrationTest(LimitsTest):
         self.error(self.enter("ada", "2001:db8::2"), 409, "conflict", "email")
         refused = self.enter("eve", "2001:db8::3")
         self.data(self.enter("bob", TRAVELLER), 201)
-        self.assertLessEqual(self.wait(refused), 1800)
+        self.assertLessEqual(self.wait_for_room(refused), 1800)
         self.data(self.enter("eve", "2001:db8::3"), 201)
 
     @gen_test
