@@ -14,7 +14,6 @@ from contextlib import suppress
 from datetime import datetime
 from itertools import chain
 
-from pymongo.errors import DuplicateKeyError
 from typing_extensions import TypedDict
 
 from ..error import APIError
@@ -128,14 +127,7 @@ class Buckets:
     async def _move(self, buckets: Call, tokens: int) -> list[bool]:
         """Take `tokens` of each bucket in this order. Return whether each had them."""
         upserts = [(bucket.key, moving(bucket.rate, tokens)) for bucket in buckets]
-        errors = await self._commands.upsert_each(upserts)
-        # Of several processes that make one document, MongoDB may refuse all but the first.
-        again = [n for n, error in enumerate(errors) if isinstance(error, DuplicateKeyError)]
-        if again:
-            retried = await self._commands.upsert_each([upserts[n] for n in again])
-            for n, error in zip(again, retried, strict=True):
-                errors[n] = error
-        return [was_made(error) for error in errors]
+        return [was_made(error) for error in await self._commands.upsert_each(upserts)]
 
     async def _spent(self, keys: Iterable[str]) -> dict[str, float]:
         """Return the time until each bucket is full, in milliseconds, by MongoDB's clock."""
