@@ -48,7 +48,7 @@ class User(TypedDict):
 
 
 class Credentials(TypedDict):
-    """What a password is checked with, never part of an answer.
+    """Data that a password is checked with, never part of an answer.
 
     `account` is the `email_key`, and `networks` are those of the latest logins.
     """

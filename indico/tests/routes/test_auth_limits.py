@@ -109,7 +109,7 @@ class LoginTest(LimitsTest):
         self.data(self.try_password(PASSWORD, TRAVELLER))
 
     def test_addresses_of_one_network(self) -> None:
-        """Whoever has an IPv6 address has the other ones of its /64 too."""
+        """An attacker with an IPv6 address has the other ones of its /64 too."""
         for n in range(30):
             self.try_password("x", f"2001:db8::{n:x}", f"{n}@example.com")
         self.error(self.try_password(PASSWORD, "2001:db8::ffff"), 429, "rate_limited")
