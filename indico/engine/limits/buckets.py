@@ -9,7 +9,7 @@ A bucket without a document is full, and MongoDB removes the document of a full 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import chain
@@ -24,8 +24,9 @@ from ..mongo.documents import decode, encode
 from ..mongo.driver import mongodb
 from ..mongo.driver_commands import Find
 from ..mongo.observation import observed
+from ..mongo.upserts import open_upserts
 from .bucket import Bucket, Level, refusal
-from .stage import SPENT, moving, was_made
+from .stage import REFUSED, SPENT, moving, was_made
 
 __all__ = ["RATE_LIMITS", "give_back", "take"]
 
@@ -78,7 +79,7 @@ class Buckets:
     name = RATE_LIMITS.name
 
     def __init__(self) -> None:
-        self._commands = open_commands(self.name)
+        self._commands, self._upserts = open_commands(self.name), open_upserts(self.name)
         self._batches: Batches[Call] = Batches(self._decide)
         # By its key, until when a bucket is known to be empty, and when it has a token again.
         self._empty: dict[str, tuple[float, float]] = {}
@@ -109,30 +110,41 @@ class Buckets:
             self._empty.pop(bucket.key, None)
 
     async def _decide(self, calls: list[Call]) -> list[list[Level]]:
-        """Return the levels for each call: one write decides, and one read tells what is left."""
+        """Return the levels for each call."""
         began = asyncio.get_running_loop().time()
         buckets = list(chain.from_iterable(calls))
-        granted = await self._move(buckets, 1)
-        spent = await self._spent({bucket.key for bucket in buckets})
-        levels = [
-            Level.of(bucket, spent.get(bucket.key, 0), grant)
-            for bucket, grant in zip(buckets, granted, strict=True)
-        ]
+        levels = await (self._take_one(*buckets) if len(buckets) == 1 else self._take_all(buckets))
         for level in levels:
             if not level.granted:
                 self._remember(level, began)
         each = iter(levels)
         return [[next(each) for _ in call] for call in calls]
 
+    async def _take_one(self, bucket: Bucket) -> list[Level]:
+        """Decide by one command, which tells what is left, too, if it grants the token."""
+        stage = moving(bucket.rate, 1)
+        if granted := await self._upserts.one(bucket.key, stage, SPENT, REFUSED):
+            return [Level.of(bucket, decode(granted)["spent_ms"], True)]
+        spent = await self._spent([bucket.key])
+        return [Level.of(bucket, spent.get(bucket.key, 0), False)]
+
+    async def _take_all(self, buckets: Call) -> list[Level]:
+        """Decide by one write, and read what is left."""
+        granted = await self._move(buckets, 1)
+        spent = await self._spent(list({bucket.key for bucket in buckets}))
+        return [
+            Level.of(bucket, spent.get(bucket.key, 0), grant)
+            for bucket, grant in zip(buckets, granted, strict=True)
+        ]
+
     async def _move(self, buckets: Call, tokens: int) -> list[bool]:
         """Take `tokens` of each bucket in this order. Return whether each had them."""
         upserts = [(bucket.key, moving(bucket.rate, tokens)) for bucket in buckets]
-        return [was_made(error) for error in await self._commands.upsert_each(upserts)]
+        return [was_made(error) for error in await self._upserts.each(upserts)]
 
-    async def _spent(self, keys: Iterable[str]) -> dict[str, float]:
+    async def _spent(self, keys: list[str]) -> dict[str, float]:
         """Return the time until each bucket is full, in milliseconds, by MongoDB's clock."""
-        ids = list(keys)
-        wanted = Find(encode({"_id": {"$in": ids}}), len(ids), fields=SPENT)
+        wanted = Find(encode({"_id": {"$in": keys}}), len(keys), fields=SPENT)
 
         def read(found: list[bytes]) -> dict[str, float]:
             documents = map(decode, found)

@@ -12,13 +12,13 @@ from ..mongo.operation import to_api_error
 from .bucket import TOLERANCE
 from .rate import Rate
 
-__all__ = ["SPENT", "moving", "was_made"]
+__all__ = ["REFUSED", "SPENT", "moving", "was_made"]
 
 _NOW: Any = {"$toDouble": "$$NOW"}
 # MongoDB tells of each statement whether it failed, and nothing else. So a refusal is an error:
 # a text that is no number. `_id` keeps MongoDB from evaluating the expression in advance.
 _REFUSE: Any = {"$toDouble": {"$concat": ["no token: ", "$_id"]}}
-_REFUSED = 241  # the code of that error
+REFUSED = 241  # the code of that error
 
 # The time until a bucket is full.
 SPENT: Any = {"spent_ms": {"$subtract": ["$full_at_ms", _NOW]}}
@@ -48,6 +48,6 @@ def was_made(error: Exception | None) -> bool:
     """Return whether a statement with this error has taken its token. Raises any other error."""
     if error is None:
         return True
-    if isinstance(error, OperationFailure) and error.code == _REFUSED:
+    if isinstance(error, OperationFailure) and error.code == REFUSED:
         return False
     raise to_api_error(error)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from bson.raw_bson import RawBSONDocument
-from pymongo import InsertOne, ReturnDocument, UpdateOne, WriteConcern
+from pymongo import InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from .attempt import Attempt, awaited
@@ -19,7 +19,7 @@ from .replies import concern_error, write_error
 T = TypeVar("T")
 Errors = list[Exception | None]  # of the statements of a write, in their order
 
-__all__ = ["DriverCommands", "Errors", "Find"]
+__all__ = ["DriverCommands", "Errors", "Find", "write_all"]
 
 
 class Find(NamedTuple):
@@ -102,7 +102,7 @@ class DriverCommands:
                 )
                 return [None]
             inserts = [InsertOne(RawBSONDocument(document)) for document in documents]
-            return (await self._write(inserts, self._collection))[1]
+            return (await write_all(self._collection, inserts))[1]
 
         return self._run(inserted)
 
@@ -110,18 +110,7 @@ class DriverCommands:
         statements = [
             UpdateOne({"_id": key}, {"$set": RawBSONDocument(changes)}) for key, changes in updates
         ]
-        return self._run(lambda: self._write(statements, self._collection))
-
-    def upsert_each(self, upserts: Sequence[tuple[str, bytes]]) -> Awaitable[Errors]:
-        statements = [
-            UpdateOne({"_id": key}, [RawBSONDocument(stage)], upsert=True) for key, stage in upserts
-        ]
-
-        async def upserted() -> Errors:
-            hasty = self._collection.with_options(write_concern=WriteConcern(1))
-            return (await self._write(statements, hasty))[1]
-
-        return self._run(upserted)
+        return self._run(lambda: write_all(self._collection, statements))
 
     def find_and_modify(
         self, query: bytes, update: bytes, read: Callable[[bytes | None], T], upsert: bool = False
@@ -161,16 +150,17 @@ class DriverCommands:
     def _collection(self) -> Any:
         return mongodb.raw(self._name)
 
-    async def _write(self, statements: list[Any], collection: Any) -> tuple[int, Errors]:
-        """Return how many updates found their document, and the error of each statement."""
-        errors: Errors = [None] * len(statements)
-        try:
-            result = await collection.bulk_write(statements, ordered=False)
-        except BulkWriteError as error:
-            details: Mapping[str, Any] = error.details
-            if concerns := details["writeConcernErrors"]:
-                errors = [concern_error(concerns[0])] * len(statements)
-            for problem in details["writeErrors"]:
-                errors[problem["index"]] = write_error(problem)
-            return details["nMatched"], errors
-        return result.matched_count, errors
+
+async def write_all(collection: Any, statements: list[Any]) -> tuple[int, Errors]:
+    """Return how many updates found their document, and the error of each statement."""
+    errors: Errors = [None] * len(statements)
+    try:
+        result = await collection.bulk_write(statements, ordered=False)
+    except BulkWriteError as error:
+        details: Mapping[str, Any] = error.details
+        if concerns := details["writeConcernErrors"]:
+            errors = [concern_error(concerns[0])] * len(statements)
+        for problem in details["writeErrors"]:
+            errors[problem["index"]] = write_error(problem)
+        return details["nMatched"], errors
+    return result.matched_count, errors

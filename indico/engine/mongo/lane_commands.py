@@ -15,7 +15,7 @@ from .lanes import Lanes
 from .operation import until
 from .replies import changed, first_batch, only, plain, values, written
 from .update import setting
-from .wire import document, element, embedded, int32, one_stage
+from .wire import document, element, embedded, int32
 
 T = TypeVar("T")
 
@@ -131,24 +131,6 @@ class LaneCommands:
             return done.number, done.errors(len(updates))
 
         return self._write(self._update + _UNORDERED, updated, (b"updates", statements))
-
-    def upsert_each(self, upserts: Sequence[tuple[str, bytes]]) -> Awaitable[Errors]:
-        """Upsert documents by `_id`, with a stage of a pipeline each; return the error of each.
-
-        The primary alone acknowledges. After a fault of the network an upsert may be made twice.
-        """
-        statements = [
-            document(element("q", {"_id": key}) + one_stage(b"u", stage) + _UPSERT)
-            for key, stage in upserts
-        ]
-        command = Command(
-            self._update + _UNORDERED + self._lanes.hasty,
-            lambda reply: written(reply).errors(len(upserts)),
-            until(),
-            arguments=(b"updates", statements),
-            retry=self._lanes.retry_writes,
-        )
-        return self._lanes.others.run(command)
 
     def find_and_modify(
         self, query: bytes, update: bytes, read: Callable[[bytes | None], T], upsert: bool = False

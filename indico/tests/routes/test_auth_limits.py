@@ -136,7 +136,7 @@ class LoginTest(LimitsTest):
     def test_no_answer_of_the_database(self) -> None:
         """Logins are shut, whatever `limits_without_database` says."""
         self.assertEqual(self.config.limits_without_database, "open")
-        fail = {"failCommands": ["update"], "errorCode": 50}
+        fail = {"failCommands": ["update", "findAndModify"], "errorCode": 50}
         fail["namespace"] = f"{self.database}.rate_limits"
         command = {"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": fail}
         self.run_async(db.mongodb.client.admin.command(command))

@@ -208,11 +208,18 @@ class RoundTripsTest(LaneTest):
         self.assertEqual([next(iter(each)) for each in sent], ["update", "find"])
 
     @gen_test
+    async def test_a_lone_call_needs_one(self) -> None:
+        with self.commands("update", "find", "findAndModify") as sent:
+            (level,) = await take(bucket())
+            self.assertEqual(level.remaining, 9)
+        self.assertEqual([next(iter(each)) for each in sent], ["findAndModify"])
+
+    @gen_test
     async def test_a_bucket_that_is_known_to_be_empty_needs_none(self) -> None:
         with patch.object(buckets, "_KNOWN_SECONDS", 60):
             await take(bucket(rate=ONCE))
             self.assertIsNone(await granted(bucket(rate=ONCE)))
-            with self.commands("update", "find") as sent:
+            with self.commands("update", "find", "findAndModify") as sent:
                 for _ in range(20):
                     self.assertIsNone(await granted(bucket("full"), bucket(rate=ONCE)))
         self.assertEqual(sent, [])
@@ -232,17 +239,19 @@ class FaultsTest(FailPointTest):
     @gen_test
     async def test_an_error_goes_to_the_callers(self) -> None:
         for code, error in ((50, Unavailable), (13, ServerError)):
-            async with self.failing("update", errorCode=code):
-                results = await together(*(take(bucket(str(n))) for n in range(3)))
-                self.assertEqual({type(result) for result in results}, {error})
+            async with self.failing("update", "findAndModify", errorCode=code):
+                for callers in (1, 3):
+                    results = await together(*(take(bucket(str(n))) for n in range(callers)))
+                    self.assertEqual({type(result) for result in results}, {error})
 
     @gen_test
     async def test_an_error_of_one_statement(self) -> None:
         """A bucket that MongoDB's validator refuses, for example."""
         make = self.outside[self.database].create_collection
         await make(RATE_LIMITS.name, validator={"full_at_ms": "nothing"})
-        with self.assertRaises(ServerError):
-            await take(bucket())
+        for wanted in ([bucket()], [bucket(), bucket("eve")]):
+            with self.assertRaises(ServerError):
+                await take(*wanted)
 
     @gen_test
     async def test_a_cancelled_caller(self) -> None:
