@@ -60,7 +60,9 @@ class LaneUpserts:
             try:
                 return changed(reply)
             except OperationFailure as error:
-                return _none_if(refused, error)
+                if error.code == refused:
+                    return None
+                raise
 
         elements = self._modify + element("query", {"_id": key}) + one_stage(b"update", stage)
         elements += _NEW + _UPSERT + element("fields", fields) + self._lanes.hasty
@@ -97,7 +99,9 @@ class DriverUpserts:
                     return_document=ReturnDocument.AFTER,
                 )
             except OperationFailure as error:
-                return _none_if(refused, error)
+                if error.code == refused:
+                    return None
+                raise
             raw: bytes = found.raw
             return raw
 
@@ -115,8 +119,3 @@ def open_upserts(name: str) -> Upserts:
     """Return the upserts of a collection in the open database. Raises `Unavailable`."""
     mongodb.raw(name)  # raises if no database is open
     return LaneUpserts(name, mongodb.lanes) if mongodb.lanes else DriverUpserts(name)
-
-
-def _none_if(refused: int, error: OperationFailure) -> None:
-    if error.code != refused:
-        raise error
