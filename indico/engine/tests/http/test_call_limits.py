@@ -18,6 +18,7 @@ from ...http.decorators import type_check, unpack
 from ...http.kept_answers import KEPT
 from ...http.rest_handler import RestHandler
 from ...mongo.connection import disconnect
+from ..carriers import CARRIERS, Call
 from ..environment import DRIVER, HTTP_SERVER, LANE
 from ..limits.bucket_test import pass_time
 from ..sample.accounts import auth
@@ -169,6 +170,10 @@ class ValuesTest(LimitTest):
         self.assertEqual([answer["status"] for answer in answers], [200, 200, 429])
         self.assertGreater(answers[2]["error"]["retry_after"], 0)
         self.refused(self.post("/note/by_address"))
+
+    def test_carriers_share_limits(self) -> None:
+        statuses = [carrier(self, Call("note/by_address"))["status"] for carrier in CARRIERS]
+        self.assertEqual(statuses, [200, 200] + [429] * (len(CARRIERS) - 2))
 
 
 class HeadersTest(LimitTest):
