@@ -250,7 +250,7 @@ class FailureTest(JobTest):
             runs.append(what)
             raise KeyError(what)
 
-        counts = ended("fail", "failed"), ended("fail", "dead")
+        before = [ended("fail", outcome) for outcome in ("failed", "dead")]
         job_id = await fail.later("a thing")
         with self.assertLogs(LOGGER, "WARNING") as logged:
             async with self.working():
@@ -260,13 +260,11 @@ class FailureTest(JobTest):
         self.assertEqual((dead["_id"], dead["attempts"], dead["lease"]), (job_id, 3, None))
         self.assertEqual(dead["error"], "KeyError: 'a thing'")
         self.assertLess(abs(now() - dead["failed_at"]), timedelta(minutes=10))
-        self.assertEqual(
-            (ended("fail", "failed"), ended("fail", "dead")), (counts[0] + 2, counts[1] + 1)
-        )
+        after = [ended("fail", outcome) for outcome in ("failed", "dead")]
+        self.assertEqual(after, [before[0] + 2, before[1] + 1])
         words = [f"attempt {n} of 3, failed, again in 0.0 s: KeyError" for n in (1, 2)]
-        for line, wanted in zip(
-            logged.output, [*words, "attempt 3 of 3, failed, and is dead"], strict=True
-        ):
+        words.append("attempt 3 of 3, failed, and is dead")
+        for line, wanted in zip(logged.output, words, strict=True):
             self.assertIn(f"job fail {job_id}, {wanted}", line)
             self.assertIn("raise KeyError(what)", line)
 
@@ -477,9 +475,8 @@ class MongoDBTest(JobTest, FailPointTest):
         """The job is recorded later, and runs once."""
         await self.run_job.later()
         with self.assertLogs(LOGGER, "WARNING") as logged:
-            async with self.failing("delete", mode={"times": 4}, errorCode=AWAY):
-                async with self.working():
-                    await self.all_done()
+            async with self.failing("delete", mode={"times": 4}, errorCode=AWAY), self.working():
+                await self.all_done()
         self.assertIn("jobs wait for MongoDB", str(logged.output))
         self.assertEqual((self.runs, await self.jobs()), (1, []))
 
@@ -498,10 +495,10 @@ class MongoDBTest(JobTest, FailPointTest):
     async def test_a_fault_in_a_step(self) -> None:
         """The worker goes on."""
         await self.run_job.later()
+        self.enterContext(patch.object(job_queue, "count", side_effect=KeyError("a fault")))
         with self.assertLogs(LOGGER, "ERROR") as logged:
-            with patch.object(job_queue, "count", side_effect=KeyError("a fault")):
-                async with self.working():
-                    await until(lambda: logged.output)
-                    await self.all_done()
+            async with self.working():
+                await until(lambda: logged.output)
+                await self.all_done()
         self.assertIn("a step of the jobs failed", logged.output[0])
         self.assertEqual(self.runs, 1)
