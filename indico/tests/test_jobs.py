@@ -27,6 +27,7 @@ SECTIONS = ("A job", "Schedules")
 class JobsTest(ExamplesTest):
     page = PAGE
     sections = SECTIONS
+    indexed = (JOBS,)
 
     def setUp(self) -> None:
         self.enterContext(patch.dict(Job.declared, clear=True))

@@ -53,7 +53,7 @@ class ScheduleTest(JobTest):
 
     @gen_test
     async def test_runs_that_were_missed(self) -> None:
-        """They are not made up for, and the time of day stays."""
+        """One run follows, and the time of day stays."""
         planned_at = now() - 3.5 * DAY
         stored = document("clean_up", _id="clean_up", planned_at=planned_at, due_at=planned_at)
         await JOBS.insert({**stored})
@@ -108,7 +108,7 @@ class ScheduleTest(JobTest):
 
     @gen_test
     async def test_a_run_that_is_dead(self) -> None:
-        """It is kept to be looked at, and the schedule goes on."""
+        """The run is kept to be looked at, and the schedule goes on."""
         dead, planned = await self.run_failing(GiveUp("no disk"))
         self.assertEqual((dead["due_at"], dead["error"]), (None, "GiveUp: no disk"))
         self.assertEqual((dead["attempts"], planned["attempts"]), (1, 0))

@@ -410,7 +410,7 @@ class LeaseTest(JobTest):
 
     @gen_test
     async def test_a_worker_is_killed(self) -> None:
-        """Its job runs elsewhere once the lease is over."""
+        """The job runs elsewhere once the lease is over."""
         await self.hold.later()
         killed = JobWorker(4, 0.5)
         killed.start()
