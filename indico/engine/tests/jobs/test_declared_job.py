@@ -1,4 +1,4 @@
-"""What can be a job, the pauses between its attempts, and how its calls are queued."""
+"""The functions that can be jobs, the pauses between attempts, and how calls are queued."""
 
 from __future__ import annotations
 
