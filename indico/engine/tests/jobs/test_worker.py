@@ -15,7 +15,7 @@ from tornado.testing import gen_test
 
 from ...error import Unavailable
 from ...jobs import GiveUp, job, job_queue, worker
-from ...jobs.job_document import JOBS, JobDocument
+from ...jobs.job_document import JOBS, JobDocument, Outcome
 from ...jobs.taken_job import TakenJob
 from ...jobs.worker import JobWorker
 from ...log import LOGGER, REQUEST
@@ -397,6 +397,13 @@ class LeaseTest(JobTest):
                 await until(lambda: self.ends)
         self.assertEqual((self.ends, await self.jobs()), (["cancelled"], [taken]))
         self.assertIn("lost its lease, and may run elsewhere", logged.output[0])
+
+    @gen_test
+    async def test_it_is_renewed_while_the_job_ends(self) -> None:
+        taken = TakenJob(document("hold"), self.hold, math.inf)
+        self.go.set()
+        self.assertEqual(await taken.attempt(), Outcome("done"))
+        taken.hold(math.inf)
 
     @gen_test
     async def test_it_is_lost_before_the_job_begins(self) -> None:
