@@ -26,6 +26,7 @@ from bench import (
     data,
     growth,
     held,
+    jobs,
     limit,
     live,
     load,
@@ -42,7 +43,7 @@ from indico.engine.tests.server_test import mongodb_uri
 
 DATABASE = "test_bench"
 RUNNING = replica_set.running
-MODULES = (batches, growth, held, limit, live, measured, overload, soak, turns)
+MODULES = (batches, growth, held, jobs, limit, live, measured, overload, soak, turns)
 
 
 @contextmanager

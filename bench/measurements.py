@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench import batches, chart, compare, cost, growth, held, limit, live, offload, overload, soak
+from bench import (
+    batches,
+    chart,
+    compare,
+    cost,
+    growth,
+    held,
+    jobs,
+    limit,
+    live,
+    offload,
+    overload,
+    soak,
+)
 
 MEASUREMENTS: dict[str, Callable[[list[str]], int]] = {
     "peers": compare.main,
@@ -15,6 +28,7 @@ MEASUREMENTS: dict[str, Callable[[list[str]], int]] = {
     "offload": offload.main,
     "limit": limit.main,
     "growth": growth.main,
+    "jobs": jobs.main,
     "overload": overload.main,
     "soak": soak.main,
     "draw": chart.main,

@@ -82,8 +82,8 @@ async def logout(token: str) -> int:
 
 @dataclass(frozen=True)
 class Session:
-    token: str
     id: bytes
+    token: str
     user_id: ObjectId
     expires_at: datetime | None
 
@@ -100,7 +100,7 @@ async def find_session(handler: JSONHandler) -> Session | None:
     session = await SESSIONS.find_by_id(_digest(token)) if token else None
     if not token or not session:
         return None
-    return Session(token, session["_id"], session["user_id"], session.get("expires_at"))
+    return Session(session["_id"], token, session["user_id"], session.get("expires_at"))
 
 
 async def _log_in(user_id: ObjectId, email: str) -> Document:
