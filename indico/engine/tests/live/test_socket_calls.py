@@ -135,7 +135,7 @@ class SocketCallsTest(CallTest):
 
     @gen_test(timeout=60)
     async def test_a_client_that_does_not_close(self) -> None:
-        """It gets no answer after the server has closed, and may call no more."""
+        """A server that has closed answers no more, and takes no call."""
         client = self.ask_narrowly(b"/live", *UPGRADE)
         await until(lambda: self._app.unending)
         held, asked = asyncio.Event(), asyncio.Event()
