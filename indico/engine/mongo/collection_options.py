@@ -17,17 +17,23 @@ __all__ = ["put_options"]
 
 
 async def put_options(
-    wanted: Mapping[str, Document], defaults: Document, database: Database, no_right: str
+    wanted: Mapping[str, Document],
+    defaults: Document,
+    database: Database,
+    no_right: str,
+    more_for_new: Mapping[str, Document] | None = None,
 ) -> None:
     """Give each collection in `wanted` its options, unless it has the same ones already.
 
     `defaults` are what MongoDB does without these options. A collection that does not exist is
-    made. The log gets `no_right` with the name of a collection that the user may not change.
+    made, and gets `more_for_new` too, because a user may have no right to change it later. The log
+    gets `no_right` with the name of a collection that the user may not change.
     """
     present = await _present(list(wanted), list(defaults), database)
     for name, options in wanted.items():  # together they would need a connection each
         if defaults | present.get(name, {}) != options:
-            await _put(name, options, name in present, database, no_right)
+            more = {} if name in present else (more_for_new or {}).get(name, {})
+            await _put(name, {**options, **more}, name in present, database, no_right)
 
 
 async def _present(

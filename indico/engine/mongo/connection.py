@@ -44,16 +44,14 @@ async def connect(
     )
     async with closed_on_error(opening):
         hello = await guard(lambda: opening.own.command("hello"), timeout_seconds)
-        single = "setName" not in hello and hello.get("msg") != "isdbgrid"
-        if single:
+        if "setName" not in hello and hello.get("msg") != "isdbgrid":
             LOGGER.warning(NO_TRANSACTIONS)
         if prepare:
             await prepare(opening)
         if opening.own_client:
             await open_lanes(opening)
         await put_validators(Collection.declared, opening, document_validation)
-        if not single:  # without a log, changes are not known anyway
-            await keep_pre_images(Collection.declared, opening)
+        await keep_pre_images(Collection.declared, opening)
         await asyncio.gather(*(make_indexes(made, opening) for made in Collection.declared))
     # Nothing may be written before all of that is there, so `mongodb` switches last.
     await mongodb.switch_to(opening)

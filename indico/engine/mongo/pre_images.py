@@ -10,7 +10,7 @@ from typing import Any
 
 from .collection import Collection
 from .collection_options import put_options
-from .driver import Database
+from .driver import Database, Document
 
 _OPTION = "changeStreamPreAndPostImages"
 _OFF = {_OPTION: {"enabled": False}}
@@ -21,10 +21,15 @@ _NO_RIGHT = (
     "this database."
 )
 
-__all__ = ["keep_pre_images"]
+__all__ = ["keep_pre_images", "pre_images"]
+
+
+def pre_images(collections: Sequence[Collection[Any]]) -> dict[str, Document]:
+    """Return the options with which MongoDB keeps the pre-images of live collections."""
+    return {collection.name: _ON for collection in collections if collection.live}
 
 
 async def keep_pre_images(collections: Sequence[Collection[Any]], database: Database) -> None:
     """Let MongoDB keep the pre-images of live collections, as long as it knows the changes."""
-    if wanted := {collection.name: _ON for collection in collections if collection.live}:
+    if wanted := pre_images(collections):
         await put_options(wanted, _OFF, database, _NO_RIGHT)

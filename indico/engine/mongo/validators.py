@@ -11,6 +11,7 @@ from .collection import Collection
 from .collection_options import put_options
 from .document_schema import document_schema
 from .driver import Database, Document
+from .pre_images import pre_images
 
 Validation = Literal["error", "warn", "off"]
 
@@ -43,7 +44,7 @@ async def put_validators(
         for collection in collections
         if (validator := validator_of(collection))
     }
-    await put_options(wanted, _NONE, database, _NO_RIGHT)
+    await put_options(wanted, _NONE, database, _NO_RIGHT, pre_images(collections))
 
 
 def _options(validator: Document, validation: Validation) -> Document:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from datetime import timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -12,8 +13,11 @@ from bson import ObjectId
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
+from ...http.json_handler import JSONHandler
+from ...http.session_cookie import set_cookie
 from ...live.feed import Feed
 from ...live.live_handler import LiveHandler
+from ...mongo.clock import now
 from ..environment import DRIVER, HTTP_SERVER, LANE, LOOP
 from ..http.http_servers import ask_narrowly, get, until
 from ..sample import accounts
@@ -109,6 +113,20 @@ class LiveTest(ServerTest):
             while await client.read_message() is not None:
                 pass
         return client.close_code
+
+    async def cookie(self) -> str:
+        """Return the header with a cookie that this server has signed."""
+
+        class CookieHandler(JSONHandler):
+            described = False
+
+            def get(handler) -> None:  # noqa: N805
+                set_cookie(handler, self.token, now() + timedelta(hours=1))
+                handler.finish()
+
+        self._app.add_handlers(".*", [("/cookie", CookieHandler)])
+        answer = await self.http_client.fetch(self.get_url("/cookie"))
+        return answer.headers["Set-Cookie"].partition(";")[0]
 
     async def memo(self, text: str, owner: ObjectId | None = None) -> ObjectId:
         """Store a memo, of Ada unless another owner is given."""

@@ -50,7 +50,9 @@ class StreamTest(LiveTest):
         """Return the answer to a request with a token; its head is still to be read."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
         self.addCleanup(writer.transport.abort)
-        lines = [f"GET {path} HTTP/1.1", "Host: a", f"Authorization: Bearer {token or self.token}"]
+        lines = [f"GET {path} HTTP/1.1", "Host: a"]
+        if "Cookie" not in headers:
+            lines.append(f"Authorization: Bearer {token or self.token}")
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         writer.write("\r\n".join([*lines, "", ""]).encode())
         return Stream(reader, writer)
@@ -96,6 +98,13 @@ class EventsTest(StreamTest):
             self.assertEqual(await again.read_head(), 200)
             _, message = await again.next()
             self.assertEqual(self.told(message)[2], "two")
+
+    @gen_test(timeout=60)
+    async def test_by_cookie(self) -> None:
+        cookie = await self.cookie()
+        await self.opened(Cookie=cookie, Origin="http://a")
+        foreign = await self.events(Cookie=cookie, Origin="http://evil.example")
+        self.assertEqual(await foreign.read_head(), 403)
 
     @gen_test(timeout=60)
     async def test_anonymous(self) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import socket
+import weakref
 from datetime import timedelta
 from typing import Any, ClassVar
 from unittest.mock import patch
@@ -13,8 +15,6 @@ from tornado.httpclient import HTTPClientError
 from tornado.testing import gen_test
 
 from ...error import Unavailable
-from ...http.json_handler import JSONHandler
-from ...http.session_cookie import set_cookie
 from ...live import live_handler, protocol, subscription
 from ...log import LOGGER
 from ...mongo.clock import now
@@ -66,20 +66,6 @@ class SignInTest(LiveTest):
         for foreign in ({"Origin": "http://evil.example"}, {"Sec_Fetch_Site": "cross-site"}):
             refusal = await self.refusal(token="", Cookie=cookie, **foreign)
             self.assertEqual(refusal, (403, "permission_denied"))
-
-    async def cookie(self) -> str:
-        """Return the header with a cookie that this server has signed."""
-
-        class CookieHandler(JSONHandler):
-            described = False
-
-            def get(handler) -> None:  # noqa: N805
-                set_cookie(handler, self.token, now() + timedelta(hours=1))
-                handler.finish()
-
-        self._app.add_handlers(".*", [("/cookie", CookieHandler)])
-        answer = await self.http_client.fetch(self.get_url("/cookie"))
-        return answer.headers["Set-Cookie"].partition(";")[0]
 
     @gen_test(timeout=60)
     async def test_a_foreign_page_with_a_token(self) -> None:
@@ -325,6 +311,24 @@ class EndTest(LiveTest):
                 await self.connect_live()
             self.assertEqual(raised.exception.code, 503)
         client.close()
+
+
+class ForgottenTest(LiveTest):
+    @gen_test(timeout=60)
+    async def test_no_cycle_keeps_a_closed_websocket(self) -> None:
+        """The garbage collection of old objects seldom runs."""
+        (await self.ready()).close()
+        await until(lambda: not self._app.unending)
+        self.addCleanup(gc.enable)
+        gc.disable()
+        client = await self.ready()
+        (handler,) = self._app.unending._answers
+        kept = weakref.ref(handler)
+        del handler
+        await client.write_message('{"action": "system/ping"}')
+        await self.next(client)
+        client.close()
+        await until(lambda: kept() is None)
 
 
 class PingTest(LiveTest):

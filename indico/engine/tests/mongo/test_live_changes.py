@@ -14,6 +14,7 @@ from ...mongo.collection import Collection, Document
 from ...mongo.driver import mongodb
 from ...mongo.live_changes import LiveChanges, PastChanges
 from ...mongo.pre_images import keep_pre_images
+from ...mongo.validators import put_validators
 from .round_trip_test import RoundTripTest
 
 
@@ -128,6 +129,18 @@ class PreImagesTest(LiveTest):
         await keep_pre_images([old, self.things], mongodb)
         self.assertEqual(await self.images("old"), {"enabled": True})
         self.assertIsNone(await self.images("things"))
+
+    @gen_test(timeout=60)
+    async def test_a_new_collection(self) -> None:
+        """A user with the role `readWrite` may set options of new collections only."""
+
+        class MemoDocument(TypedDict):
+            _id: int
+
+        memos = Collection("memos", MemoDocument, owner="user_id", live=lambda each: each)
+        Collection.declared.remove(memos)
+        await put_validators([memos], mongodb, "error")
+        self.assertEqual(await self.images("memos"), {"enabled": True})
 
     @gen_test(timeout=60)
     async def test_nothing_is_live(self) -> None:
