@@ -6,6 +6,7 @@ from indico import __version__
 from indico.config import Settings
 from indico.engine.http.application import Application, operating_routes
 from indico.engine.http.batch import BatchRoute
+from indico.engine.oidc.clients import Clients
 from indico.engine.openapi.document import API
 from indico.engine.openapi.pages import docs_routes, openapi_route
 from indico.routes.address import AddressRoute
@@ -43,4 +44,5 @@ def make_app(settings: Settings) -> Application:
         ],
         settings,
         error_page=error_page(settings),
+        oidc=Clients(settings.providers, settings.oidc_timeout_seconds),
     )

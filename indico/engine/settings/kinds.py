@@ -37,8 +37,8 @@ def _without_star(origins: tuple[str, ...]) -> tuple[str, ...]:
     return origins
 
 
-def _secrets(value: object) -> object:
-    """Return secrets from a list, or from text with commas."""
+def _words(value: object) -> object:
+    """Return words from a list, or from text with commas."""
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
@@ -47,7 +47,8 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@*A-Z]+")
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)]
 TrustedOrigins = Annotated[Origins, AfterValidator(_without_star)]
 Secrets = Annotated[
-    tuple[Annotated[SecretStr, Field(min_length=16)], ...], NoDecode, BeforeValidator(_secrets)
+    tuple[Annotated[SecretStr, Field(min_length=16)], ...], NoDecode, BeforeValidator(_words)
 ]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
