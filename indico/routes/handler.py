@@ -11,14 +11,23 @@ from indico.engine.http.cursor import DEFAULT_LIMIT, Cursor, Limit
 from indico.engine.http.json_answer import dumps
 from indico.engine.http.paging import Page
 from indico.engine.http.rest_handler import RestHandler
+from indico.engine.oidc.clients import Clients
+from indico.engine.oidc.error import LoginFailed, NotConfigured, ProviderUnavailable
+from indico.engine.oidc.flow import FLOW
+from indico.engine.oidc.identity import IDENTITY
 
 __all__ = [
     "DEFAULT_LIMIT",
+    "FLOW",
+    "IDENTITY",
     "Created",
     "Cursor",
     "IndicoHandler",
     "Limit",
+    "LoginFailed",
+    "NotConfigured",
     "Page",
+    "ProviderUnavailable",
     "RestHandler",
     "Status",
     "dumps",
@@ -43,3 +52,9 @@ class IndicoHandler(ActionHandler):
     config: Settings
     session: Session
     user_id: ObjectId
+
+    @property
+    def oidc(self) -> Clients:
+        """The services that people may log in with."""
+        clients: Clients = self.settings["oidc"]
+        return clients

@@ -6,18 +6,21 @@ made with, whatever ends early or runs at the same time: see docs/decisions/tran
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from typing_extensions import TypedDict
 
 import indico.db.session_db as SessionDB
 import indico.db.user_db as UserDB
-from indico.db import ObjectId, in_transaction, transaction
+from indico.db import ObjectId, in_transaction, now, transaction
 from indico.db.owned import delete_owned
 from indico.db.session_db import Session
-from indico.error import AuthError, MissingField, PermissionDenied
+from indico.error import AuthError, LoginTooOld, MissingField, PermissionDenied
 from indico.service.fields import UserUpdate, normal_email
 from indico.service.passwords import hash_password, needs_renewal, verify_password
+
+# How long a login confirms a change of an account without a password.
+_FRESH = timedelta(minutes=10)
 
 
 class Login(TypedDict):
@@ -36,7 +39,7 @@ async def register(
 
     async def create() -> Login:
         user, credentials = await UserDB.create(email, name, password_hash)
-        return await _open_session(user, credentials, ttl_seconds, address)
+        return await open_session(user, credentials, ttl_seconds, address)
 
     return await in_transaction(create)
 
@@ -46,15 +49,21 @@ async def login(email: str, password: str, ttl_seconds: int, address: str | None
 
     Both take the same time, so that an attacker can't find out which emails have accounts.
     """
+    user, credentials = await check_login(email, password)
+    opened = await open_session(user, credentials, ttl_seconds, address)
+    if needs_renewal(credentials["password_hash"] or ""):
+        await UserDB.renew_hash(user["id"], credentials, await hash_password(password))
+    return opened
+
+
+async def check_login(email: str, password: str) -> tuple[UserDB.User, UserDB.Credentials]:
+    """Return the account with this email and password. Raise `AuthError` as `login` does."""
     known = normal_email(email)
     user, credentials = (known and await UserDB.find_login(known)) or (None, None)
     valid = await verify_password(credentials and credentials["password_hash"], password)
     if user is None or credentials is None or not valid:
         raise _wrong_login()
-    opened = await _open_session(user, credentials, ttl_seconds, address)
-    if needs_renewal(credentials["password_hash"]):
-        await UserDB.renew_hash(user["id"], credentials, await hash_password(password))
-    return opened
+    return user, credentials
 
 
 async def update(session: Session, update_user: UserUpdate, password: str | None) -> UserDB.User:
@@ -67,7 +76,7 @@ async def update(session: Session, update_user: UserUpdate, password: str | None
     if "email" in update_user.model_fields_set:
         if password is None:
             raise MissingField("password")
-        await _confirm(session, password)
+        await confirm(session, password)
     return await UserDB.update(session.user_id, update_user)
 
 
@@ -76,7 +85,7 @@ async def change_password(session: Session, current_password: str, new_password:
 
     Raise `PermissionDenied` for a wrong password.
     """
-    credentials = await _confirm(session, current_password)
+    credentials = await confirm(session, current_password)
     password_hash = await hash_password(new_password)
 
     async def change() -> int:
@@ -92,7 +101,7 @@ async def delete(session: Session, password: str) -> None:
 
     Raise `PermissionDenied` for a wrong password.
     """
-    await _confirm(session, password)
+    await confirm(session, password)
     await _delete(session.user_id)
     # Once more, because requests in flight may have stored documents since the transaction began.
     await delete_owned(session.user_id)
@@ -105,7 +114,7 @@ async def _delete(user_id: ObjectId) -> None:
 
 
 @transaction
-async def _open_session(
+async def open_session(
     user: UserDB.User, credentials: UserDB.Credentials, ttl_seconds: int, address: str | None
 ) -> Login:
     """Open a session. Raise `AuthError` if the password has changed, or the account is deleted."""
@@ -115,11 +124,19 @@ async def _open_session(
     return Login(user=user, token=token, expires_at=session.expires_at)
 
 
-async def _confirm(session: Session, password: str) -> UserDB.Credentials:
-    credentials = await UserDB.get_credentials(session.user_id)
+async def confirm(session: Session, password: str) -> UserDB.Credentials:
+    """Return the credentials of the caller, who has shown that the account is theirs.
+
+    The caller shows this by the password; without one, by a login of the last minutes. Raise
+    `PermissionDenied` for a wrong password, and `LoginTooOld`.
+    """
+    _, credentials = await UserDB.find(session.user_id) or (None, None)
     if credentials is None:
         raise AuthError
-    if not await verify_password(credentials["password_hash"], password):
+    if credentials["password_hash"] is None:
+        if now() - session.created_at > _FRESH:
+            raise LoginTooOld
+    elif not await verify_password(credentials["password_hash"], password):
         raise PermissionDenied("The password is wrong.")
     return credentials
 
