@@ -46,21 +46,20 @@ async def login(identity: Identity, ttl_seconds: int, address: str | None = None
         return opened
     email = _email(identity)
     if await UserDB.find_login(email):
-        await find_account(identity)
+        await _find_by_email(identity)
         return None
     return await in_transaction(create)
 
 
-async def find_account(identity: Identity) -> UserDB.User:
-    """Return the account with the email of an identity, which `link_by_email` may link.
+async def find_account(identity: Identity) -> tuple[str, bool]:
+    """Return the email of the account to link, and whether that account has a password.
 
-    Raise `IdentityConflict` if the service does not vouch for the email, or if the account has no
-    password that its owner could confirm with.
+    Raise `IdentityConflict` if `link_by_email` could not link it, and `AuthError` if it is deleted.
     """
-    account = await UserDB.find_login(_email(identity))
-    if account is None or not identity.email_verified or account[1]["password_hash"] is None:
-        raise IdentityConflict("not_linked")
-    return account[0]
+    if not identity.user:
+        return (await _find_by_email(identity))["email"], True
+    user_id = ObjectId(identity.user)
+    return (await UserDB.get(user_id))["email"], await UserDB.has_password(user_id)
 
 
 async def link_by_email(
@@ -68,9 +67,10 @@ async def link_by_email(
 ) -> Login:
     """Link an identity with the account that has its email, and open a session.
 
-    Raise `AuthError` for a wrong password, and the errors of `find_account`.
+    Raise `AuthError` for a wrong password. Raise `IdentityConflict` if the service does not vouch
+    for the email, or if the account has no password that its owner could confirm with.
     """
-    found = await find_account(identity)
+    found = await _find_by_email(identity)
     account = await accounts.check_login(found["email"], password)
 
     async def add() -> Login:
@@ -106,6 +106,13 @@ async def unlink(user_id: ObjectId, identity_id: ObjectId, issuers: Iterable[str
     await UserDB.record_unlink(user_id)
     if not (await UserDB.has_password(user_id) or await IdentityDB.has_any(user_id, issuers)):
         raise IdentityConflict("last")
+
+
+async def _find_by_email(identity: Identity) -> UserDB.User:
+    account = await UserDB.find_login(_email(identity))
+    if account is None or not identity.email_verified or account[1]["password_hash"] is None:
+        raise IdentityConflict("not_linked")
+    return account[0]
 
 
 async def _add(user_id: ObjectId, identity: Identity) -> None:

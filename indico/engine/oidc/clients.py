@@ -17,6 +17,9 @@ class Clients:
     def __init__(self, providers: Mapping[str, Provider], seconds: float) -> None:
         self._by_name = {name: Client(name, each, seconds) for name, each in providers.items()}
 
+    def __bool__(self) -> bool:
+        return bool(self._by_name)
+
     def __iter__(self) -> Iterator[Client]:
         return iter(self._by_name.values())
 
