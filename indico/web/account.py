@@ -70,10 +70,9 @@ class PasswordHandler(ConfirmedHandler):
     template = "password.html"
 
     async def submit(self) -> str:
-        old, new = "", self.read(NewPasswordForm).new_password
-        if self._has_password:
-            old = self.read(PasswordForm).current_password
-        await accounts.change_password(self.session, old, new)
+        form = self.read(PasswordForm if self._has_password else NewPasswordForm)
+        old = form.current_password if isinstance(form, PasswordForm) else ""
+        await accounts.change_password(self.session, old, form.new_password)
         return "/dashboard?done=password"
 
 

@@ -26,9 +26,10 @@ _REFUSALS = (InvalidArgument, AuthError, PermissionDenied, Conflict, Preconditio
 
 
 class FormHandler(PageHandler):
-    """A page with a form: `values` fills it in, and `submit` takes what was sent, both after `load`.
+    """A page with a form: `values` fills it in, and `submit` takes what was sent.
 
-    A form that `submit` refuses is shown again, with a sentence at each wrong field.
+    `load` runs before both. A form that `submit` refuses is shown again, with a sentence at each
+    wrong field.
     """
 
     template: ClassVar[str]

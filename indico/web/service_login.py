@@ -1,4 +1,4 @@
-"""Logins with another service: `/login/with/<service>`, its callback, and linking with an account."""
+"""Logins with another service: the way there and back, and links between it and an account."""
 
 from __future__ import annotations
 
