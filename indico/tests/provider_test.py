@@ -30,9 +30,7 @@ class ProviderTest(ServerTest):
         )
 
     async def start_provider(self) -> ProviderServer:
-        provider = ProviderServer()
-        self.addCleanup(provider.close)
-        return provider
+        return ProviderServer()  # the end of the loop closes it
 
     def begin(self) -> dict[str, Any]:
         """Return the fields with which an app finishes a login."""
@@ -40,8 +38,8 @@ class ProviderTest(ServerTest):
         begun = self.data(self.post("/auth/oidc_start", body))
         return {"flow": begun["flow"], "returned": self.provider.log_in(begun["authorization_url"])}
 
-    def log_in(self) -> Any:
-        """Log in by the service as an app, and return the answer's `login` and `confirm`."""
+    def log_in_by_app(self) -> Any:
+        """Log in with the service as an app does, and return the answer's `login` and `confirm`."""
         return self.data(self.post("/auth/oidc_finish", self.begin()))
 
     def query(self, url: str) -> dict[str, str]:

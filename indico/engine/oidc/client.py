@@ -35,7 +35,9 @@ class Client:
         )
         self.keys: Renewed[KeySet] = Renewed(self._fetch_keys)
 
-    async def begin(self, redirect_uri: str, next_path: str, user: str) -> tuple[Flow, str]:
+    async def begin(
+        self, redirect_uri: str, next_path: str = "", user: str = ""
+    ) -> tuple[Flow, str]:
         """Return a new flow, and the address where the person logs in."""
         endpoint = (await self.metadata.get()).authorization_endpoint
         flow = Flow.begin(self.name, redirect_uri, next_path, user)

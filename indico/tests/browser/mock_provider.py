@@ -31,8 +31,9 @@ class MockProvider:
         self.challenges: set[str] = set()
         self.proven: list[str] = []
         self._app: Any = app(user_claims=PEOPLE)
-        kinds = {"server_class": _ThreadingServer, "handler_class": _Silent}
-        self._server = make_server("127.0.0.1", 0, self._answer, **kinds)  # type: ignore[arg-type]
+        self._server = make_server(
+            "127.0.0.1", 0, self._answer, server_class=_ThreadingServer, handler_class=_Silent
+        )
         self._thread = Thread(target=self._server.serve_forever, args=(0.01,))
         self.issuer = f"http://127.0.0.1:{self._server.server_port}"
 

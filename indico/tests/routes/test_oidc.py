@@ -64,7 +64,7 @@ class FinishTest(ProviderTest):
         self.assertEqual(self.stored("sessions"), [])
 
     def test_new_person(self) -> None:
-        answer = self.log_in()
+        answer = self.log_in_by_app()
         self.assertIsNone(answer["confirm"])
         user = answer["login"]["user"]
         self.assertEqual((user["email"], user["name"]), (EMAIL, "Ada"))
@@ -74,15 +74,15 @@ class FinishTest(ProviderTest):
         self.assertEqual(known, (self.provider.issuer, "ada", EMAIL))
 
     def test_known_by_the_subject(self) -> None:
-        first = self.log_in()["login"]["user"]
+        first = self.log_in_by_app()["login"]["user"]
         self.provider.claims = {"email": "lovelace@example.com"}
-        self.assertEqual(self.log_in()["login"]["user"], first)
+        self.assertEqual(self.log_in_by_app()["login"]["user"], first)
         self.provider.claims = {"sub": "eve", "email": "eve@example.com"}
-        self.assertNotEqual(self.log_in()["login"]["user"]["id"], first["id"])
+        self.assertNotEqual(self.log_in_by_app()["login"]["user"]["id"], first["id"])
 
     def test_name_that_is_none(self) -> None:
         self.provider.claims = {"name": "\n"}
-        self.assertIsNone(self.log_in()["login"]["user"]["name"])
+        self.assertIsNone(self.log_in_by_app()["login"]["user"]["name"])
 
     def test_email_that_is_none(self) -> None:
         for email in (None, "ada", 5):
@@ -93,7 +93,7 @@ class FinishTest(ProviderTest):
     def test_email_that_is_not_verified(self) -> None:
         """It makes an account, as anybody may, but finds none."""
         self.provider.claims = {"email_verified": False}
-        self.assertEqual(self.log_in()["login"]["user"]["email"], EMAIL)
+        self.assertEqual(self.log_in_by_app()["login"]["user"]["email"], EMAIL)
         self.provider.claims = {"email_verified": False, "sub": "eve"}
         answer = self.post("/auth/oidc_finish", self.begin())
         self.error(answer, 409, "conflict", "")
@@ -148,7 +148,7 @@ class FinishTest(ProviderTest):
 
         async def log_in_often() -> list[Any]:
             logins = (identities.login(identity, 60) for _ in range(4))
-            return await asyncio.gather(*logins, return_exceptions=True)
+            return [*await asyncio.gather(*logins, return_exceptions=True)]
 
         results = self.run_async(log_in_often())
         others = [r for r in results if not isinstance(r, dict | IndicoError)]
@@ -164,15 +164,15 @@ class LinkByEmailTest(ProviderTest):
         self.user = self.register(EMAIL)["user"]
 
     def link(self, password: str = PASSWORD, **changes: str) -> Any:
-        proof = self.log_in()["confirm"]["link"]
+        proof = self.log_in_by_app()["confirm"]["link"]
         return self.post("/auth/oidc_link", {"link": proof, "password": password, **changes})
 
     def test_valid(self) -> None:
-        answer = self.log_in()
+        answer = self.log_in_by_app()
         self.assertEqual((answer["login"], answer["confirm"]["email"]), (None, EMAIL))
         self.assertEqual(self.stored("identities"), [])
         self.assertEqual(self.data(self.link())["user"], self.user)
-        self.assertEqual(self.log_in()["login"]["user"], self.user)
+        self.assertEqual(self.log_in_by_app()["login"]["user"], self.user)
 
     def test_email_in_another_case(self) -> None:
         self.provider.claims = {"email": "ADA@example.com"}
@@ -194,7 +194,7 @@ class LinkByEmailTest(ProviderTest):
             self.assertEqual(details[0]["reason"], "not_linked")
 
     def test_twice(self) -> None:
-        proof = self.log_in()["confirm"]["link"]
+        proof = self.log_in_by_app()["confirm"]["link"]
         for _ in range(2):
             body = {"link": proof, "password": PASSWORD}
             self.data(self.post("/auth/oidc_link", body))
@@ -203,7 +203,7 @@ class LinkByEmailTest(ProviderTest):
     def test_account_without_a_password(self) -> None:
         """Nobody could confirm."""
         self.provider.claims = {"email": "eve@example.com"}
-        self.log_in()
+        self.log_in_by_app()
         self.provider.claims = {"email": "eve@example.com", "sub": "another"}
         answer = self.post("/auth/oidc_finish", self.begin())
         self.error(answer, 409, "conflict", "")
@@ -228,7 +228,7 @@ class LinkTest(ProviderTest):
         self.data(self.link())
         (identity,) = self.linked()
         self.assertEqual((identity["issuer"], identity["email"]), (self.provider.issuer, EMAIL))
-        self.assertEqual(self.log_in()["login"]["user"]["email"], "grace@example.com")
+        self.assertEqual(self.log_in_by_app()["login"]["user"]["email"], "grace@example.com")
 
     def test_anonymous(self) -> None:
         body = {**self.begin(), "password": PASSWORD}
@@ -239,7 +239,7 @@ class LinkTest(ProviderTest):
         self.assertEqual(self.linked(), [])
 
     def test_of_another_account(self) -> None:
-        self.log_in()
+        self.log_in_by_app()
         error = self.error(self.link(), 409, "conflict", "")
         self.assertEqual(error["details"][0]["reason"], "linked")
 
@@ -270,7 +270,7 @@ class LinkTest(ProviderTest):
 class UnlinkTest(ProviderTest):
     def setUp(self) -> None:
         super().setUp()
-        self.token = self.log_in()["login"]["token"]
+        self.token = self.log_in_by_app()["login"]["token"]
 
     def unlink(self, identity: Any = None, token: str | None = None) -> Any:
         identity_id = str(identity or self.stored("identities")[0]["_id"])
@@ -299,7 +299,7 @@ class UnlinkTest(ProviderTest):
 
         async def unlink_both() -> list[Any]:
             both = (identities.unlink(user_id, each, [self.provider.issuer]) for each in ids)
-            return await asyncio.gather(*both, return_exceptions=True)
+            return [*await asyncio.gather(*both, return_exceptions=True)]
 
         results = self.run_async(unlink_both())
         self.assertEqual(sum(isinstance(each, IdentityConflict) for each in results), 1, results)
@@ -323,7 +323,7 @@ class NoPasswordTest(ProviderTest):
 
     def setUp(self) -> None:
         super().setUp()
-        self.token = self.log_in()["login"]["token"]
+        self.token = self.log_in_by_app()["login"]["token"]
 
     def make_old(self) -> None:
         """Let the login be longer ago than a change may be."""

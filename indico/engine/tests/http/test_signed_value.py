@@ -20,7 +20,7 @@ class Ticket:
 
 
 TICKET = SignedValue("ticket", Ticket, 600)
-OTHERS = {
+OTHERS: dict[str, SignedValue[Any]] = {
     "other": SignedValue("other", Ticket, 600),
     "old": SignedValue("ticket", Ticket, -1),
     "changed": SignedValue("ticket", int, 600),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import hmac
 import json
 import secrets
 import time
@@ -14,11 +15,13 @@ from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
+from joserfc.jws import JWSRegistry
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 CLIENT_ID, CLIENT_SECRET = "client of the test", "a secret: with +, / and %"
+_ANY_HEADER = JWSRegistry(algorithms=["ES256"], strict_check_header=False)
 METADATA = "/.well-known/openid-configuration"
 # Made once, because making keys takes longer than most tests.
 KEY, OTHER_KEY = ECKey.generate_key("P-256"), ECKey.generate_key("P-256")
@@ -97,8 +100,7 @@ class ProviderServer:
             return 401, {"error": "invalid_client"}
         began = self._codes.pop(form["code"], None)
         digest = hashlib.sha256(form["code_verifier"].encode()).digest()
-        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        given = {"redirect_uri": form["redirect_uri"], "code_challenge": challenge}
+        given = {"redirect_uri": form["redirect_uri"], "code_challenge": _encoded(digest)}
         if began is None or not given.items() <= began.items():
             return 400, {"error": "invalid_grant"}
         tokens = {"access_token": "access", "id_token": self._id_token(began)}
@@ -135,16 +137,22 @@ class ProviderServer:
         return self.sign(_changed(header, self.header), _changed(claims, self.claims))
 
     def signed(self, header: dict[str, Any], claims: dict[str, Any]) -> str:
-        return jwt.encode(header, claims, self.key)
+        return jwt.encode(header, claims, self.key, registry=_ANY_HEADER)
 
 
-def unsigned(header: Any, claims: Any, signature: str = "") -> str:
-    """Return a token with any header and signature."""
-    return ".".join([_encoded(header), _encoded(claims), signature])
+def unsigned(header: Any, claims: Any) -> str:
+    """Return a token with any header and claims, and without a signature."""
+    return f"{_encoded(json.dumps(header).encode())}.{_encoded(json.dumps(claims).encode())}."
 
 
-def _encoded(document: Any) -> str:
-    return base64.urlsafe_b64encode(json.dumps(document).encode()).rstrip(b"=").decode()
+def signed_by_secret(header: Any, claims: Any, secret: bytes) -> str:
+    """Return a token with HMAC, whatever the secret is."""
+    token = unsigned(header, claims).rstrip(".")
+    return f"{token}.{_encoded(hmac.digest(secret, token.encode(), 'sha256'))}"
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _changed(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

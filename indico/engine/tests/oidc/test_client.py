@@ -31,7 +31,7 @@ class FinishTest(ClientTest):
 
     def test_address(self) -> None:
         self.provider.metadata["authorization_endpoint"] = f"{self.provider.issuer}/go?tenant=1"
-        _, url = self.run_async(self.client.begin(BACK, "", ""))
+        _, url = self.run_async(self.client.begin(BACK))
         query = parse_qs(urlsplit(url).query)
         self.assertEqual((query["tenant"], query["redirect_uri"]), (["1"], [BACK]))
 
@@ -55,14 +55,14 @@ class FinishTest(ClientTest):
 
     def test_replayed(self) -> None:
         """A second code for the same flow does not help."""
-        flow, url = self.run_async(self.client.begin(BACK, "", ""))
+        flow, url = self.run_async(self.client.begin(BACK))
         self.finish(flow, self.provider.log_in(url))
         with self.assertRaises(LoginFailed) as caught:
             self.finish(flow, self.provider.log_in(url))
         self.assertEqual(caught.exception.details[0]["reason"], "used")
 
     def test_replayed_at_once(self) -> None:
-        flow, url = self.run_async(self.client.begin(BACK, "", ""))
+        flow, url = self.run_async(self.client.begin(BACK))
         answers = [self.provider.log_in(url) for _ in range(4)]
 
         async def finish_all() -> list[Identity | BaseException]:
@@ -97,7 +97,7 @@ class FinishTest(ClientTest):
 
     def test_in_a_transaction(self) -> None:
         with self.assertRaises(ServerError):
-            self.run_async(in_transaction(lambda: self.client.begin(BACK, "", "")))
+            self.run_async(in_transaction(lambda: self.client.begin(BACK)))
 
 
 class SecretTest(ClientTest):

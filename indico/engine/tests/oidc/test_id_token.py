@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from joserfc import jws, jwt
-from joserfc.jwk import OctKey
+from joserfc import jws
 
 from .client_test import ClientTest
-from .provider_server import CLIENT_ID, KEY, OTHER_KEY, public, unsigned
+from .provider_server import CLIENT_ID, KEY, OTHER_KEY, public, signed_by_secret, unsigned
 
 
 class ClaimsTest(ClientTest):
@@ -68,7 +69,7 @@ class SignatureTest(ClientTest):
 
     def test_none(self) -> None:
         for header in ({"alg": "none"}, {"alg": "NONE"}, {"alg": "none", "kid": "first"}, {}):
-            self.provider.sign = lambda _, claims, header=header: unsigned(header, claims)
+            self.provider.sign = partial(with_header, header, unsigned)
             with self.subTest(header):
                 self.fails("answer")
 
@@ -78,17 +79,16 @@ class SignatureTest(ClientTest):
 
     def test_the_public_key_as_a_secret(self) -> None:
         for form in ("PEM", "DER"):
-            key = OctKey.import_key(KEY.as_bytes(form, private=False))
-            header = {"alg": "HS256", "kid": "first"}
-            self.provider.sign = lambda _, claims, key=key, header=header: jwt.encode(
-                header, claims, key, algorithms=["HS256"]
-            )
-            with self.subTest(form):
-                self.fails("answer")
+            sign = partial(signed_by_secret, secret=KEY.as_bytes(form, private=False))
+            for kid in ("first", "other"):
+                header = {"alg": "HS256", "kid": kid}
+                self.provider.sign = partial(with_header, header, sign)
+                with self.subTest(form, kid=kid):
+                    self.fails("answer")
 
     def test_malformed(self) -> None:
-        tokens = ("", ".", "..", "a.b", "a.b.c", "\u00e4.b.c", "W10.W10.W10", unsigned([], {}))
-        for token in (*tokens, "[" * 100_000, 5, [], None):
+        tokens: list[Any] = ["", ".", "..", "a.b", "a.b.c", "\u00e4.b.c", "W10.W10.W10"]
+        for token in (*tokens, unsigned([], {}), "[" * 100_000, 5, [], None):
             self.provider.tokens = {"id_token": token}
             with self.subTest(str(token)[:20]):
                 self.fails("answer")
@@ -159,6 +159,13 @@ class KeysTest(ClientTest):
         for body in (b"{}", b'{"keys": 5}', b'{"keys": []}'):
             self.provider.answers["/keys"] = 200, body
             self.unavailable()
+
+
+def with_header(
+    header: dict[str, Any], sign: Callable[[Any, Any], str], _: Any, claims: dict[str, Any]
+) -> str:
+    """Return a token with this header in place of the provider's."""
+    return sign(header, claims)
 
 
 def _signed(header: dict[str, Any], payload: str) -> str:

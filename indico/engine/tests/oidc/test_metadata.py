@@ -95,7 +95,7 @@ class RenewalTest(ClientTest):
         self.begin()
         self.client.metadata.max_age = self.client.metadata.pause = 0
         self.provider.metadata["authorization_endpoint"] = f"{self.provider.issuer}/new"
-        _, url = self.run_async(self.client.begin(BACK, "", ""))
+        _, url = self.run_async(self.client.begin(BACK))
         self.assertTrue(url.startswith(f"{self.provider.issuer}/new?"))
 
     def test_old_while_a_renewal_fails(self) -> None:
@@ -106,7 +106,7 @@ class RenewalTest(ClientTest):
 
     def test_one_request_for_all(self) -> None:
         async def begin_many() -> None:
-            await asyncio.gather(*(self.client.begin(BACK, "", "") for _ in range(5)))
+            await asyncio.gather(*(self.client.begin(BACK) for _ in range(5)))
 
         self.run_async(begin_many())
         self.assertEqual(self.provider.asked, [METADATA])
@@ -115,8 +115,8 @@ class RenewalTest(ClientTest):
         """Its request goes on for the others."""
 
         async def give_up() -> None:
-            first = asyncio.ensure_future(self.client.begin(BACK, "", ""))
-            second = asyncio.ensure_future(self.client.begin(BACK, "", ""))
+            first = asyncio.ensure_future(self.client.begin(BACK))
+            second = asyncio.ensure_future(self.client.begin(BACK))
             await asyncio.sleep(0)
             first.cancel()
             await second
