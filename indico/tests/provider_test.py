@@ -6,6 +6,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from indico.config import Settings
+from indico.db.identity_db import IDENTITIES
+from indico.db.session_db import SESSIONS
+from indico.db.user_db import USERS
 from indico.engine.tests.oidc.provider_server import CLIENT_ID, CLIENT_SECRET, ProviderServer
 from indico.tests.server_test import ServerTest
 
@@ -18,6 +21,7 @@ class ProviderTest(ServerTest):
     """Base of tests with a `provider`, which the server knows as "test"."""
 
     provider: ProviderServer
+    indexed = [USERS, SESSIONS, IDENTITIES]  # noqa: RUF012
 
     def make_settings(self, **values: Any) -> Settings:
         self.provider = self.run_async(self.start_provider())
