@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import quote, urlencode
 
 from joserfc.jwk import KeySet
 
@@ -83,12 +83,12 @@ class Client:
             **credentials,
         }
         status, tokens = await self.server.fetch(metadata.token_endpoint, headers, form)
-        if tokens.get("error") == "invalid_grant":  # the code is wrong, too old, or used
-            raise LoginFailed("answer")
-        if status != 200:
-            why = f"{metadata.token_endpoint} answered {status} {tokens.get('error')!r:.100}"
-            raise self.server.unavailable(why)
-        return tokens
+        if status == 200:
+            return tokens
+        problem = tokens.get("error")
+        error = self.server.unavailable(f"no tokens, but {status} {problem!r:.100}")
+        # A code that is wrong, too old or used is the person's; all else is between the servers.
+        raise LoginFailed("answer") if problem == "invalid_grant" else error
 
     def _credentials(self, basic: bool) -> tuple[dict[str, str], dict[str, str]]:
         """Return the header and the fields by which this server shows its secret (RFC 6749)."""
@@ -97,7 +97,8 @@ class Client:
             return {}, {"client_id": client_id}
         if not basic:
             return {}, {"client_id": client_id, "client_secret": secret.get_secret_value()}
-        both = f"{quote_plus(client_id)}:{quote_plus(secret.get_secret_value())}"
+        # A space as %20, because not every provider reads + as one.
+        both = ":".join(quote(each, safe="") for each in (client_id, secret.get_secret_value()))
         return {"Authorization": f"Basic {base64.b64encode(both.encode()).decode()}"}, {}
 
     async def _checked(self, token: object, nonce: str) -> dict[str, Any]:
