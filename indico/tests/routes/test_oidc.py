@@ -91,7 +91,7 @@ class FinishTest(ProviderTest):
         self.assertEqual(self.stored("users"), [])
 
     def test_email_that_is_not_verified(self) -> None:
-        """It makes an account, as anybody may, but finds none."""
+        """Such an email makes an account, as anybody may, but finds none."""
         self.provider.claims = {"email_verified": False}
         self.assertEqual(self.log_in_by_app()["login"]["user"]["email"], EMAIL)
         self.provider.claims = {"email_verified": False, "sub": "eve"}

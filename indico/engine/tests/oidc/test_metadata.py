@@ -112,7 +112,7 @@ class RenewalTest(ClientTest):
         self.assertEqual(self.provider.asked, [METADATA])
 
     def test_a_caller_that_gives_up(self) -> None:
-        """Its request goes on for the others."""
+        """The request goes on for the others."""
 
         async def give_up() -> None:
             first = asyncio.ensure_future(self.client.begin(BACK))
