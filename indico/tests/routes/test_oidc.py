@@ -91,7 +91,7 @@ class FinishTest(ProviderTest):
         self.assertEqual(self.stored("users"), [])
 
     def test_email_that_is_not_verified(self) -> None:
-        """Such an email makes an account, as anybody may, but finds none."""
+        """A new account may have any email, but no account is found by it."""
         self.provider.claims = {"email_verified": False}
         self.assertEqual(self.log_in_by_app()["login"]["user"]["email"], EMAIL)
         self.provider.claims = {"email_verified": False, "sub": "eve"}
