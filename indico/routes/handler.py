@@ -12,7 +12,7 @@ from indico.engine.http.json_answer import dumps
 from indico.engine.http.paging import Page
 from indico.engine.http.rest_handler import RestHandler
 from indico.engine.oidc.clients import Clients
-from indico.engine.oidc.error import LoginFailed, NotConfigured, ProviderUnavailable
+from indico.engine.oidc.error import LinkFailed, LoginFailed, NotConfigured, ProviderUnavailable
 from indico.engine.oidc.flow import FLOW
 from indico.engine.oidc.identity import IDENTITY
 
@@ -24,6 +24,7 @@ __all__ = [
     "Cursor",
     "IndicoHandler",
     "Limit",
+    "LinkFailed",
     "LoginFailed",
     "NotConfigured",
     "Page",

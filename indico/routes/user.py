@@ -16,7 +16,14 @@ from indico.error import (
     NotFound,
     PermissionDenied,
 )
-from indico.routes.handler import FLOW, IndicoHandler, LoginFailed, Page, ProviderUnavailable
+from indico.routes.handler import (
+    FLOW,
+    IndicoHandler,
+    LinkFailed,
+    LoginFailed,
+    Page,
+    ProviderUnavailable,
+)
 from indico.service import accounts, identities
 from indico.service.fields import Opaque, Returned, UserUpdate
 from indico.service.passwords import OldPassword, Password
@@ -86,14 +93,17 @@ class UserHandler(IndicoHandler):
     @auth
     @unpack("flow", "returned", "password")
     @type_check(Opaque, Returned, OldPassword)
-    @raises(IdentityConflict, LoginFailed, LoginTooOld, PermissionDenied, ProviderUnavailable)
+    @raises(IdentityConflict, LinkFailed, LoginTooOld, PermissionDenied, ProviderUnavailable)
     async def link(self, flow: str, returned: dict[str, str], password: str) -> None:
         """Link a login of another service with the account.
 
         Call `/auth/oidc_start` first. `flow` and `returned` are as in `/auth/oidc_finish`. A wrong
-        `password` is a 403.
+        `password` is a 403, and so is a login there that failed.
         """
-        identity = await self.oidc.finish(FLOW.read(self, flow), returned)
+        try:
+            identity = await self.oidc.finish(FLOW.read(self, flow), returned)
+        except LoginFailed as error:
+            raise LinkFailed(error) from None
         await identities.link(self.session, identity, password)
 
     @idempotent

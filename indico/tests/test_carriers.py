@@ -85,7 +85,7 @@ class CarriersTest(ServerTest):
 
         envelopes = list(life(call))
         statuses = {envelope["status"] for envelope in envelopes if "status" in envelope}
-        self.assertLessEqual(statuses, {200, 201, 401, 404, 409, 412})
+        self.assertLessEqual(statuses, {200, 201, 401, 403, 404, 409, 412})
         self.assertEqual(self.stored("users"), [])
         return envelopes
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..error import AuthError, Unavailable, WrongFieldType
+from ..error import AuthError, PermissionDenied, Unavailable, WrongFieldType
 
 _WHY = {
     "state": "This login was not begun here, or it took too long: begin again.",
@@ -20,6 +20,15 @@ class LoginFailed(AuthError):
     def __init__(self, reason: str) -> None:
         super().__init__(_WHY[reason])
         self.details = [{"path": "", "reason": reason, "message": _WHY[reason]}]
+
+
+class LinkFailed(PermissionDenied):
+    """A `LoginFailed` of a caller with a valid token, which a 401 would call invalid."""
+
+    reasons = LoginFailed.reasons
+
+    def __init__(self, failed: LoginFailed) -> None:
+        super().__init__(failed.message, details=failed.details)
 
 
 class ProviderUnavailable(Unavailable):

@@ -238,6 +238,12 @@ class LinkTest(ProviderTest):
         self.error(self.link("wrong horse"), 403, "permission_denied")
         self.assertEqual(self.linked(), [])
 
+    def test_state(self) -> None:
+        """The token stays valid, so this is no 401."""
+        body = {"flow": "x", "returned": {}, "password": PASSWORD}
+        error = self.error(self.post("/user/link", body, self.token), 403, "permission_denied", "")
+        self.assertEqual(error["details"][0]["reason"], "state")
+
     def test_of_another_account(self) -> None:
         self.log_in_by_app()
         error = self.error(self.link(), 409, "conflict", "")
