@@ -7,8 +7,9 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from indico.engine.limits.rate import Rate
 from indico.engine.oidc.provider import Issuer, Provider, Providers
-from indico.engine.settings import Seconds, ServerSettings, Words
+from indico.engine.settings import OptionalRate, Seconds, ServerSettings, Words
 
 
 class Settings(ServerSettings, env_prefix="INDICO_"):
@@ -16,6 +17,12 @@ class Settings(ServerSettings, env_prefix="INDICO_"):
 
     session_ttl_seconds: int = Field(
         14 * 24 * 3600, ge=1, le=10 * 366 * 24 * 3600, description="how long a token is valid"
+    )
+    login_limit: OptionalRate = Field(
+        Rate.parse("10/minute"), description="wrong passwords of one account, or off; then 429"
+    )
+    registration_limit: OptionalRate = Field(
+        Rate.parse("100/hour"), description="accounts made from one address, or off; then 429"
     )
     public_address_book: bool | None = Field(
         None, description="serve /addresses, which everybody may change; unset, in development only"

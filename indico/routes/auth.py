@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 import indico.db.session_db as SessionDB
 from indico.db import ObjectId
 from indico.db.session_db import Revoked
-from indico.error import AuthError, EmailTaken, IdentityConflict
+from indico.error import AuthError, EmailTaken, IdentityConflict, RateLimited
 from indico.routes.handler import (
     FLOW,
     IDENTITY,
@@ -61,28 +61,27 @@ class AuthHandler(IndicoHandler):
     @not_idempotent
     @unpack("email", "password", name=None)
     @type_check(Email, Password, Name)
-    @raises(AuthError, EmailTaken)
+    @raises(AuthError, EmailTaken, RateLimited)
     async def register(self, email: str, password: str, name: str | None) -> Created[Login]:
         """Create an account, and log in.
 
         An email is unique in any letter case. After a 503 the account may exist: log in, or try
         again and get a 409.
         """
-        ttl, address = self.config.session_ttl_seconds, self.request.remote_ip
-        return await accounts.register(email, name, password, ttl, address)
+        ttl = self.config.session_ttl_seconds
+        return await accounts.register(email, name, password, ttl, self.caller)
 
     @not_idempotent
     @unpack("email", "password")
     @type_check(OldEmail, OldPassword)
-    @raises(AuthError)
+    @raises(AuthError, RateLimited)
     async def login(self, email: str, password: str) -> Login:
         """Return the account and a new token.
 
-        A wrong email and a wrong password have the same 401. A token is valid for
-        `session_ttl_seconds`, unless it is revoked earlier.
+        A wrong email and a wrong password have the same 401, and after too many a 429. A token is
+        valid for `session_ttl_seconds`, unless it is revoked earlier.
         """
-        ttl, address = self.config.session_ttl_seconds, self.request.remote_ip
-        return await accounts.login(email, password, ttl, address)
+        return await accounts.login(email, password, self.config.session_ttl_seconds, self.caller)
 
     @read_only
     @auth
@@ -121,7 +120,7 @@ class AuthHandler(IndicoHandler):
     @not_idempotent
     @unpack("flow", "returned")
     @type_check(Opaque, Returned)
-    @raises(IdentityConflict, EmailTaken, LoginFailed, ProviderUnavailable)
+    @raises(IdentityConflict, EmailTaken, LoginFailed, ProviderUnavailable, RateLimited)
     async def oidc_finish(self, flow: str, returned: dict[str, str]) -> ServiceLogin:
         """Log in, once another service has led back to the app, within 10 minutes.
 
@@ -130,8 +129,8 @@ class AuthHandler(IndicoHandler):
         `/auth/oidc_link`, with that account's password.
         """
         identity = await self.oidc.finish(FLOW.read(self, flow), returned)
-        ttl, address = self.config.session_ttl_seconds, self.request.remote_ip
-        if login := await identities.login(identity, ttl, address):
+        ttl = self.config.session_ttl_seconds
+        if login := await identities.login(identity, ttl, self.caller):
             return ServiceLogin(login=login, confirm=None)
         proof = Proof(link=IDENTITY.write(self, identity), email=identity.email or "")
         return ServiceLogin(login=None, confirm=proof)
@@ -139,7 +138,7 @@ class AuthHandler(IndicoHandler):
     @not_idempotent
     @unpack("link", "password")
     @type_check(Opaque, OldPassword)
-    @raises(AuthError, IdentityConflict, LoginFailed)
+    @raises(AuthError, IdentityConflict, LoginFailed, RateLimited)
     async def oidc_link(self, link: str, password: str) -> Login:
         """Link a login of another service with the account that has its email, and log in.
 
@@ -148,8 +147,8 @@ class AuthHandler(IndicoHandler):
         identity = IDENTITY.read(self, link)
         if identity is None:
             raise LoginFailed("state")
-        ttl, address = self.config.session_ttl_seconds, self.request.remote_ip
-        return await identities.link_by_email(identity, password, ttl, address)
+        ttl = self.config.session_ttl_seconds
+        return await identities.link_by_email(identity, password, ttl, self.caller)
 
 
 AuthRoute = (r"/auth/(?P<action>[a-zA-Z_]+)?", AuthHandler)

@@ -15,6 +15,7 @@ from indico.engine.oidc.clients import Clients
 from indico.engine.oidc.error import LinkFailed, LoginFailed, NotConfigured, ProviderUnavailable
 from indico.engine.oidc.flow import FLOW
 from indico.engine.oidc.identity import IDENTITY
+from indico.service.login_limits import Caller
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -53,6 +54,12 @@ class IndicoHandler(ActionHandler):
     config: Settings
     session: Session
     user_id: ObjectId
+
+    @property
+    def caller(self) -> Caller:
+        """The client, for logins and registrations."""
+        config = self.config
+        return Caller(self.request.remote_ip, config.login_limit, config.registration_limit)
 
     @property
     def oidc(self) -> Clients:

@@ -55,7 +55,7 @@ class UserHandler(IndicoHandler):
         A change of `email` needs the `password`: without one it is a 400, and with a wrong one a
         403. A `name` of null removes the name.
         """
-        return await accounts.update(self.session, update_user, password)
+        return await accounts.update(self.session, update_user, password, self.caller)
 
     @not_idempotent
     @auth
@@ -67,7 +67,8 @@ class UserHandler(IndicoHandler):
 
         A wrong `current_password` is a 403.
         """
-        revoked = await accounts.change_password(self.session, current_password, new_password)
+        passwords = current_password, new_password
+        revoked = await accounts.change_password(self.session, *passwords, self.caller)
         return Revoked(revoked=revoked)
 
     @idempotent
@@ -80,7 +81,7 @@ class UserHandler(IndicoHandler):
 
         A wrong `password` is a 403.
         """
-        await accounts.delete(self.session, password)
+        await accounts.delete(self.session, password, self.caller)
 
     @read_only
     @auth
@@ -104,7 +105,7 @@ class UserHandler(IndicoHandler):
             identity = await self.oidc.finish(FLOW.read(self, flow), returned)
         except LoginFailed as error:
             raise LinkFailed(error) from None
-        await identities.link(self.session, identity, password)
+        await identities.link(self.session, identity, password, self.caller)
 
     @idempotent
     @auth

@@ -18,6 +18,7 @@ from indico.error import IdentityConflict, NotFound, PermissionDenied
 from indico.service import accounts
 from indico.service.accounts import Login
 from indico.service.fields import Email, Name
+from indico.service.login_limits import Caller
 
 __all__ = ["Identity", "find_account", "link", "link_by_email", "login", "unlink"]
 
@@ -25,22 +26,22 @@ _EMAIL: TypeAdapter[str] = TypeAdapter(Email)
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
-async def login(identity: Identity, ttl_seconds: int, address: str | None = None) -> Login | None:
+async def login(identity: Identity, ttl_seconds: int, caller: Caller) -> Login | None:
     """Open a session for the account of an identity; an unknown person gets a new account.
 
     None says that an account has the email, and that `link_by_email` may link it. Raise
-    `IdentityConflict` where neither is possible.
+    `IdentityConflict` where neither is possible, and `RateLimited` after too many new accounts.
     """
 
     async def open_session() -> Login | None:
         owner = await IdentityDB.find_owner(identity.issuer, identity.subject)
         account = await UserDB.find(owner) if owner else None
-        return await accounts.open_session(*account, ttl_seconds, address) if account else None
+        return await accounts.open_session(*account, ttl_seconds, caller) if account else None
 
     async def create() -> Login:
         account = await UserDB.create(email, _valid(_NAME, identity.name), None)
         await _add(account[0]["id"], identity)
-        return await accounts.open_session(*account, ttl_seconds, address)
+        return await accounts.open_session(*account, ttl_seconds, caller)
 
     if opened := await in_transaction(open_session):
         return opened
@@ -48,6 +49,7 @@ async def login(identity: Identity, ttl_seconds: int, address: str | None = None
     if await UserDB.find_login(email):
         await _find_by_email(identity)
         return None
+    await caller.count_registration()
     return await in_transaction(create)
 
 
@@ -63,33 +65,33 @@ async def find_account(identity: Identity) -> tuple[str, bool]:
 
 
 async def link_by_email(
-    identity: Identity, password: str, ttl_seconds: int, address: str | None = None
+    identity: Identity, password: str, ttl_seconds: int, caller: Caller
 ) -> Login:
     """Link an identity with the account that has its email, and open a session.
 
-    Raise `AuthError` for a wrong password. Raise `IdentityConflict` if the service does not vouch
-    for the email, or if the account has no password that its owner could confirm with.
+    Raise the errors of `accounts.login`. Raise `IdentityConflict` if the service does not vouch for
+    the email, or if the account has no password that its owner could confirm with.
     """
     found = await _find_by_email(identity)
-    account = await accounts.check_login(found["email"], password)
+    account = await accounts.check_login(found["email"], password, caller)
 
     async def add() -> Login:
         await _add(found["id"], identity)
-        return await accounts.open_session(*account, ttl_seconds, address)
+        return await accounts.open_session(*account, ttl_seconds, caller)
 
     return await in_transaction(add)
 
 
-async def link(session: Session, identity: Identity, password: str) -> None:
+async def link(session: Session, identity: Identity, password: str, caller: Caller) -> None:
     """Link an identity with the caller's account, whatever their emails are.
 
     Raise the errors of `accounts.confirm`, because a stolen token must not add a way to log in.
     """
-    credentials = await accounts.confirm(session, password)
+    credentials = await accounts.confirm(session, password, caller)
 
     async def add() -> None:
         await _add(session.user_id, identity)
-        if not await UserDB.record_login(session.user_id, credentials, session.id):
+        if not await UserDB.record_login(session.user_id, credentials, session.id, None):
             raise PermissionDenied("The password was changed by another request.")
 
     await in_transaction(add)

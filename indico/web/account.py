@@ -59,8 +59,10 @@ class AccountHandler(ConfirmedHandler):
         changes = {"name": form.name}
         if form.email != (await UserDB.get(self.user_id))["email"]:
             changes["email"] = form.email
-        password = form.password if self._has_password else ""
-        await accounts.update(self.session, UserUpdate.model_validate(changes), password)
+        update, password = UserUpdate.model_validate(changes), form.password
+        if not self._has_password:
+            password = ""
+        await accounts.update(self.session, update, password, self.caller)
         return "/dashboard?done=account"
 
 
@@ -72,7 +74,7 @@ class PasswordHandler(ConfirmedHandler):
     async def submit(self) -> str:
         form = self.read(PasswordForm if self._has_password else NewPasswordForm)
         old = form.current_password if isinstance(form, PasswordForm) else ""
-        await accounts.change_password(self.session, old, form.new_password)
+        await accounts.change_password(self.session, old, form.new_password, self.caller)
         return "/dashboard?done=password"
 
 

@@ -76,8 +76,8 @@ class CallbackHandler(ServiceHandler):
             raise LoginFailed("state")
         returned = {key: self.get_query_argument(key) for key in self.request.query_arguments}
         identity = await self.oidc.finish(flow, returned)
-        ttl, address = self.config.session_ttl_seconds, self.request.remote_ip
-        login = None if flow.user else await identities.login(identity, ttl, address)
+        ttl = self.config.session_ttl_seconds
+        login = None if flow.user else await identities.login(identity, ttl, self.caller)
         if login is None:
             IDENTITY.set_cookie(self, identity)
             self.redirect("/login/link", status=303)
@@ -107,10 +107,10 @@ class LinkHandler(ServiceHandler, FormHandler):
     async def submit(self) -> str:
         password = self.read(LinkForm).password if self._has_password else ""
         if self._identity.user:
-            await identities.link(self.session, self._identity, password)
+            await identities.link(self.session, self._identity, password, self.caller)
         else:
-            ttl, address = self.config.session_ttl_seconds, self.request.remote_ip
-            login = await identities.link_by_email(self._identity, password, ttl, address)
+            ttl = self.config.session_ttl_seconds
+            login = await identities.link_by_email(self._identity, password, ttl, self.caller)
             await self.enter(login)
         IDENTITY.clear_cookie(self)
         return "/dashboard?done=linked"

@@ -19,6 +19,7 @@ from .answer import Answer, answer_of
 from .unknown_fields import unknown_fields
 
 if TYPE_CHECKING:
+    from .call_limits import Limit
     from .deprecation import Deprecation
 
 Action = Callable[..., Coroutine[Any, Any, Any]]
@@ -47,7 +48,7 @@ class ActionRecord:
     body may have; None for any name. `raises` has the errors that `raises` names. `effect` says
     what a second call of the same does; None is as `not_idempotent`. `takes_key` says whether a
     call with an `Idempotency-Key` happens once. `deprecation` is set for an action that will be
-    withdrawn.
+    withdrawn. `limits` has those that `limit` names, the topmost first.
     """
 
     action: Action
@@ -61,6 +62,7 @@ class ActionRecord:
     effect: Effect | None = None
     takes_key: bool = True
     deprecation: Deprecation | None = None
+    limits: tuple[Limit, ...] = ()
 
     @functools.cached_property
     def answer(self) -> Answer:

@@ -11,6 +11,7 @@ from indico import db
 from indico.engine.oidc.identity import Identity
 from indico.error import IdentityConflict, IndicoError
 from indico.service import accounts, identities
+from indico.service.login_limits import UNLIMITED
 from indico.tests.provider_test import APP, ProviderTest
 from indico.tests.server_test import PASSWORD, ServerTest
 
@@ -147,7 +148,7 @@ class FinishTest(ProviderTest):
         identity = Identity("test", issuer, "ada", EMAIL, True, "Ada")
 
         async def log_in_often() -> list[Any]:
-            logins = (identities.login(identity, 60) for _ in range(4))
+            logins = (identities.login(identity, 60, UNLIMITED) for _ in range(4))
             return [*await asyncio.gather(*logins, return_exceptions=True)]
 
         results = self.run_async(log_in_often())
