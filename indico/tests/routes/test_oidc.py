@@ -210,6 +210,27 @@ class LinkByEmailTest(ProviderTest):
         self.error(answer, 409, "conflict", "")
 
 
+class LimitTest(ProviderTest):
+    settings = {"registration_limit": "1/hour", "login_limit": "1/minute"}  # noqa: RUF012
+
+    def test_new_accounts(self) -> None:
+        self.log_in_by_app()
+        self.log_in_by_app()  # which makes none
+        self.provider.claims = {"sub": "eve", "email": "eve@example.com"}
+        answer = self.post("/auth/oidc_finish", self.begin())
+        self.error(answer, 429, "rate_limited")
+
+    def test_wrong_passwords(self) -> None:
+        token = self.register(EMAIL)["token"]
+        link = self.log_in_by_app()["confirm"]["link"]
+        for path, body, status in (
+            ("/auth/oidc_link", {"link": link, "password": "wrong horse"}, 401),
+            ("/auth/oidc_link", {"link": link, "password": "wrong horse"}, 429),
+            ("/user/link", {**self.begin(), "password": "wrong horse"}, 429),
+        ):
+            self.assertEqual(self.post(path, body, token).code, status, path)
+
+
 class LinkTest(ProviderTest):
     """A person who adds a service to an account with another email."""
 
