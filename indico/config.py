@@ -24,6 +24,12 @@ class Settings(ServerSettings, env_prefix="INDICO_"):
         True, description="serve the pages for people: /, /login, /register and /dashboard"
     )
 
+    webhooks_private_addresses: bool = Field(
+        False,
+        description="send webhooks by http and to private addresses; in development only",
+        json_schema_extra={"development_only": True},
+    )
+
     @property
     def serves_public_address_book(self) -> bool:
         if self.public_address_book is None:

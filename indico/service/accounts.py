@@ -18,6 +18,7 @@ from indico.db.session_db import Session
 from indico.error import AuthError, MissingField, PermissionDenied
 from indico.service.fields import UserUpdate, normal_email
 from indico.service.passwords import hash_password, needs_renewal, verify_password
+from indico.service.webhook_events import announce, announced
 
 
 class Login(TypedDict):
@@ -68,7 +69,7 @@ async def update(session: Session, update_user: UserUpdate, password: str | None
         if password is None:
             raise MissingField("password")
         await _confirm(session, password)
-    return await UserDB.update(session.user_id, update_user)
+    return await _update(session.user_id, update_user)
 
 
 async def change_password(session: Session, current_password: str, new_password: str) -> int:
@@ -96,6 +97,13 @@ async def delete(session: Session, password: str) -> None:
     await _delete(session.user_id)
     # Once more, because requests in flight may have stored documents since the transaction began.
     await delete_owned(session.user_id)
+
+
+@announced
+async def _update(user_id: ObjectId, update_user: UserUpdate) -> UserDB.User:
+    user = await UserDB.update(user_id, update_user)
+    await announce(user_id, "user.updated", id=user_id)
+    return user
 
 
 @transaction
