@@ -20,6 +20,7 @@ ALLOWED = {
     "server": {"__version__", "engine"},
     "doctor": {"server", "engine"},
     "migrate": {"server", "engine"},
+    "jobs": {"server", "engine"},
     "seed": {"server", "config", "service", "db", "error", "engine"},
     "api": {"app", "config", "engine"},
     "app": {"__version__", "config", "routes", "web", "engine"},
@@ -35,7 +36,7 @@ ALLOWED = {
 # The modules that show what the engine offers.
 FACES = {
     *("db/__init__.py", "db/migrations/__init__.py", "error/__init__.py", "routes/handler.py"),
-    *("service/documents.py", "service/offload.py", "service/outgoing.py"),
+    *("service/documents.py", "service/jobs.py", "service/offload.py", "service/outgoing.py"),
     *("utils/__init__.py", "utils/auth/auth_utils.py"),
     *("web/handler.py", "web/language.py", "web/rendering.py"),
 }

@@ -11,6 +11,7 @@ from functools import partial
 
 from .. import files, offload
 from ..error import StartError
+from ..jobs.worker import JobWorker
 from ..mongo.connection import disconnect
 from ..mongo.embedded import Embedded
 from ..mongo.supervision import supervise
@@ -66,11 +67,13 @@ async def _serve(
     background = [asyncio.create_task(sampling.watch(servers.in_flight))]
     if isinstance(origin, Embedded):
         background.append(asyncio.create_task(supervise(origin, disconnect, connect_anew)))
+    jobs = JobWorker(settings.job_concurrency, settings.job_lease_seconds)
+    jobs.start()
     servers.listen(sockets)
     ready()
     _settle()
     await stop.asked.wait()
-    await servers.stop(stop)
+    await asyncio.gather(servers.stop(stop), jobs.drain(settings.drain_seconds))
     for task in background:
         task.cancel()
     await asyncio.to_thread(tracing.stop)

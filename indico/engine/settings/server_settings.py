@@ -179,6 +179,12 @@ class ServerSettings(ProjectSettings):
     offload_share: int = Field(
         16, ge=1, description="offloaded calls of one user or address at once; beyond it 429"
     )
+    job_concurrency: int = Field(
+        32, ge=0, le=1000, description="jobs that a process runs at once; 0 leaves jobs to others"
+    )
+    job_lease_seconds: Seconds = Field(
+        30, description="time after which a job of a killed process runs elsewhere"
+    )
 
     @property
     def has_parent(self) -> bool:

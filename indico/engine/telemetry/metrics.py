@@ -86,6 +86,32 @@ CONNECTION_WAIT = Histogram(
     buckets=FAST,
     registry=REGISTRY,
 )
+JOB_SECONDS = Histogram(
+    "job_duration_seconds",
+    "Time that an attempt at a job takes.",
+    ("job",),
+    buckets=SLOW,
+    registry=REGISTRY,
+)
+JOBS_ENDED = Counter(
+    "jobs_ended",
+    "Attempts at jobs: done, failed and to be repeated, or dead.",
+    ("job", "outcome"),
+    registry=REGISTRY,
+)
+JOBS_RUNNING = Gauge(
+    "jobs_running",
+    "Jobs that run.",
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
+JOBS_STORED = Gauge(
+    "jobs_stored",
+    "Jobs in the database: queued, with those that run, or dead.",
+    ("state",),
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
 CPU_SECONDS = Gauge(
     "process_cpu_seconds",
     "Processor time that a process has used.",
