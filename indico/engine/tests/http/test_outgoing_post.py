@@ -88,12 +88,7 @@ class AnswerTest(PostTest):
 
     async def test_a_body_that_never_ends(self) -> None:
         """The answer counts once its head has come; before, there is none."""
-
-        def slowly() -> Any:
-            yield answer(200, Content_Length="8")[0]
-            self.receiver.answer = None
-
-        self.receiver.answer = slowly()
+        self.receiver.answer, self.receiver.holds = answer(200, Content_Length="8"), True
         try:
             received = await self.send(seconds=0.2)
         except Unreachable:
@@ -114,7 +109,7 @@ class UnreachableTest(PostTest):
         await self.assert_unreachable(f"http://127.0.0.1:{port}/", reason="refused")
 
     async def test_no_answer(self) -> None:
-        self.receiver.answer = None
+        self.receiver.answer, self.receiver.holds = [], True
         await self.assert_unreachable(seconds=0.1, reason="Timeout")
 
     async def test_closed_without_an_answer(self) -> None:
