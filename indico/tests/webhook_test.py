@@ -25,7 +25,8 @@ class WebhookTest(ServerTest):
         OWNERS.forget()  # those of another test
         self.receiver = Receiver()
         self.run_async(self.receiver.start())
-        self.user, self.token = self.register().values()
+        registered = self.register()
+        self.user, self.token = registered["user"], registered["token"]
         self.eve = self.register("eve@example.com")["token"]
         self.webhook = self.create(self.receiver.url, *self.types)
 

@@ -17,7 +17,7 @@ WRONG_URLS = (
         "ftp://receiver.example/",
         "https://",
         "https://a b/",
-        "javascript:1",
+        "data:a",
     ),
     *("https://ada@receiver.example/", "https://ada:secret@receiver.example/", f"{URL}#here"),
     *(f"https://receiver.example/{'a' * 1000}", "https://receiver.example:99999/", 5, ["a"]),
@@ -41,8 +41,8 @@ class CreateTest(WebhookTest):
         self.assertNotIn(secret, str(stored))
 
     def test_types_are_a_set(self) -> None:
-        types = ["user.updated", "address.created", "user.updated"]
-        self.assertEqual(self.create(URL, *types)["types"], ["address.created", "user.updated"])
+        types = ["user.updated", "user.updated"]
+        self.assertEqual(self.create(URL, *types)["types"], ["user.updated"])
 
     def test_anonymous(self) -> None:
         self.error(self.post("/webhook/create", BODY), 401, "unauthenticated")
@@ -109,7 +109,7 @@ class PublicTest(ServerTest):
 
 class ListTest(WebhookTest):
     def test_valid(self) -> None:
-        other = self.create(URL, "address.deleted")
+        other = self.create(URL, "user.updated")
         items = self.data(self.call("list"))["items"]
         self.assertEqual([item["id"] for item in items], [self.webhook["id"], other["id"]])
         self.assertNotIn("secret", str(items))
@@ -127,9 +127,9 @@ class UpdateTest(WebhookTest):
 
     def test_valid(self) -> None:
         self.assertEqual(self.data(self.update(url=URL))["url"], URL)
-        types = ["address.created"]
-        self.assertEqual(self.data(self.update(types=types))["types"], types)
-        changed = {**self.webhook, "url": URL, "types": types}
+        types = ["user.updated", "user.updated"]
+        self.assertEqual(self.data(self.update(types=types))["types"], ["user.updated"])
+        changed = {**self.webhook, "url": URL}
         del changed["secret"]
         self.assertEqual(self.data(self.update()), changed)
         self.assertEqual(self.found(), changed)

@@ -40,6 +40,13 @@ class AddressEventsTest(WebhookTest):
         self.assertEqual(self.events(), [])
         self.assertEqual(self.data(self.address("get", id=created["id"])), created)
 
+    def test_other_types(self) -> None:
+        self.data(self.call("update", id=self.webhook["id"], types=["user.updated"]))
+        self.data(self.address("create", entry=GRACE), 201)
+        self.assertEqual(self.events(), [])
+        self.change()
+        self.assertEqual([name for name, _ in self.events()], ["user.updated"])
+
     def test_a_book_of_somebody_else(self) -> None:
         self.data(self.address("create", self.eve, entry=GRACE), 201)
         response = self.fetch("/addresses", method="POST", body='{"name": "Grace"}')
