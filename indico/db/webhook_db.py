@@ -22,7 +22,7 @@ class Note(TypedDict):
 
 
 class _State(TypedDict):
-    """What deliveries have found; `failing_since` is the first failure after the last success."""
+    """The findings of deliveries; `failing_since` is the first failure after the last success."""
 
     note: Note | None
     failing_since: datetime | None

@@ -31,8 +31,8 @@ class WebhookHandler(IndicoHandler):
     async def create(self, url: str, types: Sequence[EventType]) -> Created[NewWebhook]:
         """Have events of these types sent to a URL, and return the secret that signs them.
 
-        The secret is never shown again. A user has at most 10 webhooks. Events come within a second
-        of the first one on.
+        The secret is never shown again. A user has at most 10 webhooks. Changes are told from one
+        second after this call on.
         """
         return await webhooks.create(self.user_id, url, types, self._private)
 
@@ -67,7 +67,7 @@ class WebhookHandler(IndicoHandler):
     @type_check(Id)
     @raises(NotFound)
     async def delete(self, webhook_id: ObjectId) -> None:
-        """Delete a webhook; what is not delivered yet is not sent any more."""
+        """Delete a webhook. Events that wait are not sent any more."""
         await webhooks.delete(self.user_id, webhook_id)
 
     @not_idempotent

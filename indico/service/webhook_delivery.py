@@ -38,7 +38,7 @@ _private = False
 
 
 class Event(NamedTuple):
-    """Something that happened; `body` is the JSON that webhooks get."""
+    """A change of which webhooks are told; `body` is the JSON that they get."""
 
     id: ObjectId
     type: str
@@ -108,6 +108,8 @@ async def _send(webhook: WebhookDocument, delivery: DeliveryDocument) -> Outcome
     headers = {"Content-Type": "application/json", "User-Agent": "indico", **signature}
     received, error = None, None
     try:
+        if not (_private or webhook["url"].startswith("https:")):
+            raise Unreachable("its URL does not begin with https://")
         received = await post(
             webhook["url"], body.encode(), headers, seconds=_SECONDS, private=_private
         )

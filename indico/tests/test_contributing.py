@@ -111,8 +111,8 @@ class DeleteWebhooksTest(DeleteTest):
 
     def test_nothing_is_left_that_needs_them(self) -> None:
         for path in (self.root / "indico").rglob("*.py"):
-            if not path.is_relative_to(self.root / "indico/engine"):
-                self.assertNotIn("webhook", path.read_text().replace("Webhooks", ""), path)
+            if path.name != Path(__file__).name:
+                self.assertNotIn("webhook", path.read_text().lower(), path)
         rules = ("test_english.PagesTest", "test_app.DocumentationTest")
         self.run_modules("test_imports", *rules)
 

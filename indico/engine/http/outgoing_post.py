@@ -28,7 +28,7 @@ class Received(NamedTuple):
 
 
 class Unreachable(Exception):
-    """No answer came; the message says why."""
+    """The lack of an answer; the message says why."""
 
 
 class _Answer:

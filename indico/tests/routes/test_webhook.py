@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import TestCase
 from unittest.mock import patch
 
+from pydantic import ValidationError
+
+from indico.config import Settings
 from indico.db import ObjectId
 from indico.db.webhook_db import MAX_WEBHOOKS
 from indico.tests.server_test import PASSWORD, ServerTest
@@ -107,6 +111,13 @@ class PublicTest(ServerTest):
                 self.error(response, 400, "invalid_argument", "url")
 
 
+class SettingsTest(TestCase):
+    def test_production(self) -> None:
+        wrong = "webhooks_private_addresses: must be off with environment=production"
+        with self.assertRaisesRegex(ValidationError, wrong):
+            Settings(environment="production", webhooks_private_addresses=True)
+
+
 class ListTest(WebhookTest):
     def test_valid(self) -> None:
         other = self.create(URL, "user.updated")
@@ -166,7 +177,7 @@ class UpdateTest(WebhookTest):
 
 class DeleteTest(WebhookTest):
     def test_valid(self) -> None:
-        """What is not delivered yet is not sent any more."""
+        """Deliveries that wait are not sent any more."""
         self.change()
         self.assertIsNone(self.data(self.call("delete", id=self.webhook["id"])))
         self.assertEqual(self.data(self.call("list"))["items"], [])

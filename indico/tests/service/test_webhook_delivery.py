@@ -196,7 +196,7 @@ class RetryTest(DeliveryTest):
         self.assertEqual((self.status(), self.attempts()), ("delivered", [(204, "")]))
 
     def test_a_busy_receiver(self) -> None:
-        """It must not keep workers from other jobs, so the attempt comes later."""
+        """A slow receiver keeps no worker from other jobs: the attempt comes later."""
 
         @asynccontextmanager
         async def busy(*_: Any) -> AsyncIterator[None]:
@@ -264,7 +264,7 @@ class TurnedOffTest(DeliveryTest):
         self.assertTrue(self.found()["enabled"])
 
     def test_on_again(self) -> None:
-        """It begins anew, without a note."""
+        """A webhook that is turned on begins anew, without a note."""
         self.set_stored(failing_since=now() - FAILING - timedelta(minutes=1))
         self.fail_for_good()
         self.data(self.call("update", id=self.webhook["id"], enabled=True))
@@ -307,16 +307,24 @@ class TurnedOffTest(DeliveryTest):
 class PublicTest(DeliveryTest):
     """Deliveries of a server whose settings allow public addresses only."""
 
-    def test_a_name_of_this_machine(self) -> None:
-        port = self.receiver.address[1]
-        self.set_stored(url=f"https://localhost:{port}/")
+    def setUp(self) -> None:
+        super().setUp()
         webhook_delivery.allow_private_addresses(False)
-        self.addCleanup(webhook_delivery.allow_private_addresses, False)
+
+    def refusal(self) -> Any:
+        """Return why the only delivery was not sent."""
         self.change()
         self.work()
         (delivery,) = self.deliveries()
-        self.assertEqual(delivery["attempts"][0]["error"], "localhost has no public address")
         self.assertTrue(self.receiver.requests.empty())
+        return delivery["attempts"][0]["error"]
+
+    def test_a_name_of_this_machine(self) -> None:
+        self.set_stored(url=f"https://localhost:{self.receiver.address[1]}/")
+        self.assertEqual(self.refusal(), "localhost has no public address")
+
+    def test_a_url_of_development(self) -> None:
+        self.assertEqual(self.refusal(), "its URL does not begin with https://")
 
 
 class LogTest(DeliveryTest):

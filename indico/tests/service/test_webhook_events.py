@@ -67,7 +67,7 @@ class OutboxTest(WebhookTest):
 
 class WithoutWebhooksTest(ServerTest):
     def test_a_change_is_no_transaction(self) -> None:
-        """Of many changes one asks MongoDB for the users who have webhooks."""
+        """One of many changes asks MongoDB for the users who have webhooks."""
         OWNERS.forget()
         token, reads = self.register()["token"], []
         read = WebhookDB.find_owners
@@ -125,7 +125,7 @@ class OwnersTest(WebhookTest):
 
     @gen_test
     async def test_many_at_once(self) -> None:
-        """They share one read."""
+        """Many changes share one read."""
         reads: list[int] = []
         read = WebhookDB.find_owners
 

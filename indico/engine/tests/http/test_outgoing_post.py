@@ -56,7 +56,7 @@ class AnswerTest(PostTest):
         self.assertEqual((await self.send())[::2], (500, b"no"))
 
     async def test_a_redirect(self) -> None:
-        """It is an answer like any other, and nobody goes there."""
+        """A redirect is an answer like any other, and nobody goes there."""
         other = await self.start()
         for status in (301, 302, 303, 307, 308):
             self.receiver.answer = answer(status, Location=other.url)
@@ -74,7 +74,7 @@ class AnswerTest(PostTest):
         self.assertEqual((await self.send()).beginning, b"ab" * 250)
 
     async def test_a_body_that_is_too_large(self) -> None:
-        """It is cut off, and its status counts."""
+        """The body is cut off, and the status counts."""
         self.receiver.answer = [*answer(200, Content_Length="1000001"), b"x" * 1000]
         self.assertEqual((await self.send())[::2], (200, b""))
         chunked = answer(200, Transfer_Encoding="chunked")[0].replace(b"Content-Length: 0\r\n", b"")
