@@ -26,6 +26,7 @@ from bench import (
     data,
     growth,
     held,
+    jobs,
     limit,
     load,
     machine,
@@ -41,7 +42,7 @@ from indico.engine.tests.server_test import mongodb_uri
 
 DATABASE = "test_bench"
 RUNNING = replica_set.running
-MODULES = (batches, growth, held, limit, measured, overload, soak, turns)
+MODULES = (batches, growth, held, jobs, limit, measured, overload, soak, turns)
 
 
 @contextmanager

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench import batches, chart, compare, cost, growth, held, limit, offload, overload, soak
+from bench import (
+    batches,
+    chart,
+    compare,
+    cost,
+    growth,
+    held,
+    jobs,
+    limit,
+    offload,
+    overload,
+    soak,
+)
 
 MEASUREMENTS: dict[str, Callable[[list[str]], int]] = {
     "peers": compare.main,
@@ -14,6 +26,7 @@ MEASUREMENTS: dict[str, Callable[[list[str]], int]] = {
     "offload": offload.main,
     "limit": limit.main,
     "growth": growth.main,
+    "jobs": jobs.main,
     "overload": overload.main,
     "soak": soak.main,
     "draw": chart.main,

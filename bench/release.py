@@ -24,6 +24,7 @@ COMMANDS = {
     "batches": ("batches",),
     "limit": ("limit",),
     "offload": ("offload",),
+    "jobs": ("jobs",),
     "overload": ("overload",),
 }
 WITH_PAGES = ("peers", "overload")  # they write their results themselves

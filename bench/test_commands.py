@@ -36,6 +36,7 @@ from bench import (
 from bench.__main__ import COMMANDS
 from bench.command_test import DATABASE, RUNNING, CommandTest
 from bench.measurements import MEASUREMENTS
+from indico.engine.jobs import Job
 from indico.engine.tests.server_test import mongodb_uri
 
 
@@ -131,6 +132,15 @@ class GrowthTest(CommandTest):
         with patch.multiple(growth, DOCUMENTS=(), PROCESSES=(2,), FEW_DOCUMENTS=50):
             printed = self.run_command("--seconds", "1")
         self.assertRegex(printed, r"50 +2 insert")
+
+
+class JobsTest(CommandTest):
+    command = "jobs"
+
+    def test_it_runs(self) -> None:
+        self.enterContext(patch.dict(Job.declared))
+        printed = self.run_command("--jobs", "50", "--processes", "1", "--calls", "3")
+        self.assertRegex(printed, r"\n +1 +50 .* MB\na job that is queued alone begins after ")
 
 
 class OverloadTest(CommandTest):

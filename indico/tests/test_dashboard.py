@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import re
 from typing import Any
 from unittest import TestCase
+from unittest.mock import patch
 
+from indico.db import mongodb
+from indico.engine.jobs.worker import JobWorker
 from indico.engine.mongo import connection as db
+from indico.engine.telemetry import metrics
 from indico.engine.tests.telemetry.scrape import Scraped
+from indico.service.jobs import Job, job
 from indico.tests.server_process import ROOT
 from indico.tests.server_test import PASSWORD, ServerTest
 
@@ -27,10 +33,12 @@ def labels(query: str) -> set[str]:
 
 
 class MetricsTest(ServerTest):
-    """Metrics after requests that succeed, and one request with each kind of error."""
+    """Metrics after a job, requests that succeed, and one request with each kind of error."""
 
     def setUp(self) -> None:
         super().setUp()
+        self.enterContext(patch.dict(Job.declared, clear=True))
+        self.run_async(self.run_a_job())
         self.register()
         self.post("/auth/register", {"email": "ada@example.com", "password": PASSWORD})
         self.fetch("/nosuch")
@@ -41,6 +49,19 @@ class MetricsTest(ServerTest):
         text = self.fetch("/metrics").body.decode()
         self.scraped = Scraped(text)
         self.families = set(re.findall(r"^# TYPE (\S+) ", text, re.M))
+
+    async def run_a_job(self) -> None:
+        @job()
+        async def run() -> None: ...
+
+        await run.later()
+        worker = JobWorker(1, 3600)
+        worker.start()
+        while await mongodb.jobs.count_documents({}):
+            await asyncio.sleep(0.005)
+        while not metrics.JOBS_STORED.collect()[0].samples:
+            await asyncio.sleep(0.005)
+        await worker.drain(60)
 
     def test_dashboard_and_documentation_fit(self) -> None:
         self.every_name_and_label_of_a_query_exists()

@@ -28,9 +28,9 @@ PAGE = (ROOT / "docs" / "data.md").read_text()
 MONGODB = (ROOT / "docs" / "mongodb.md").read_text()
 
 
-def examples(section: str, language: str = "python") -> list[str]:
+def examples(section: str, language: str = "python", page: str = PAGE) -> list[str]:
     """Return the blocks of a section that are written in `language`."""
-    text = PAGE.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    text = page.split(f"\n## {section}\n")[1].split("\n## ")[0]
     found = re.findall(rf"^ *```{language}\n.*?```", text, re.S | re.M)
     return [textwrap.dedent(block).split("\n", 1)[1].removesuffix("```") for block in found]
 
@@ -43,19 +43,21 @@ def run(code: str) -> dict[str, Any]:
 
 
 class ExamplesTest(ServerTest):
-    """`self.names` are those that the examples of `section` define."""
+    """`self.names` are those that the examples of the `sections` define."""
 
-    section: str
+    page = PAGE
+    sections: tuple[str, ...]
 
     def setUp(self) -> None:
         before = len(db.Collection.declared)
-        self.names = run("\n".join(examples(self.section)))
+        found = [code for section in self.sections for code in examples(section, page=self.page)]
+        self.names = run("\n".join(found))
         self.addCleanup(db.Collection.declared.__delitem__, slice(before, None))
         super().setUp()
 
 
 class TransactionsTest(ExamplesTest):
-    section = "Transactions"
+    sections = ("Transactions",)
 
     @gen_test
     async def test_valid(self) -> None:
@@ -77,7 +79,7 @@ class TransactionsTest(ExamplesTest):
 
 
 class ModelsTest(ExamplesTest):
-    section = "Models"
+    sections = ("Models",)
 
     def setUp(self) -> None:
         super().setUp()
@@ -217,7 +219,7 @@ class MigrationsTest(WrittenTest):
 
 
 class OnceTest(ExamplesTest):
-    section = "A call that happens once"
+    sections = ("A call that happens once",)
 
     def make_app(self, settings: Any) -> Application:
         app = super().make_app(settings)

@@ -1,4 +1,4 @@
-"""`python3 run.py seed` and `python3 run.py migrate`, without their processes."""
+"""The commands `seed`, `migrate` and `jobs`, without their processes."""
 
 from __future__ import annotations
 
@@ -63,13 +63,14 @@ class CommandTest(TestCase):
 
         return run_main(*flags, main=main)
 
-    def test_seed_and_migrate(self) -> None:
+    def test_each(self) -> None:
         client: MongoClient[dict[str, Any]] = MongoClient(mongodb_uri())
         self.addCleanup(client.close)
         database = client[test_database(self)]
         self.addCleanup(client.drop_database, database)
         flags = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", database.name)
         self.assertEqual(self.command("migrate", "--status", *flags), (0, ""))
+        self.assertEqual(self.command("jobs", *flags), (0, "there are no jobs\n"))
         code, printed = self.command("seed", "--port", "81", *flags)
         self.assertEqual(code, 0, printed)
         self.assertIn(f"{len(NAMES)} accounts made in {database.name}, 0 kept", printed)

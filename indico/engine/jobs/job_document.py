@@ -43,7 +43,7 @@ DEAD: Document = {"due_at": None}
 
 
 class Outcome(NamedTuple):
-    """What became of an attempt: it is to be repeated after `pause`, if it has `failed`.
+    """The end of an attempt, which is repeated after `pause` if it has `failed`.
 
     `period` is for a schedule, which goes on whatever the outcome is. A job is `released` if its
     worker ends first.

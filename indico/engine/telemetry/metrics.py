@@ -89,14 +89,14 @@ CONNECTION_WAIT = Histogram(
 JOB_SECONDS = Histogram(
     "job_duration_seconds",
     "Time that an attempt at a job takes.",
-    ("job",),
+    ("name",),
     buckets=SLOW,
     registry=REGISTRY,
 )
 JOBS_ENDED = Counter(
     "jobs_ended",
     "Attempts at jobs: done, failed and to be repeated, or dead.",
-    ("job", "outcome"),
+    ("name", "outcome"),
     registry=REGISTRY,
 )
 JOBS_RUNNING = Gauge(

@@ -26,6 +26,8 @@ class KilledTest(ProcessTest):
 
     measured = False
     seconds = 12
+    path = "/items"
+    kills = KILLS or 5
 
     def setUp(self) -> None:
         super().setUp()
@@ -59,7 +61,7 @@ class KilledTest(ProcessTest):
         self.server = await asyncio.to_thread(self.start_one().wait_until_it_listens)
         self.client = AsyncHTTPClient(force_instance=True, max_clients=CALLERS)
         callers = [asyncio.create_task(self.call_until_the_end(n)) for n in range(CALLERS)]
-        for _ in range(KILLS or 5):
+        for _ in range(self.kills):
             following = self.start_one()
             await asyncio.to_thread(following.wait_until_it_listens)
             self.loaded.set()
@@ -92,7 +94,7 @@ class KilledTest(ProcessTest):
         """Make a call once more, and return whether it is answered with its success."""
         try:
             response = await self.client.fetch(
-                f"http://127.0.0.1:{self.server.port}/items",
+                f"http://127.0.0.1:{self.server.port}{self.path}",
                 method="POST",
                 headers={"Idempotency-Key": key},
                 body=json.dumps({"key": key}),
