@@ -8,10 +8,15 @@ from typing import Any, ClassVar
 from standardwebhooks.webhooks import Webhook
 
 from indico.db import mongodb
+from indico.db.delivery_db import DELIVERIES
+from indico.db.webhook_db import WEBHOOKS
 from indico.engine.tests.http.receiver import Receiver, Request
 from indico.service.webhook_delivery import deliver
 from indico.service.webhook_events import OWNERS
-from indico.tests.server_test import ServerTest
+from indico.tests.server_test import YOURS, ServerTest
+
+# For tests that need the indexes of webhooks.
+ALL = (*YOURS, WEBHOOKS, DELIVERIES)
 
 
 class WebhookTest(ServerTest):

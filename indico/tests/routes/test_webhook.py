@@ -10,7 +10,7 @@ from indico.config import Settings
 from indico.db import ObjectId
 from indico.db.webhook_db import MAX_WEBHOOKS
 from indico.tests.server_test import PASSWORD, ServerTest
-from indico.tests.webhook_test import WebhookTest
+from indico.tests.webhook_test import ALL, WebhookTest
 
 URL = "https://receiver.example/events"
 BODY = {"url": URL, "types": ["user.updated"]}
@@ -35,6 +35,8 @@ PRIVATE_URLS = (
 
 
 class CreateTest(WebhookTest):
+    indexed = ALL
+
     def test_valid(self) -> None:
         secret = self.webhook.pop("secret")
         self.assertRegex(secret, r"^whsec_[A-Za-z0-9+/]{43}=$")

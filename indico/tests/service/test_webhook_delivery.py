@@ -18,7 +18,7 @@ from indico.error import Overloaded
 from indico.service import webhook_delivery, webhook_secrets
 from indico.service.webhook_delivery import FAILING, PAUSES, deliver
 from indico.tests.server_test import PASSWORD
-from indico.tests.webhook_test import WebhookTest
+from indico.tests.webhook_test import ALL, WebhookTest
 
 
 class ScheduleTest(TestCase):
@@ -50,6 +50,8 @@ class DeliveryTest(WebhookTest):
 
 
 class SuccessTest(DeliveryTest):
+    indexed = ALL
+
     def test_valid(self) -> None:
         self.receiver.answer = answer(200, b"thanks")
         self.change()
@@ -213,6 +215,8 @@ class RetryTest(DeliveryTest):
 
 
 class TurnedOffTest(DeliveryTest):
+    indexed = ALL
+
     def test_gone(self) -> None:
         self.receiver.answer = answer(410)
         self.change()
@@ -328,6 +332,8 @@ class PublicTest(DeliveryTest):
 
 
 class LogTest(DeliveryTest):
+    indexed = ALL
+
     def test_it_ends_after_days(self) -> None:
         indexes = self.run_async(mongodb.deliveries.index_information())
         kept = timedelta(seconds=indexes["created_at_1"]["expireAfterSeconds"])
