@@ -33,6 +33,7 @@ _SECONDS = 15  # for an answer; Standard Webhooks: 15 to 30
 _AT_ONCE = 3  # requests of this process to one webhook
 _BUSY_SECONDS = 5, 30
 _THROTTLED = (429, 502, 503, 504)
+_SUCCESS = range(200, 300)
 _GONE = 410
 _private = False
 
@@ -122,32 +123,28 @@ async def _send(webhook: WebhookDocument, delivery: DeliveryDocument) -> Outcome
 @transaction
 async def _record(webhook: WebhookDocument, delivery: DeliveryDocument, outcome: Outcome) -> None:
     """Log the attempt, with what follows: the next attempt, or the end of the webhook."""
-    attempt, webhook_id = outcome.attempt, webhook["_id"]
-    if attempt["status"] is not None and 200 <= attempt["status"] < 300:
+    attempt, attempts = outcome.attempt, len(delivery["attempts"])
+    if attempt["status"] in _SUCCESS:
         if await DeliveryDB.record(delivery, attempt, "delivered"):
-            await WebhookDB.end_failing(webhook_id)
-        return
-    gone = attempt["status"] == _GONE
-    pause = None if gone else _pause(delivery, outcome.retry_after)
-    status: DeliveryDB.Status = "failed" if pause is None else "pending"
-    following = None if pause is None else now() + timedelta(seconds=pause)
-    if not await DeliveryDB.record(delivery, attempt, status, following):
-        return
-    if pause is not None:
-        await deliver.later_in(pause, delivery["_id"], len(delivery["attempts"]) + 1)
-    if gone:
+            await WebhookDB.end_failing(webhook["_id"])
+    elif (pause := _pause(delivery, outcome)) is None:
+        if await DeliveryDB.record(delivery, attempt, "failed"):
+            await _judge(webhook["_id"], delivery, attempt)
+    elif await DeliveryDB.record(delivery, attempt, "pending", now() + timedelta(seconds=pause)):
+        await deliver.later_in(pause, delivery["_id"], attempts + 1)
+        await WebhookDB.begin_failing(webhook["_id"], attempt["at"])
+
+
+async def _judge(webhook_id: ObjectId, delivery: DeliveryDocument, last: Attempt) -> None:
+    """Turn a webhook off that is gone or fails for days, after the last attempt at a delivery."""
+    if last["status"] == _GONE:
         await WebhookDB.turn_off(webhook_id, "It answered 410 Gone, so it wants no more events.")
     elif delivery["type"] != TEST:
-        await _judge(webhook_id, attempt, has_ended=pause is None)
-
-
-async def _judge(webhook_id: ObjectId, attempt: Attempt, has_ended: bool) -> None:
-    """Turn a webhook off that has failed for days, once a delivery `has_ended` without success."""
-    since = await WebhookDB.begin_failing(webhook_id, attempt["at"])
-    if has_ended and attempt["at"] - since >= FAILING:
-        last = attempt["error"] or f"status {attempt['status']}"
-        reason = f"No delivery has succeeded since {since:%Y-%m-%d %H:%M} UTC, the last: {last}."
-        await WebhookDB.turn_off(webhook_id, reason)
+        since = await WebhookDB.begin_failing(webhook_id, last["at"])
+        if last["at"] - since >= FAILING:
+            why = last["error"] or f"status {last['status']}"
+            reason = f"No delivery has succeeded since {since:%Y-%m-%d %H:%M} UTC, the last: {why}."
+            await WebhookDB.turn_off(webhook_id, reason)
 
 
 @transaction
@@ -158,12 +155,13 @@ async def _lose_secret(webhook: WebhookDocument, delivery: DeliveryDocument) -> 
         await WebhookDB.turn_off(webhook["_id"], reason)
 
 
-def _pause(delivery: DeliveryDocument, retry_after: float) -> float | None:
+def _pause(delivery: DeliveryDocument, outcome: Outcome) -> float | None:
     """Return the seconds to the next attempt, or None after the last one."""
-    attempts = len(delivery["attempts"])
-    if delivery["type"] == TEST or attempts >= len(PAUSES):
+    attempts, is_gone = len(delivery["attempts"]), outcome.attempt["status"] == _GONE
+    if is_gone or delivery["type"] == TEST or attempts >= len(PAUSES):
         return None
-    return max(PAUSES[attempts] * random.uniform(*_JITTER), retry_after)  # noqa: S311
+    pause = PAUSES[attempts] * random.uniform(*_JITTER)  # noqa: S311
+    return max(pause, outcome.retry_after)
 
 
 def _retry_after(received: Received | None) -> float:
