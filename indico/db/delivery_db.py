@@ -17,10 +17,7 @@ _KEPT_SECONDS = 7 * 24 * 3600
 
 
 class Attempt(TypedDict):
-    """One request, and its answer: `status` is of HTTP, and `answer` the first bytes of the body.
-
-    `error` says why there was no answer, or no request.
-    """
+    """One request, and the first bytes of its answer; `error` says why there was none."""
 
     at: datetime
     milliseconds: int

@@ -13,7 +13,7 @@ from indico.db.delivery_db import Delivery
 from indico.db.webhook_db import Webhook
 from indico.error import Conflict, NotFound
 from indico.routes.handler import DEFAULT_LIMIT, Created, Cursor, IndicoHandler, Limit, Page, Status
-from indico.service import webhook_delivery, webhook_secrets, webhooks
+from indico.service import webhook_delivery, webhooks
 from indico.service.webhook_events import EventType
 from indico.service.webhooks import NewWebhook, Types, Url
 from indico.utils import idempotent, not_idempotent, raises, read_only, type_check, unpack
@@ -100,6 +100,6 @@ WebhookRoute = (r"/webhook/(?P<action>[a-zA-Z_]+)?", WebhookHandler)
 
 
 def use_webhooks(settings: Settings) -> None:
-    """Give deliveries what they need of the settings, because a job knows no request."""
-    webhook_secrets.use_keys(settings.secret_key, settings.old_secret_keys)
-    webhook_delivery.allow_private_addresses(settings.webhooks_private_addresses)
+    """Give deliveries what they need of the settings."""
+    private = settings.webhooks_private_addresses
+    webhook_delivery.use(settings.secret_key, settings.old_secret_keys, private)

@@ -15,9 +15,8 @@ from indico.db import ObjectId, Position
 from indico.db.delivery_db import Delivery
 from indico.db.webhook_db import Changes, Webhook
 from indico.error import NotFound, Reasons, WrongFieldType
-from indico.service import webhook_secrets
-from indico.service.outgoing import is_public
-from indico.service.webhook_delivery import TEST, new_event, queue
+from indico.service.outgoing import is_public, new_secret
+from indico.service.webhook_delivery import TEST, encrypt, new_event, queue
 from indico.service.webhook_events import OWNERS, EventType
 
 _HTTP: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
@@ -43,9 +42,9 @@ async def create(
 
     Raise `WrongFieldType` for a wrong URL, and `Conflict` if the user has too many webhooks.
     """
-    webhook_id, secret = ObjectId(), webhook_secrets.new_secret()
-    stored = webhook_secrets.encrypt(secret, webhook_id)
+    webhook_id, secret = ObjectId(), new_secret()
     url, types = _checked(url, private), sorted(set(types))
+    stored = encrypt(secret, webhook_id)
     webhook = await WebhookDB.create(webhook_id, user_id, url, types, stored)
     OWNERS.forget()
     return {**webhook, "secret": secret}
