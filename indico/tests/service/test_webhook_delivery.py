@@ -11,11 +11,11 @@ from pydantic import SecretStr
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from indico.db import mongodb, now
+from indico.engine.http import standard_webhook
+from indico.engine.http.standard_webhook import PAUSES, new_secret
 from indico.engine.jobs.worker import JobWorker
 from indico.engine.tests.http.receiver import answer
 from indico.error import Overloaded
-from indico.engine.http import standard_webhook
-from indico.engine.http.standard_webhook import PAUSES, new_secret
 from indico.service import webhook_delivery
 from indico.service.webhook_delivery import FAILING, deliver
 from indico.tests.server_test import PASSWORD
