@@ -118,8 +118,9 @@ async def find_listening(user_id: ObjectId, type: str) -> list[ObjectId]:
 
 async def find_owners(limit: int) -> frozenset[ObjectId]:
     """Return the users who have a webhook that is on, at most `limit` of them."""
-    pipeline = [{"$match": {"enabled": True}}, {"$group": {"_id": "$user_id"}}, {"$limit": limit}]
-    return frozenset(found["_id"] for found in await WEBHOOKS.aggregate(pipeline))
+    users = {"$group": {"_id": "$user_id"}}
+    found = await WEBHOOKS.aggregate([{"$match": {"enabled": True}}, users, {"$limit": limit}])
+    return frozenset(each["_id"] for each in found)
 
 
 async def is_owner(user_id: ObjectId) -> bool:

@@ -83,7 +83,7 @@ def announced(
     """
 
     @functools.wraps(function)
-    async def kept_together(user_id: U, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def kept_together(user_id: U, /, *args: P.args, **kwargs: P.kwargs) -> T:
         is_told = isinstance(user_id, ObjectId) and (
             current_session() is not None or await OWNERS.include(user_id)
         )

@@ -16,7 +16,7 @@ from indico.service.webhook_events import OWNERS
 from indico.tests.server_test import YOURS, ServerTest
 
 # For tests that need the indexes of webhooks.
-ALL = (*YOURS, WEBHOOKS, DELIVERIES)
+ALL = [*YOURS, WEBHOOKS, DELIVERIES]
 
 
 class WebhookTest(ServerTest):

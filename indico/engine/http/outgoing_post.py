@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tornado.httpclient import HTTPError, HTTPRequest
+from tornado.httpclient import HTTPRequest
 from tornado.httputil import HTTPHeaders
 from tornado.netutil import Resolver
 
@@ -86,9 +86,10 @@ async def post(
     )
     resolver = Resolver() if private else PublicResolver()
     client = OutgoingClient(force_instance=True, resolver=resolver, max_body_size=_MAX_BYTES)
+    fetching = client.fetch(request, raise_error=False)
     try:
-        await client.fetch(request, raise_error=False)
-    except (HTTPError, OSError, ValueError) as error:
+        await fetching
+    except Exception as error:  # whatever the other side does is no fault of this one
         if not answer.has_begun:
             raise Unreachable(_reason(error)) from error
     return answer.received()

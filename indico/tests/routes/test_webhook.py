@@ -13,7 +13,7 @@ from indico.tests.server_test import PASSWORD, ServerTest
 from indico.tests.webhook_test import ALL, WebhookTest
 
 URL = "https://receiver.example/events"
-BODY = {"url": URL, "types": ["user.updated"]}
+BODY: dict[str, Any] = {"url": URL, "types": ["user.updated"]}
 WRONG_URLS = (
     *(
         "",

@@ -33,7 +33,7 @@ class DeliveryTest(WebhookTest):
         status: str = delivery["status"]
         return status
 
-    def wait(self) -> float:
+    def left(self) -> float:
         """Return the seconds until the only queued attempt."""
         (job,) = self.stored("jobs")
         due_at: datetime = job["due_at"]
@@ -122,7 +122,7 @@ class RetryTest(DeliveryTest):
         self.change()
         for pause in PAUSES:
             self.work()
-            wait = self.wait()
+            wait = self.left()
             self.assertLessEqual(wait, 1.2 * pause)
             self.assertGreater(wait, pause - 60)  # less the time of this test
             self.assertEqual(self.status(), "pending")
@@ -159,10 +159,10 @@ class RetryTest(DeliveryTest):
 
         self.run_async(both())
         self.assertEqual(self.attempts(), [(500, "")])
-        self.wait()
+        self.left()
         self.run_async(deliver(**job["arguments"]))  # a late run
         self.assertEqual(self.attempts(), [(500, "")])
-        self.wait()
+        self.left()
 
     def test_twice_with_success(self) -> None:
         self.change()
@@ -185,7 +185,7 @@ class RetryTest(DeliveryTest):
         self.change()
         with patch.object(webhook_delivery, "turn", busy):
             self.work()
-        self.assertLessEqual(self.wait(), 30)
+        self.assertLessEqual(self.left(), 30)
         self.assertEqual((self.status(), self.attempts()), ("pending", []))
         self.work()
         self.assertEqual(self.status(), "delivered")

@@ -19,8 +19,9 @@ class Request(NamedTuple):
 
 def answer(status: int, body: bytes = b"", **headers: str) -> list[bytes]:
     """Return the pieces of an answer; `_` in the name of a header is `-`."""
-    fields = {"Content-Length": str(len(body)), **headers}
-    lines = [f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items()]
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    fields = {"Content-Length": str(len(body)), **fields}
+    lines = [f"{name}: {value}\r\n" for name, value in fields.items()]
     return [f"HTTP/1.1 {status} Status\r\n{''.join(lines)}\r\n".encode() + body]
 
 
