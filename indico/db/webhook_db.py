@@ -154,7 +154,7 @@ async def end_failing(webhook_id: ObjectId) -> None:
 
 
 async def turn_off(webhook_id: ObjectId, reason: str) -> None:
-    """Turn a webhook off, and leave its user a note."""
+    """Disable a webhook, and leave its user a note."""
     note: Note = {"at": now(), "reason": reason}
     await WEBHOOKS.update_one({"_id": webhook_id}, {"enabled": False, "note": note})
 

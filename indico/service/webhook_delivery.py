@@ -30,7 +30,7 @@ _LOST = "Its secret was lost with a key of the server: delete it, and create ano
 
 
 class _Options:
-    """What deliveries need of the settings, because a job knows no request."""
+    """The settings that deliveries need, because a job knows no request."""
 
     encryption: Encryption
     private: bool
@@ -120,7 +120,7 @@ async def _record(webhook: WebhookDocument, delivery: DeliveryDocument, outcome:
 
 
 async def _judge(webhook_id: ObjectId, delivery: DeliveryDocument, last: Outcome) -> None:
-    """Turn a webhook off that is gone or fails for days, after the last attempt at a delivery."""
+    """Disable a webhook that is gone or fails for days, after the last attempt at a delivery."""
     if last.is_gone:
         await WebhookDB.turn_off(webhook_id, "It answered 410 Gone, so it wants no more events.")
     elif delivery["type"] != TEST:
@@ -134,6 +134,6 @@ async def _judge(webhook_id: ObjectId, delivery: DeliveryDocument, last: Outcome
 
 @transaction
 async def _lose(webhook: WebhookDocument, delivery: DeliveryDocument) -> None:
-    """Turn a webhook off for which nobody can sign, because a key has left `old_secret_keys`."""
+    """Disable a webhook for which nobody can sign, because a key has left `old_secret_keys`."""
     if await DeliveryDB.record(delivery, refused(_LOST).attempt, "failed"):
         await WebhookDB.turn_off(webhook["_id"], _LOST)

@@ -1,4 +1,4 @@
-"""Which addresses are of the public internet, and the resolver that gives no others.
+"""The addresses of the public internet, and a resolver that gives no others.
 
 A URL that a user chose may name a host of the network that the server is in. So the addresses are
 checked after the name is resolved, and `TCPClient` connects to the very addresses that were
