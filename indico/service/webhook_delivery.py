@@ -135,5 +135,5 @@ async def _judge(webhook_id: ObjectId, delivery: DeliveryDocument, last: Outcome
 @transaction
 async def _lose(webhook: WebhookDocument, delivery: DeliveryDocument) -> None:
     """Disable a webhook for which nobody can sign, because a key has left `old_secret_keys`."""
-    if await DeliveryDB.record(delivery, refused(_LOST).attempt, "failed"):
-        await WebhookDB.turn_off(webhook["_id"], _LOST)
+    await DeliveryDB.record(delivery, refused(_LOST).attempt, "failed")
+    await WebhookDB.turn_off(webhook["_id"], _LOST)
