@@ -18,6 +18,7 @@ import uvloop
 
 from bench import machine
 from bench.mongodb import MongoDB, embedded
+from indico.engine.jobs.job_document import JOBS
 from indico.engine.jobs.worker import JobWorker
 from indico.engine.mongo import connection as db
 from indico.service.jobs import Job, job
@@ -143,7 +144,7 @@ async def _call(uri: str, database: str, calls: int) -> None:
     for _ in range(calls):
         await note.later(time.time())
         await asyncio.sleep(PAUSE_SECONDS)
-    while await db.mongodb.jobs.count_documents({}):
+    while await JOBS.exists({}):
         await asyncio.sleep(PAUSE_SECONDS)
     await db.disconnect()
 

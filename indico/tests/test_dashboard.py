@@ -59,7 +59,7 @@ class MetricsTest(ServerTest):
         worker.start()
         while await mongodb.jobs.count_documents({}):
             await asyncio.sleep(0.005)
-        while not metrics.JOBS_STORED.collect()[0].samples:
+        while not next(iter(metrics.JOBS_STORED.collect())).samples:
             await asyncio.sleep(0.005)
         await worker.drain(60)
 

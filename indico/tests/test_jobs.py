@@ -7,13 +7,13 @@ import os
 import tempfile
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 from mypy import api
 from tornado.testing import gen_test
 
-from indico.db import ObjectId, mongodb, now
+from indico.db import Collection, ObjectId, mongodb, now
 from indico.engine.jobs.job_document import JOBS
 from indico.engine.jobs.worker import JobWorker
 from indico.service.jobs import Job
@@ -27,7 +27,7 @@ SECTIONS = ("A job", "Schedules")
 class JobsTest(ExamplesTest):
     page = PAGE
     sections = SECTIONS
-    indexed = (JOBS,)
+    indexed: ClassVar[list[Collection[Any]]] = [JOBS]
 
     def setUp(self) -> None:
         self.enterContext(patch.dict(Job.declared, clear=True))

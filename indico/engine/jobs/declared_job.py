@@ -134,7 +134,7 @@ def job(
         attempts = len(delays_seconds) + 1 if delays_seconds else ATTEMPTS
     if attempts < 1:
         raise ValueError("A job needs an attempt at least.")
-    options = delays_seconds, attempts, timeout_seconds, every and _period(every)
+    options = delays_seconds, attempts, timeout_seconds, _period(every) if every else None
 
     def decorate(function: Callable[P, Awaitable[T]]) -> Job[P, T]:
         return Job(function, name or function.__name__, *options)

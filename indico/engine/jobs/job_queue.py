@@ -73,7 +73,8 @@ async def renew(jobs: Sequence[JobDocument], seconds: float) -> set[JobId]:
     query = _held(jobs)
     if await _update(query, {"due_at": _after(seconds)}) == len(jobs):
         return {job["_id"] for job in jobs}
-    return set(await JOBS.find_ids(query, len(jobs)))
+    held = set(await JOBS.find_ids(query, len(jobs)))
+    return {job["_id"] for job in jobs if job["_id"] in held}
 
 
 async def record(ended: Sequence[tuple[JobDocument, Outcome]]) -> None:

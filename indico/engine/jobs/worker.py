@@ -74,10 +74,12 @@ class JobWorker:
         await asyncio.wait(self._tasks)
 
     async def _work(self) -> None:
-        while self._running or self._ended or not self._draining:
+        while True:
             self._wake.clear()
             record, take = _guarded(self._record), _guarded(self._take)
             pause = min(await asyncio.gather(record, take))
+            if self._draining and not (self._running or self._ended):
+                return
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()

@@ -26,7 +26,7 @@ from ...telemetry.metrics import REGISTRY
 from ..mongo.fail_point_test import FailPointTest
 from .job_test import JobTest, document, until
 
-AWAY = 91  # ShutdownInProgress
+AWAY = 50  # MaxTimeMSExpired: MongoDB did not answer in time
 TIMEOUT: dict[str, Any] = {"mongodb_timeout_seconds": 10}
 
 
@@ -402,8 +402,8 @@ class LeaseTest(JobTest):
         with self.assertLogs(LOGGER, "WARNING"):
             async with self.working(lease_seconds=1):
                 await self.begun.wait()
-                refusal = {"due_at": {"$exists": False}}
-                await mongodb.command("collMod", JOBS.name, validator=refusal)
+                refusal = {"validator": {"due_at": None}, "validationLevel": "strict"}
+                await mongodb.command("collMod", JOBS.name, **refusal)
                 await until(lambda: self.ends)
         self.assertEqual(self.ends[0], "cancelled")
         self.assertIsNotNone((await self.job())["lease"])
