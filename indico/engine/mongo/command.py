@@ -12,7 +12,8 @@ from uuid import uuid4
 from bson.binary import Binary
 from pymongo.errors import PyMongoError
 
-from .operation import GRACE_SECONDS, to_api_error
+from ..error import DeadlineExceeded
+from .operation import DEADLINE, GRACE_SECONDS, is_timeout, to_api_error
 from .replies import retryable
 from .wire import element, int32, message, sequence
 
@@ -38,7 +39,7 @@ class Command(Generic[T]):
 
     __slots__ = (
         *("_elements", "_error", "_read", "_sequence", "future", "number", "retry", "session"),
-        *("deadline", "since", "too_large", "until"),
+        *("_limited", "deadline", "since", "too_large", "until"),
     )
 
     def __init__(
@@ -54,6 +55,7 @@ class Command(Generic[T]):
         self.future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self.until = until
         self.deadline = until + GRACE_SECONDS  # for the caller
+        self._limited = until == DEADLINE.get().at
         self.session = session
         self.retry = retry
         self.number = 0
@@ -92,7 +94,10 @@ class Command(Generic[T]):
 
     def fail(self, error: Exception) -> None:
         if not self.future.done():
-            self.future.set_exception(to_api_error(self._told(error)))
+            told = self._told(error)
+            # At the deadline of the request MongoDB had no fault.
+            ended = DeadlineExceeded() if self._limited and is_timeout(told) else told
+            self.future.set_exception(to_api_error(ended))
 
     def _told(self, error: Exception) -> Exception:
         """Return what the caller is told: an earlier error, if the last try changed nothing."""

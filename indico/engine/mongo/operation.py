@@ -60,6 +60,7 @@ __all__ = [
     "NO_TRANSACTIONS",
     "Deadline",
     "guard",
+    "is_timeout",
     "is_transient",
     "to_api_error",
     "until",
@@ -110,7 +111,7 @@ async def _run(operation: Callable[[], Awaitable[T]], timeout_seconds: float | N
             raise TimeoutError
         return task.result()
     except (PyMongoError, TimeoutError) as error:
-        if limited and (isinstance(error, TimeoutError) or error.timeout):
+        if limited and is_timeout(error):
             raise DeadlineExceeded from None  # MongoDB had no fault
         raise
     finally:
@@ -171,6 +172,11 @@ def _without_documents(error: Exception) -> str:
         details = error.details or {}
         return f"{details.get('codeName', error.code)}, {details.get('errmsg', 'no reason given')}"
     return type(error).__name__
+
+
+def is_timeout(error: Exception) -> bool:
+    """Return whether the operation took longer than it was given."""
+    return isinstance(error, TimeoutError) or (isinstance(error, PyMongoError) and error.timeout)
 
 
 def is_transient(error: Exception) -> bool:

@@ -12,7 +12,7 @@ from unittest.mock import patch
 from pymongo import AsyncMongoClient
 from tornado.testing import gen_test
 
-from ...error import Conflict, ServerError, Unavailable
+from ...error import Conflict, DeadlineExceeded, ServerError, Unavailable
 from ...mongo import connection as db
 from ...mongo.command import Sessions
 from ...mongo.delay import delay
@@ -214,6 +214,13 @@ class DeadlineTest(LaneTest):
         with self.assertRaises(Unavailable) as raised:
             await self.things.find_one(waits)
         self.assertIn("MaxTimeMSExpired", str(raised.exception.__cause__))
+
+    @gen_test
+    async def test_mongodb_ends_the_work_at_the_deadline_of_the_request(self) -> None:
+        DEADLINE.set(Deadline(asyncio.get_running_loop().time() + 0.1))
+        self.addCleanup(DEADLINE.set, Deadline())
+        with self.assertRaises(DeadlineExceeded):
+            await self.things.find_one({"$where": "sleep(100) || false"})
 
     @gen_test
     async def test_the_deadline_of_the_request(self) -> None:
