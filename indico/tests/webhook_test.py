@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from standardwebhooks.webhooks import Webhook
@@ -20,7 +21,7 @@ ALL = [*YOURS, WEBHOOKS, DELIVERIES]
 
 
 class WebhookTest(ServerTest):
-    """Ada with one webhook for `types`, and Eve without any."""
+    """Ada with one webhook for `types`, and Eve without any, who registers when she is needed."""
 
     settings: ClassVar[dict[str, Any]] = {"webhooks_private_addresses": True}
     types: ClassVar[Sequence[str]] = ("user.updated",)
@@ -32,12 +33,17 @@ class WebhookTest(ServerTest):
         self.run_async(self.receiver.start())
         registered = self.register()
         self.user, self.token = registered["user"], registered["token"]
-        self.eve = self.register("eve@example.com")["token"]
         self.webhook = self.create(self.receiver.url, *self.types)
 
     def tearDown(self) -> None:
         self.run_async(self.receiver.close())
         super().tearDown()
+
+    @cached_property
+    def eve(self) -> str:
+        """The token of another user."""
+        token: str = self.register("eve@example.com")["token"]
+        return token
 
     def call(self, action: str, token: str | None = None, **body: Any) -> Any:
         return self.post(f"/webhook/{action}", body, token or self.token)

@@ -12,7 +12,7 @@ from indico.db import ObjectId, in_transaction, mongodb
 from indico.error import Unavailable
 from indico.service import webhook_events
 from indico.service.webhook_events import OWNERS, Owners, announce, announced
-from indico.tests.server_test import ServerTest
+from indico.tests.server_test import PASSWORD, ServerTest
 from indico.tests.webhook_test import WebhookTest
 
 CHANGE = {"update_user": {"name": "A"}}
@@ -33,7 +33,8 @@ class OutboxTest(WebhookTest):
         self.assertEqual(self.counts(), (0, 0))
 
     def test_a_change_that_fails(self) -> None:
-        changes = {"update_user": {"email": "EVE@example.com"}, "password": "correct horse battery"}
+        self.register("eve@example.com")
+        changes = {"update_user": {"email": "EVE@example.com"}, "password": PASSWORD}
         self.error(self.post("/user/update", changes, self.token), 409, "conflict", "email")
         self.assertEqual(self.counts(), (0, 0))
 

@@ -178,6 +178,8 @@ class PublicTest(PostTest):
 
 
 class TransactionTest(ServerTest):
+    varies_with = ()
+
     @gen_test(timeout=PATIENCE)
     async def test_in_a_transaction(self) -> None:
         """A request can't be undone."""
