@@ -71,7 +71,7 @@ async def queue(user_id: ObjectId, webhook_id: ObjectId, event: Event) -> Delive
     return delivery
 
 
-@job()
+@job(attempts=20)  # for faults of this side only, such as servers that are killed
 async def deliver(delivery_id: ObjectId, attempts: int) -> None:
     """Make an attempt at a delivery that had so many `attempts` before; queue the next if it fails.
 
