@@ -7,13 +7,13 @@ import os
 import tempfile
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from unittest.mock import patch
 
 from mypy import api
 from tornado.testing import gen_test
 
-from indico.db import Collection, ObjectId, mongodb, now
+from indico.db import ObjectId, mongodb, now
 from indico.engine.jobs.job_document import JOBS
 from indico.engine.jobs.worker import JobWorker
 from indico.service.jobs import Job
@@ -27,10 +27,10 @@ SECTIONS = ("A job", "Schedules")
 class JobsTest(ExamplesTest):
     page = PAGE
     sections = SECTIONS
-    indexed: ClassVar[list[Collection[Any]]] = [JOBS]
 
     def setUp(self) -> None:
         self.enterContext(patch.dict(Job.declared, clear=True))
+        self.indexed = [JOBS]
         super().setUp()
 
     async def run_jobs(self, query: dict[str, Any]) -> None:

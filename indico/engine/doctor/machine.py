@@ -26,10 +26,12 @@ NO_SPACE = 256 << 20
 
 
 def port(settings: ServerSettings, server: str) -> Iterator[Finding]:
-    """Check that `port` and `metrics_port` are free; `server` is the module of the server."""
+    """Check that each port of the server is free; `server` is its module."""
     yield _port(settings, server, "port", settings.port)
     if settings.metrics_port is not None:
         yield _port(settings, server, "metrics_port", settings.metrics_port)
+    if settings.tcp_port is not None:
+        yield _port(settings, server, "tcp_port", settings.tcp_port)
 
 
 def _port(settings: ServerSettings, server: str, name: str, number: int) -> Finding:

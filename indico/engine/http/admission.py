@@ -27,7 +27,7 @@ class Admission:
         self._limit = limit
         self._window = window
         self._free_bytes = body_bytes
-        self._held: dict[HTTPServerRequest, int] = {}  # bytes of its body
+        self._held: dict[object, int] = {}  # bytes of the body of a request, or of a line
         self._in_flight: set[HTTPServerRequest] = set()
         self._admitted: set[HTTPServerRequest] = set()
         self._idle = asyncio.Event()
@@ -54,20 +54,24 @@ class Admission:
         self.admitted += 1
         return True
 
-    def hold(self, request: HTTPServerRequest, size: int) -> bool:
-        """Count `size` bytes for the body of `request`; count none and return False if too many."""
-        self._free_bytes += self._held.pop(request, 0)
+    def hold(self, holder: object, size: int) -> bool:
+        """Count `size` bytes for `holder`; count none and return False if these are too many."""
+        self.let_go(holder)
         if size > self._free_bytes:
             return False
         self._free_bytes -= size
-        self._held[request] = size
+        self._held[holder] = size
         return True
+
+    def let_go(self, holder: object) -> None:
+        """Count no byte for `holder`, which is the request of a body, or a line."""
+        self._free_bytes += self._held.pop(holder, 0)
 
     def release(self, request: HTTPServerRequest) -> None:
         """Forget `request`, because its answer is written or its client is gone."""
         self._in_flight.discard(request)
         self._admitted.discard(request)
-        self._free_bytes += self._held.pop(request, 0)
+        self.let_go(request)
         if not self._in_flight:
             self._idle.set()
 

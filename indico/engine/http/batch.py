@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 from tornado.httputil import HTTPHeaders
 from typing_extensions import TypedDict
 
@@ -14,7 +14,7 @@ from . import inner_call
 from .action_handler import ActionHandler
 from .decorators import type_check, unpack
 from .effects import not_idempotent
-from .inner_call import Envelope
+from .inner_call import ActionPath, Envelope
 from .keyed_call import HEADER as IDEMPOTENCY_KEY
 from .memory_connection import Client
 
@@ -30,7 +30,7 @@ class Call(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    action: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_]+/[a-zA-Z_]+$")]
+    action: ActionPath
     body: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -69,7 +69,7 @@ class BatchHandler(ActionHandler):
 
     async def _call(self, place: int, call: Call) -> Envelope:
         """Return the envelope that the action answers."""
-        client = Client(self.request.remote_ip, self.request.protocol)
+        client = Client(self.request.remote_ip, self.request.protocol, "batch")
         headers = self._headers_of(f"{self.request_id[:120]}.{place}", place)
         return await inner_call.call(self.application, client, call.action, call.body, headers)
 

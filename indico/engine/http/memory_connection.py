@@ -19,10 +19,14 @@ def _nothing() -> None:
 
 
 class Client(NamedTuple):
-    """The client of a request, under the names that Tornado asks for."""
+    """The client of a request, under the names that Tornado asks for.
+
+    `carrier` is what carries its calls, for the log.
+    """
 
     remote_ip: str | None
     protocol: str
+    carrier: str
 
 
 class MemoryConnection(HTTPConnection):

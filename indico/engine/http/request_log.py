@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado.web import RequestHandler
 
 from .. import log
+
+if TYPE_CHECKING:
+    from .memory_connection import Client
 
 MAX_PATH = 500
 
@@ -50,7 +53,26 @@ def _line(handler: RequestHandler, status: int, seconds: float) -> log.Line:
     if (scope := getattr(handler, "scope", None)) and "trace_id" in scope.ids:
         fields["trace_id"] = scope.ids["trace_id"]
         message += f" trace={fields['trace_id']}"
+    # Only a call inside the server has a carrier: the context of a request over HTTP names none.
+    context = getattr(request.connection, "context", None)
+    if carrier := getattr(context, "carrier", None):
+        fields["carrier"] = carrier
+        message += f" by={carrier}"
     return message, fields
+
+
+def log_uncalled(client: Client, action: str, status: int, request_id: str) -> None:
+    """Log a call that was refused inside the server, before it became a request."""
+    path = f"/{action}"[:MAX_PATH]
+    remote_ip, carrier = client.remote_ip, client.carrier
+    fields = {
+        "path": path,
+        "status": status,
+        "remote_ip": remote_ip,
+        "request_id": request_id,
+        "carrier": carrier,
+    }
+    log.info((f"POST {path} {status} id={request_id} from={remote_ip} by={carrier}", fields))
 
 
 def log_refused(status: int, requests: Iterable[tuple[str, str, str]]) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 
 from .accepting import Acceptor
-from .unsent import Unsent, unacknowledged
+from .unsent import StreamClient, Unsent
 
 _LOOK_SECONDS = 0.25
 
@@ -47,7 +47,7 @@ class TornadoHTTPServer(HTTPServer):
 
     def on_close(self, server_conn: Any) -> None:
         super().on_close(server_conn)
-        self._unsent.stop(_Client(server_conn))
+        self._unsent.stop(_client(server_conn))
 
     def _look_later(self) -> None:
         loop = asyncio.get_running_loop()
@@ -57,27 +57,10 @@ class TornadoHTTPServer(HTTPServer):
         """Look at all streams, because a stream does not tell when it begins to wait."""
         for connection in self._connections:
             watch = self._unsent.start if connection.stream.writing() else self._unsent.stop
-            watch(_Client(connection))
+            watch(_client(connection))
         self._unsent.shed()
         self._look_later()
 
 
-class _Client(NamedTuple):
-    """A client of Tornado's server, as `Unsent` sees it."""
-
-    connection: HTTP1ServerConnection
-
-    def __str__(self) -> str:
-        return str(self.connection.context)
-
-    @property
-    def taken(self) -> int:
-        stream = self.connection.stream
-        return stream._total_write_done_index - unacknowledged(stream.socket)
-
-    @property
-    def unsent(self) -> int:
-        return len(self.connection.stream._write_buffer or b"")
-
-    def abort(self) -> None:
-        self.connection.stream.close()
+def _client(connection: HTTP1ServerConnection) -> StreamClient:
+    return StreamClient(connection.stream, str(connection.context))

@@ -6,8 +6,9 @@ import asyncio
 import socket
 import struct
 import sys
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from tornado.iostream import IOStream
 from tornado.log import gen_log
 
 from ..log import LOGGER
@@ -31,6 +32,27 @@ class Client(Protocol):
 
     def abort(self) -> None:
         """Close the connection, and discard the unsent bytes."""
+
+
+class StreamClient(NamedTuple):
+    """A client to which answers are written through one of Tornado's streams."""
+
+    stream: IOStream
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def taken(self) -> int:
+        return self.stream._total_write_done_index - unacknowledged(self.stream.socket)
+
+    @property
+    def unsent(self) -> int:
+        return len(self.stream._write_buffer or b"")
+
+    def abort(self) -> None:
+        self.stream.close()
 
 
 class Unsent:

@@ -45,6 +45,8 @@ class TakenJob:
         except TimeoutError:
             self._log(logging.WARNING, "lost its lease, and may run elsewhere by now")
             return None
+        finally:
+            self._limit = None
 
     async def _outcome(self) -> Outcome:
         if self.document["attempts"] > self._job.attempts:

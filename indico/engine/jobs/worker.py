@@ -133,8 +133,7 @@ class JobWorker:
         finally:
             del self._running[document["_id"]]
             metrics.JOBS_RUNNING.dec()
-            if outcome:
-                self._ended.append((document, outcome))
+            self._ended += [(document, outcome)] if outcome else []
             self._wake.set()
 
     async def _keep_leases(self) -> None:

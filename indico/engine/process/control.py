@@ -42,7 +42,7 @@ def act(action: str, settings: ServerSettings) -> int:
 def status(path: Path, tell: Callable[[str], None]) -> int:
     """Return 0 if the server runs, 1 if a crash left the file, else 3: the codes of the LSB."""
     if process := running(path):
-        tell(f"process {process.pid} runs and holds {path}")
+        tell(f"process {process.pid} runs{_ports(process)} and holds {path}")
         return 0
     left = path.exists()
     tell(f"not running, but it left {path}" if left else f"not running: there is no {path}")
@@ -104,6 +104,15 @@ def _send(process: psutil.Process, name: signal.Signals) -> None:
         raise StartError(
             f"pid_file: process {process.pid} is another user's: ask as that user."
         ) from None
+
+
+def _ports(process: psutil.Process) -> str:
+    """Return the ports on which the process listens, in brackets; empty if it shows none."""
+    found: set[int] = set()
+    with suppress(psutil.Error):
+        connections = process.net_connections("tcp")
+        found = {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
+    return f" (port {', '.join(map(str, sorted(found)))})" if found else ""
 
 
 def _alive(process: psutil.Process) -> bool:

@@ -20,18 +20,21 @@ def greet(
     workers: int = 0,
 ) -> None:
     """Print where the server listens, and on which MongoDB it works."""
-    url = url_of(settings, sockets)
+    urls = urls_of(settings, sockets)
     database = f"embedded, data in {embedded_folder}" if embedded_folder else _hosts(settings)
     with_workers = f", {workers} worker{'s' if workers > 1 else ''}" if workers else ""
-    say(f"{settings.service_name} listens on {url} (process {os.getpid()}{with_workers})")
+    say(f"{settings.service_name} listens on {urls} (process {os.getpid()}{with_workers})")
     say(f"  MongoDB      {database}, database {settings.mongodb_database}")
     say(f"  environment  {settings.environment}")
     say(f"  settings     docs/settings.md, or {program.command} --help")
 
 
-def url_of(settings: ServerSettings, sockets: Sockets) -> str:
+def urls_of(settings: ServerSettings, sockets: Sockets) -> str:
+    """Return where the server listens: `http://127.0.0.1:8888 and tcp://127.0.0.1:8889`."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"{'https' if settings.certificate else 'http'}://{host}:{sockets.port}"
+    http, tcp = ("https", "tls") if settings.certificate else ("http", "tcp")
+    url = f"{http}://{host}:{sockets.port}"
+    return f"{url} and {tcp}://{host}:{sockets.tcp_port}" if sockets.tcp else url
 
 
 def say(line: str) -> None:

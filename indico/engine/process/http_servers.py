@@ -1,4 +1,4 @@
-"""The HTTP servers of one process: the application's, and the one on the port of /metrics."""
+"""The servers of one process: HTTP of the application and of /metrics, and the TCP service."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..http.tornado_server import TornadoHTTPServer
 from ..log import LOGGER
 from ..program import Program
 from ..settings import ServerSettings
+from ..tcp.server import LineServer
 from .listening import Sockets
 from .signals import Stop
 
@@ -35,10 +36,12 @@ class HTTPServers:
         self._metrics_app = metrics_app(settings)
         self._server = make_server(self.app, settings, certificate)
         self._metrics_server = make_server(self._metrics_app, settings)
+        self._lines = LineServer(self.app, settings, certificate)
 
     def listen(self, sockets: Sockets) -> None:
         self._server.add_sockets(sockets.api)
         self._metrics_server.add_sockets(sockets.metrics)
+        self._lines.add_sockets(sockets.tcp)
 
     def in_flight(self) -> int:
         return self.app.admission.in_flight
@@ -55,18 +58,28 @@ class HTTPServers:
         LOGGER.info("stopping, once what is in flight has finished: at most %s s", seconds)
         self.app.draining = True
         self._server.stop()
+        self._lines.stop()
         began = time.monotonic()
         await asyncio.sleep(_LOOK_SECONDS)  # the last accepted connections are yet to be counted
-        while _connections(self._server) and time.monotonic() < began + (
+        while self._connections() and time.monotonic() < began + (
             min(seconds, LINGER_SECONDS) if stop.hurry else seconds
         ):
             await asyncio.sleep(_LOOK_SECONDS)
-        left = await self.app.admission.drained(began + seconds - time.monotonic())
-        while self._server.unread and time.monotonic() < began + seconds:
+        self._lines.finish()
+        await self.app.admission.drained(began + seconds - time.monotonic())
+        while self._unread() and time.monotonic() < began + seconds:
             await asyncio.sleep(_LOOK_SECONDS)
-        if left := left + self._server.unread:
+        if left := self.in_flight() + self._server.unread + self._lines.unread:
             LOGGER.warning("%s requests did not finish within %s s and are cut off", left, seconds)
+        self._lines.close_all_connections()
         await self._server.close_all_connections()
+
+    def _connections(self) -> int:
+        return _connections(self._server) + len(self._lines.connections)
+
+    def _unread(self) -> bool:
+        """Return whether an answer is not written yet, or not taken."""
+        return self._server.unread > 0 or self._lines.is_busy
 
 
 def make_server(

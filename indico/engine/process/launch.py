@@ -15,7 +15,7 @@ from ..error import StartError
 from ..program import Program
 from ..settings import ServerSettings
 from . import listening, signals, systemd
-from .greeting import greet, say, url_of
+from .greeting import greet, say, urls_of
 from .listening import Sockets
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ def _serves(
     """Tell everybody that waits for the server."""
     standard_streams.redirect(settings.log_target)
     if settings.log_target:  # the greeting went to the terminal
-        url = url_of(settings, sockets)
-        log.LOGGER.info("version %s listens on %s", program.version, url)
+        urls = urls_of(settings, sockets)
+        log.LOGGER.info("version %s listens on %s", program.version, urls)
     systemd.notify("READY=1")
     if report:
         report(0)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple, Self
 
 from tornado.netutil import bind_sockets
 
@@ -15,27 +17,41 @@ from . import systemd
 
 
 class Sockets(NamedTuple):
-    """Listening sockets; `metrics` is empty unless /metrics has a port of its own."""
+    """Listening sockets; `metrics` and `tcp` are empty unless they have a port of their own."""
 
     api: list[socket.socket]
     metrics: list[socket.socket]
+    tcp: Sequence[socket.socket] = ()
 
     @property
     def port(self) -> int:
-        port: int = self.api[0].getsockname()[1]
-        return port
+        return _port_of(self.api)
+
+    @property
+    def tcp_port(self) -> int | None:
+        return _port_of(self.tcp) if self.tcp else None
 
     def all(self) -> list[socket.socket]:
-        return [*self.api, *self.metrics]
+        return [*self.api, *self.metrics, *self.tcp]
+
+    @property
+    def counts(self) -> list[int]:
+        """The number of sockets of each kind, by which `split` finds them again."""
+        return [len(kind) for kind in self]
+
+    @classmethod
+    def split(cls, sockets: Iterable[socket.socket], counts: Iterable[int]) -> Self:
+        """Return the sockets of `all`, which another process has sent."""
+        left = iter(sockets)
+        return cls(*[list(islice(left, count)) for count in counts])
 
 
 def open_sockets(settings: ServerSettings) -> Sockets:
     """Return the sockets that systemd hands over, else new ones. Raises `StartError`."""
-    metrics = []
-    if settings.metrics_port is not None:
-        metrics = _bind(settings, "metrics_port", settings.metrics_port)
+    metrics = _bind(settings, "metrics_port", settings.metrics_port)
+    tcp = _bind(settings, "tcp_port", settings.tcp_port)
     api = systemd.take_sockets() or _bind(settings, "port", settings.port)
-    return Sockets(api, metrics)
+    return Sockets(api, metrics, tcp)
 
 
 def tls(settings: ServerSettings) -> ssl.SSLContext | None:
@@ -61,11 +77,19 @@ def tls(settings: ServerSettings) -> ssl.SSLContext | None:
     return context
 
 
+def _port_of(sockets: Sequence[socket.socket]) -> int:
+    port: int = sockets[0].getsockname()[1]
+    return port
+
+
 def _no_password() -> str:
     raise ValueError("the key has a password: remove it with openssl pkey")
 
 
-def _bind(settings: ServerSettings, name: str, port: int) -> list[socket.socket]:
+def _bind(settings: ServerSettings, name: str, port: int | None) -> list[socket.socket]:
+    """Return the sockets of the port that the setting `name` gives; none for an unset port."""
+    if port is None:
+        return []
     try:
         return bind_sockets(port, settings.host, reuse_port=settings.reuse_port)
     except (OSError, UnicodeError) as error:

@@ -30,7 +30,7 @@ def main(channel: socket.socket, flags: Sequence[str]) -> int:
     opened = [socket.socket(fileno=descriptor) for descriptor in descriptors]
     for listening in opened:
         listening.setblocking(False)  # they are so already, but Python takes them for blocking
-    sockets = Sockets(opened[: given["api"]], opened[given["api"] :])
+    sockets = Sockets.split(opened, given["sockets"])
     try:
         _serve(given, flags, sockets, channel)
     except (SettingsError, StartError) as error:

@@ -151,7 +151,7 @@ class Starter(NamedTuple):
             )
         given = {
             "program": self.program,
-            "api": len(self.sockets.api),
+            "sockets": self.sockets.counts,
             "workers": workers,
             "speak_seconds": SILENT_SECONDS / 4,
             "mongodb": self.embedded.uri if self.embedded else None,

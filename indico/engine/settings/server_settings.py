@@ -39,6 +39,9 @@ class ServerSettings(ProjectSettings):
     )
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(8888, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    tcp_port: int | None = Field(
+        None, ge=0, le=65535, description="port for calls in lines of JSON; unset, there is none"
+    )
     reuse_port: bool = Field(False, description="let other servers listen on the same port")
     certificate: Path | None = Field(
         None, description="PEM file with the certificate and its chain; with it, HTTPS is served"

@@ -43,6 +43,12 @@ IN_FLIGHT = Gauge(
     registry=REGISTRY,
     multiprocess_mode="livesum",
 )
+TCP_CONNECTIONS = Gauge(
+    "tcp_connections",
+    "Open connections to the TCP service.",
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
 LAG = Histogram(
     "event_loop_lag_seconds",
     "Delay with which the event loop wakes a task.",

@@ -54,7 +54,7 @@ MATRIX: list[tuple[dict[str, str], tuple[str, ...]]] = [
     ({"PRIMARY_KILLS": "1", LANE: "off"}, (f"{ENGINE}.tests.mongo",)),
     (_OTHERS, (f"{ENGINE}.tests.http", f"{ENGINE}.tests.mongo")),
     ({EXAMPLES: "66"}, (f"{ENGINE}.tests.http.test_splits",)),
-    ({LOOP: "asyncio"}, (f"{ENGINE}.tests.http",)),
+    ({LOOP: "asyncio"}, (f"{ENGINE}.tests.http", f"{ENGINE}.tests.tcp")),
     ({EXAMPLES: "4"}, (f"{PROJECT}.tests", f"{ENGINE}.tests.mongo")),
 ]
 HELP = f"""

@@ -48,8 +48,9 @@ class PortTest(DoctorTest):
             self.assertIn(f"127.0.0.1:{number} is taken.", line)
             with patch("psutil.net_connections", return_value=[]):
                 self.assertEqual(self.one(port, self.settings(port=number), SERVER), line)
-            found = self.found(port, self.settings(port=0, metrics_port=number), SERVER)
-            self.assertEqual(found, ["ok", "fault"])
+            for name in ("metrics_port", "tcp_port"):
+                found = self.found(port, self.settings(port=0, **{name: number}), SERVER)
+                self.assertEqual(found, ["ok", "fault"])
 
     def test_by_a_server_of_the_project(self) -> None:
         for flags in ((), ("--processes", "1")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -48,9 +49,15 @@ class StartTest(ProcessTest):
     def test_own_mongodb_and_other_settings(self) -> None:
         flags = ["--mongodb-uri", mongodb_uri(), "--environment", "production"]
         flags += ["--secret-key", "a secret of our own", "--service-name", "Address Book"]
-        server = self.serve(*flags, "--log-format", "json", "--host", "::1")
+        server = self.serve(*flags, "--log-format", "json", "--host", "::1", "--tcp-port", "0")
         text = server.printed()
-        self.assertIn("Address Book listens on http://[::1]:", text)
+        found = re.search(
+            r"Address Book listens on http://\[::1\]:\d+ and tcp://\[::1\]:(\d+)", text
+        )
+        assert found, text
+        with socket.create_connection(("::1", int(found[1])), timeout=60) as client:
+            client.sendall(b'{"action": "system/ping"}\n')
+            self.assertIn(b"pong", client.recv(1000))
         self.assertIn("MongoDB      127.0.0.1:", text)
         self.assertIn("production", text)
         self.assertEqual(self.mongods(), [])

@@ -98,7 +98,7 @@ class LifeTest(DaemonTest):
         self.assertIn(start, self.log_file.read_text())
         self.assertIn(b"200 OK", self.ask())
         self.assertEqual(self.file().read_text(), f"{pid}\n")
-        said = f"sample: process {pid} runs and holds {self.file()}\n"
+        said = f"sample: process {pid} runs (port {self.port}) and holds {self.file()}\n"
         self.assertEqual(self.command("--status"), said)
         self.refuse_another(pid)
         self.assertIn(f"process {pid} has ended", self.command("--stop"))

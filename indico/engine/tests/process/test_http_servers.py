@@ -10,38 +10,52 @@ import unittest
 from pathlib import Path
 from unittest.mock import patch
 
+from ...http.action_handler import ActionHandler
+from ...http.application import Application
+from ...log import LOGGER
 from ...process import http_servers
 from ...process.http_servers import HTTPServers
 from ...process.listening import Sockets
 from ...process.signals import Stop
 from ..http.http_servers import ask_narrowly, until
 from ..http.test_tls import certificate
+from ..sample import app as sample
 from ..sample.app import Settings
 from ..sample.server import PROGRAM
 from ..server_test import read_answer
+from ..tcp.line_client import LineClient
 
 HELD = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{"
 ECHO = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-class RetireTest(unittest.IsolatedAsyncioTestCase):
-    """A server that others have replaced closes no connection that a client may use just now."""
+class DrainTest(unittest.IsolatedAsyncioTestCase):
+    """Base of tests of servers in this process."""
 
-    async def serve(self, kind: str, context: ssl.SSLContext | None = None) -> int:
+    program = PROGRAM
+
+    async def serve(
+        self, kind: str, context: ssl.SSLContext | None = None, drain_seconds: float = 300
+    ) -> int:
         """Serve in this process, and return the port."""
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.listening.setblocking(False)
-        servers = HTTPServers(PROGRAM, Settings(http_server=kind, drain_seconds=300), context)
-        servers.listen(Sockets([self.listening], []))
-        self.stop, self.servers = Stop([]), servers
-        return int(self.listening.getsockname()[1])
+        settings = Settings(http_server=kind, drain_seconds=drain_seconds)
+        servers = HTTPServers(self.program, settings, context)
+        api, tcp = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+        sockets = Sockets([api], [], [tcp])
+        servers.listen(sockets)
+        self.stop, self.servers, self.tcp_port = Stop([]), servers, sockets.tcp_port or 0
+        return sockets.port
 
     async def retire(self) -> None:
         """Stop without hurry, which the load balancer does not see."""
         self.stop.retire()
         await self.servers.stop(self.stop)
         self.assertFalse(self.servers.app.stopping)
+
+
+class RetireTest(DrainTest):
+    """A server that others have replaced closes no connection that a client may use just now."""
 
     async def test_connections_are_kept_beyond_the_linger(self) -> None:
         for kind in ("fast", "tornado"):
@@ -103,3 +117,71 @@ class RetireTest(unittest.IsolatedAsyncioTestCase):
             self.assertEqual((await read_answer(reader))[0], 200)
             writer.close()
             await asyncio.wait_for(stopping, 60)
+
+
+class WaitingHandler(ActionHandler):
+    begun: asyncio.Event
+    go_on: asyncio.Event
+
+    async def wait(self) -> str:
+        self.begun.set()
+        await self.go_on.wait()
+        return "done"
+
+
+def make_app(settings: Settings) -> Application:
+    return Application([*sample.ROUTES, (r"/waiting/(?P<action>[a-z]+)", WaitingHandler)], settings)
+
+
+class TCPDrainTest(DrainTest):
+    """Clients of the TCP service while the server stops."""
+
+    program = PROGRAM._replace(make_app=f"{__name__}:make_app")
+
+    async def connect(self, drain_seconds: float = 300) -> LineClient:
+        await self.serve("fast", drain_seconds=drain_seconds)
+        WaitingHandler.begun, WaitingHandler.go_on = asyncio.Event(), asyncio.Event()
+        client = await LineClient.connect(self.tcp_port)
+        self.addCleanup(client.close)
+        return client
+
+    async def wait(self, client: LineClient) -> None:
+        """Make a call that waits, and wait until it has begun."""
+        client.send({"id": "waits", "action": "waiting/wait"})
+        await WaitingHandler.begun.wait()
+
+    async def test_a_connection_is_kept_while_others_have_replaced_the_server(self) -> None:
+        client = await self.connect()
+        self.assertNotIn("close", await client.ask("system/ping"))
+        with patch.object(http_servers, "LINGER_SECONDS", 0.05):
+            stopping = asyncio.create_task(self.retire())
+            await asyncio.sleep(0.2)
+            answer = await client.ask("system/ping", id=1)
+            self.assertEqual(answer, {"id": 1, "status": 200, "data": "pong", "close": True})
+            client.close()
+            await asyncio.wait_for(stopping, 60)
+        with self.assertRaises(ConnectionError):
+            await LineClient.connect(self.tcp_port)
+
+    async def test_calls_in_flight_are_answered(self) -> None:
+        client, idle = await self.connect(), await LineClient.connect(self.tcp_port)
+        await self.wait(client)
+        with patch.object(http_servers, "LINGER_SECONDS", 0.05):
+            stopping = asyncio.create_task(self.servers.stop(self.stop))
+            self.assertTrue(await idle.closed())
+            self.assertFalse(stopping.done())
+            client.send({"id": "late", "action": "system/ping"})
+            WaitingHandler.go_on.set()
+            answer = {"id": "waits", "status": 200, "data": "done", "close": True}
+            self.assertEqual(await client.answer(), answer)
+            self.assertTrue(await client.closed())
+            await asyncio.wait_for(stopping, 60)
+        idle.close()
+
+    async def test_a_call_that_takes_too_long(self) -> None:
+        client = await self.connect(drain_seconds=0.1)
+        await self.wait(client)
+        with self.assertLogs(LOGGER, "WARNING") as logs:
+            await asyncio.wait_for(self.servers.stop(self.stop), 60)
+        self.assertIn("1 requests did not finish within 0.1 s", logs.output[0])
+        self.assertTrue(await client.closed())

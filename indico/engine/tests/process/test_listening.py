@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import ssl
@@ -14,10 +15,14 @@ from unittest.mock import patch
 from ...process import systemd
 from ..http.test_tls import certificate
 from ..sample.server import PROGRAM
-from ..server_process import ROOT, ProcessTest, until
+from ..server_process import ROOT, ProcessTest, ServerProcess, until
 from ..server_test import mongodb_uri
 from ..telemetry.scrape import scrape
 from .in_process import run_main
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+PING = b'{"id": 1, "action": "system/ping"}\n'
+PONG = b'{"id":1,"status":200,"data":"pong"}\n'
 
 
 class CertificateTest(ProcessTest):
@@ -33,13 +38,13 @@ class CertificateTest(ProcessTest):
         self.assertEqual((code, len(text.splitlines())), (1, 1), text)
         return text
 
-    def ask(self, port: int) -> str:
+    def ask(self, port: int, request: bytes = HEALTH) -> str:
         context = ssl.create_default_context(cafile=str(self.certificate))
         with (
             socket.create_connection(("127.0.0.1", port), timeout=60) as client,
             context.wrap_socket(client, server_hostname="localhost") as tls,
         ):
-            tls.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            tls.sendall(request)
             return tls.recv(1000).decode()
 
     def test_valid(self) -> None:
@@ -47,9 +52,13 @@ class CertificateTest(ProcessTest):
         both.write_text("".join(certificate()))
         pair = ("--certificate", str(self.certificate), "--private-key", str(self.key))
         for flags in (pair, ("--certificate", str(both), "--processes", "1")):
-            server = self.serve("--mongodb-uri", mongodb_uri(), *flags)
-            self.assertIn("listens on https://127.0.0.1:", server.printed())
+            server = self.serve("--mongodb-uri", mongodb_uri(), "--tcp-port", "0", *flags)
+            found = re.search(
+                r"listens on https://\S+ and tls://127.0.0.1:(\d+) ", server.printed()
+            )
+            assert found, server.printed()
             self.assertIn("200 OK", self.ask(server.port))
+            self.assertEqual(self.ask(int(found[1]), PING).encode(), PONG)
             self.assertEqual(server.stop(), 0)
 
     def test_files_that_can_not_be_read(self) -> None:
@@ -100,32 +109,44 @@ class ReusePortTest(ProcessTest):
         self.assertEqual(second.stop(), 0)
 
 
-class MetricsPortTest(ProcessTest):
+class OtherPortsTest(ProcessTest):
+    """Ports of their own for /metrics and for TCP, which all workers share."""
+
     measured = False
 
-    def test_on_a_port_of_its_own(self) -> None:
+    def test_on_ports_of_their_own(self) -> None:
         for flags in (("--processes", "2"), ()):
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
                 port = free.getsockname()[1]
-            server = self.serve("--mongodb-uri", mongodb_uri(), "--metrics-port", str(port), *flags)
+            ports = ("--metrics-port", str(port), "--tcp-port", "0")
+            server = self.serve("--mongodb-uri", mongodb_uri(), *ports, *flags)
             self.assertEqual(server.call("/metricsz")[0], 404)
             for _ in range(10):
                 server.call("/healthz")
-            asked = {"resource": "healthz", "action": "GET"}
-            self.assertEqual(scrape(port).sum("sample_requests_total", **asked), 10)
+                self.ping(server)
+            for resource, action in (("healthz", "GET"), ("system", "ping")):
+                asked = {"resource": resource, "action": action}
+                self.assertEqual(scrape(port).sum("sample_requests_total", **asked), 10)
             self.assertEqual(server.stop(), 0)
 
+    def ping(self, server: ServerProcess) -> None:
+        """Make a call over TCP, which any worker may answer."""
+        found = re.search(r" and tcp://127.0.0.1:(\d+) ", server.printed())
+        assert found, server.printed()
+        with socket.create_connection(("127.0.0.1", int(found[1])), timeout=60) as client:
+            client.sendall(PING)
+            self.assertEqual(client.recv(1000), PONG)
+
     def test_it_is_taken(self) -> None:
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            taken.listen()
-            port = str(taken.getsockname()[1])
-            flags = self.all_flags("--mongodb-uri", mongodb_uri(), "--metrics-port", port)
-            code, text = run_main(*flags)
-            self.assertEqual(code, 1)
-        self.assertIn(f"metrics_port: can't listen on 127.0.0.1:{port}", text)
-        self.assertIn("--metrics-port or SAMPLE_METRICS_PORT", text)
+        for name in ("metrics", "tcp"):
+            with socket.create_server(("127.0.0.1", 0)) as taken:
+                port = str(taken.getsockname()[1])
+                flags = self.all_flags("--mongodb-uri", mongodb_uri(), f"--{name}-port", port)
+                code, text = run_main(*flags)
+                self.assertEqual(code, 1)
+            self.assertIn(f"{name}_port: can't listen on 127.0.0.1:{port}", text)
+            self.assertIn(f"--{name}-port or SAMPLE_{name.upper()}_PORT", text)
 
 
 class SystemdTest(ProcessTest):
@@ -162,7 +183,7 @@ class SystemdTest(ProcessTest):
 
     def ask(self) -> bytes:
         with socket.create_connection(self.listening.getsockname(), timeout=60) as client:
-            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            client.sendall(HEALTH)
             return client.recv(1000)
 
     def test_a_parent(self) -> None:

@@ -257,7 +257,7 @@ class StartTest(PoolTest):
     def test_its_settings_are_wrong(self) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs, redirect_stderr(io.StringIO()) as shown:
-            ours.send(json.dumps({"program": PROGRAM, "api": 0}).encode())
+            ours.send(json.dumps({"program": PROGRAM, "sockets": [0, 0]}).encode())
             self.assertEqual(main(theirs, ["--port", "http"]), 1)
         self.assertIn("port", shown.getvalue())
 
