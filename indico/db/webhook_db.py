@@ -45,7 +45,7 @@ WEBHOOKS = Collection(
     "webhooks",
     WebhookDocument,
     IndexModel([("user_id", 1), ("place", 1)], unique=True),
-    IndexModel([("enabled", 1), ("user_id", 1)]),
+    IndexModel("enabled"),
     owner="user_id",
 )
 _FRESH = _State(note=None, failing_since=None)
@@ -116,16 +116,12 @@ async def find_listening(user_id: ObjectId, type: str) -> list[ObjectId]:
     return [document["_id"] for document in found]
 
 
-async def find_owners(limit: int) -> frozenset[ObjectId]:
-    """Return the users who have a webhook that is on, at most `limit` of them."""
-    users = {"$group": {"_id": "$user_id"}}
-    found = await WEBHOOKS.aggregate([{"$match": {"enabled": True}}, users, {"$limit": limit}])
-    return frozenset(each["_id"] for each in found)
-
-
-async def is_owner(user_id: ObjectId) -> bool:
-    """Return whether a user has a webhook that is on."""
-    return await WEBHOOKS.exists({"enabled": True, "user_id": user_id})
+async def find_listeners(limit: int) -> frozenset[tuple[ObjectId, str]]:
+    """Return each user with each type of event that a webhook of the user takes, up to `limit`."""
+    pairs = {"$group": {"_id": {"user_id": "$user_id", "type": "$types"}}}
+    enabled, types = {"$match": {"enabled": True}}, {"$unwind": "$types"}
+    found = await WEBHOOKS.aggregate([enabled, types, pairs, {"$limit": limit}])
+    return frozenset((each["_id"]["user_id"], each["_id"]["type"]) for each in found)
 
 
 async def update(user_id: ObjectId, webhook_id: ObjectId, changes: Changes) -> Webhook | None:

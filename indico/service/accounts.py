@@ -99,10 +99,10 @@ async def delete(session: Session, password: str) -> None:
     await delete_owned(session.user_id)
 
 
-@announced
+@announced("user.updated")
 async def _update(user_id: ObjectId, update_user: UserUpdate) -> UserDB.User:
     user = await UserDB.update(user_id, update_user)
-    await announce(user_id, "user.updated", id=user_id)
+    await announce(id=user_id)
     return user
 
 

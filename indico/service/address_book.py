@@ -61,7 +61,7 @@ async def get_address(book: Book, address_id: ObjectId) -> Address:
     return address
 
 
-@announced
+@announced("address.updated")
 async def update_address(
     book: Book, address_id: ObjectId, entry: dict[str, Any], versions: Several[str] | None = None
 ) -> Address:
@@ -73,11 +73,11 @@ async def update_address(
     address = await AddressDB.replace(book, address_id, entry, versions)
     if address is None:
         raise await _refusal(book, address_id, versions)
-    await announce(book, "address.updated", id=address_id)
+    await announce(id=address_id)
     return address
 
 
-@announced
+@announced("address.updated")
 async def patch_address(
     book: Book, address_id: ObjectId, patch: dict[str, Any], versions: Several[str] | None = None
 ) -> Address:
@@ -94,20 +94,20 @@ async def patch_address(
             await check_off_loop(entry)
             patched = await AddressDB.replace(book, address_id, entry, [address.version])
             if patched:
-                await announce(book, "address.updated", id=address_id)
+                await announce(id=address_id)
                 return patched
             # Another process, or a replacement, has changed the entry: patch the new one.
     raise _contended()
 
 
-@announced
+@announced("address.deleted")
 async def delete_address(
     book: Book, address_id: ObjectId, versions: Several[str] | None = None
 ) -> None:
     """Delete an address. Raise `NotFound`, and `PreconditionFailed` for another version."""
     if not await AddressDB.delete(book, address_id, versions):
         raise await _refusal(book, address_id, versions)
-    await announce(book, "address.deleted", id=address_id)
+    await announce(id=address_id)
 
 
 async def get_all_addresses(book: Book) -> AsyncIterator[Address]:
@@ -145,10 +145,10 @@ async def public_version() -> str:
     return await PublicBookDB.version()
 
 
-@announced
+@announced("address.created")
 async def _create(book: Book, entry: dict[str, Any]) -> Address:
     address = await AddressDB.create(book, entry)
-    await announce(book, "address.created", id=address.id)
+    await announce(id=address.id)
     return address
 
 

@@ -17,7 +17,7 @@ from indico.db.webhook_db import Changes, Webhook
 from indico.error import NotFound, Reasons, WrongFieldType
 from indico.service.outgoing import is_public, new_secret
 from indico.service.webhook_delivery import TEST, encrypt, new_event, queue
-from indico.service.webhook_events import OWNERS, EventType
+from indico.service.webhook_events import LISTENERS, EventType
 
 _HTTP: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
 Url = Annotated[
@@ -46,7 +46,7 @@ async def create(
     url, types = _checked(url, private), sorted(set(types))
     stored = encrypt(secret, webhook_id)
     webhook = await WebhookDB.create(webhook_id, user_id, url, types, stored)
-    OWNERS.forget()
+    LISTENERS.forget()
     return {**webhook, "secret": secret}
 
 
@@ -67,7 +67,7 @@ async def update(
     if enabled is not None:
         changes["enabled"] = enabled
     webhook = _existing(await WebhookDB.update(user_id, webhook_id, changes))
-    OWNERS.forget()
+    LISTENERS.forget()
     return webhook
 
 

@@ -16,7 +16,7 @@ from tornado.testing import gen_test
 import indico.db.webhook_db as WebhookDB
 from indico.db import Collection, ObjectId, mongodb
 from indico.engine.tests.server_test import test_database
-from indico.service.webhook_events import OWNERS
+from indico.service.webhook_events import LISTENERS
 from indico.tests.server_process import ROOT, ProcessTest, ServerProcess, until
 from indico.tests.server_test import PASSWORD, ServerTest, mongodb_uri
 from indico.tests.test_readme import BLOCK, assert_like, curl
@@ -105,7 +105,7 @@ class OwnEventTest(ServerTest):
         await create(user_id, "Buy milk")
         types = ["note.created"]
         await WebhookDB.create(ObjectId(), user_id, "https://receiver.example/", types, b"")
-        OWNERS.forget()
+        LISTENERS.forget()
         note_id = await create(user_id, "Buy bread")
         (delivery,) = await mongodb.deliveries.find().to_list(None)
         event = json.loads(delivery["body"])

@@ -13,7 +13,7 @@ from indico.db.delivery_db import DELIVERIES
 from indico.db.webhook_db import WEBHOOKS
 from indico.engine.tests.http.receiver import Receiver, Request
 from indico.service.webhook_delivery import deliver
-from indico.service.webhook_events import OWNERS
+from indico.service.webhook_events import LISTENERS
 from indico.tests.server_test import YOURS, ServerTest
 
 # For tests that need the indexes of webhooks.
@@ -28,7 +28,7 @@ class WebhookTest(ServerTest):
 
     def setUp(self) -> None:
         super().setUp()
-        OWNERS.forget()  # those of another test
+        LISTENERS.forget()  # those of another test
         self.receiver = Receiver()
         self.run_async(self.receiver.start())
         registered = self.register()

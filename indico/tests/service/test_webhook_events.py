@@ -11,7 +11,7 @@ import indico.db.webhook_db as WebhookDB
 from indico.db import ObjectId, in_transaction, mongodb
 from indico.error import Unavailable
 from indico.service import webhook_events
-from indico.service.webhook_events import OWNERS, Owners, announce, announced
+from indico.service.webhook_events import LISTENERS, Listeners, announce, announced
 from indico.tests.server_test import PASSWORD, ServerTest
 from indico.tests.webhook_test import WebhookTest
 
@@ -68,31 +68,31 @@ class OutboxTest(WebhookTest):
 
 class WithoutWebhooksTest(ServerTest):
     def test_a_change_is_no_transaction(self) -> None:
-        """One of many changes asks MongoDB for the users who have webhooks."""
-        OWNERS.forget()
+        """One of many changes asks MongoDB whose webhooks take which events."""
+        LISTENERS.forget()
         token, reads = self.register()["token"], []
-        read = WebhookDB.find_owners
+        read = WebhookDB.find_listeners
 
-        async def find_owners(limit: int) -> Any:
+        async def find_listeners(limit: int) -> Any:
             reads.append(limit)
             return await read(limit)
 
         with (
             patch.object(webhook_events, "in_transaction", None),
-            patch.object(Owners, "SECONDS", 3600),
-            patch.object(WebhookDB, "find_owners", find_owners),
+            patch.object(Listeners, "SECONDS", 3600),
+            patch.object(WebhookDB, "find_listeners", find_listeners),
         ):
             for _ in range(3):
                 self.data(self.post("/user/update", CHANGE, token))
         self.assertEqual(len(reads), 1)
-        OWNERS.forget()
+        LISTENERS.forget()
 
 
-class OwnersTest(WebhookTest):
+class ListenersTest(WebhookTest):
     def setUp(self) -> None:
         super().setUp()
         self.owner, self.stranger = ObjectId(self.user["id"]), ObjectId()
-        self.owners = Owners()
+        self.listeners = Listeners()
 
     async def add(self, user_id: ObjectId) -> None:
         """Add a webhook as another process does."""
@@ -100,62 +100,65 @@ class OwnersTest(WebhookTest):
 
     @gen_test
     async def test_valid(self) -> None:
-        self.assertTrue(await self.owners.include(self.owner))
-        self.assertFalse(await self.owners.include(self.stranger))
+        self.assertTrue(await self.listeners.include(self.owner, "user.updated"))
+        self.assertFalse(await self.listeners.include(self.stranger, "user.updated"))
+        self.assertFalse(await self.listeners.include(self.owner, "address.created"))
 
     @gen_test
     async def test_of_another_process(self) -> None:
-        with patch.object(Owners, "SECONDS", 3600):
-            self.assertFalse(await self.owners.include(self.stranger))
+        with patch.object(Listeners, "SECONDS", 3600):
+            self.assertFalse(await self.listeners.include(self.stranger, "user.updated"))
             await self.add(self.stranger)
-            self.assertFalse(await self.owners.include(self.stranger))
-        self.owners.forget()
-        with patch.object(Owners, "SECONDS", 0):
-            self.assertTrue(await self.owners.include(self.stranger))
+            self.assertFalse(await self.listeners.include(self.stranger, "user.updated"))
+        self.listeners.forget()
+        with patch.object(Listeners, "SECONDS", 0):
+            self.assertTrue(await self.listeners.include(self.stranger, "user.updated"))
             await mongodb.webhooks.update_many({}, {"$set": {"enabled": False}})
-            self.assertFalse(await self.owners.include(self.stranger))
+            self.assertFalse(await self.listeners.include(self.stranger, "user.updated"))
 
     @gen_test
     async def test_too_many(self) -> None:
         """Then each change asks for its own user."""
-        with patch.object(Owners, "MOST", 0), patch.object(Owners, "SECONDS", 3600):
-            self.assertTrue(await self.owners.include(self.owner))
-            self.assertFalse(await self.owners.include(self.stranger))
+        with patch.object(Listeners, "MOST", 0), patch.object(Listeners, "SECONDS", 3600):
+            self.assertTrue(await self.listeners.include(self.owner, "user.updated"))
+            self.assertFalse(await self.listeners.include(self.stranger, "user.updated"))
             await self.add(self.stranger)
-            self.assertTrue(await self.owners.include(self.stranger))
+            self.assertTrue(await self.listeners.include(self.stranger, "user.updated"))
 
     @gen_test
     async def test_many_at_once(self) -> None:
         """Many changes share one read."""
         reads: list[int] = []
-        read = WebhookDB.find_owners
+        read = WebhookDB.find_listeners
 
-        async def find_owners(limit: int) -> Any:
+        async def find_listeners(limit: int) -> Any:
             reads.append(limit)
             return await read(limit)
 
         with (
-            patch.object(WebhookDB, "find_owners", find_owners),
-            patch.object(Owners, "SECONDS", 3600),
+            patch.object(WebhookDB, "find_listeners", find_listeners),
+            patch.object(Listeners, "SECONDS", 3600),
         ):
-            found = await asyncio.gather(*(self.owners.include(self.owner) for _ in range(20)))
+            found = await asyncio.gather(
+                *(self.listeners.include(self.owner, "user.updated") for _ in range(20))
+            )
         self.assertEqual((found, len(reads)), ([True] * 20, 1))
 
 
 class AnnounceTest(ServerTest):
     @gen_test
     async def test_without_the_decorator(self) -> None:
-        with self.assertRaisesRegex(RuntimeError, "@announced"):
-            await announce(ObjectId(), "user.updated")
+        with self.assertRaises(LookupError):
+            await announce(id=ObjectId())
 
     @gen_test
     async def test_inside_a_transaction(self) -> None:
         """An outer transaction reads what it has written."""
         user_id = ObjectId()
 
-        @announced
+        @announced("user.updated")
         async def change(user_id: ObjectId) -> None:
-            await announce(user_id, "user.updated", id=user_id)
+            await announce(id=user_id)
 
         async def work() -> None:
             await WebhookDB.create(ObjectId(), user_id, "https://a.example/", ["user.updated"], b"")
