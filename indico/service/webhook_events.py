@@ -40,7 +40,7 @@ class Listeners:
     """
 
     SECONDS = 1.0
-    MOST = 10_000  # if there are more, none are kept, and each change asks for its own user
+    MOST = 1_000  # a read of more takes too long, so that each change asks for its own user
 
     def __init__(self) -> None:
         self._found: frozenset[tuple[ObjectId, str]] = frozenset()
