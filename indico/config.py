@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from indico.engine.settings import ServerSettings
+from indico.engine.limits.rate import Rate
+from indico.engine.settings import OptionalRate, ServerSettings
 
 
 class Settings(ServerSettings, env_prefix="INDICO_"):
@@ -12,6 +13,12 @@ class Settings(ServerSettings, env_prefix="INDICO_"):
 
     session_ttl_seconds: int = Field(
         14 * 24 * 3600, ge=1, le=10 * 366 * 24 * 3600, description="how long a token is valid"
+    )
+    login_limit: OptionalRate = Field(
+        Rate.parse("10/minute"), description="wrong passwords of one account, or off; then 429"
+    )
+    registration_limit: OptionalRate = Field(
+        Rate.parse("100/hour"), description="accounts made from one address, or off; then 429"
     )
     public_address_book: bool | None = Field(
         None, description="serve /addresses, which everybody may change; unset, in development only"

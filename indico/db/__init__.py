@@ -1,5 +1,9 @@
 """MongoDB: one helper module a collection. This module lists what they need of the engine."""
 
+from indico.engine.limits.bucket import Bucket
+from indico.engine.limits.buckets import give_back, take
+from indico.engine.limits.network import network_of
+from indico.engine.limits.rate import Rate
 from indico.engine.mongo.clock import now
 from indico.engine.mongo.collection import Collection, IndexModel, Part
 from indico.engine.mongo.driver import Document, Id, ObjectId, mongodb
@@ -14,6 +18,7 @@ from indico.engine.mongo.turns import turn
 from indico.engine.tasks import start as start_task
 
 __all__ = [
+    "Bucket",
     "Collection",
     "Document",
     "Id",
@@ -21,13 +26,17 @@ __all__ = [
     "ObjectId",
     "Part",
     "Position",
+    "Rate",
     "current_session",
     "find_page",
+    "give_back",
     "in_transaction",
     "mongodb",
+    "network_of",
     "now",
     "outside_transaction",
     "start_task",
+    "take",
     "transaction",
     "turn",
 ]

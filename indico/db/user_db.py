@@ -17,6 +17,7 @@ class UserDocument(TypedDict):
     """A stored account, with `email` as the user typed it.
 
     `email_key` is the same in all letter cases, and unique. `last_session_id` is of the last login.
+    `networks` are those that the latest logins came from, the last one first.
     """
 
     _id: ObjectId
@@ -26,11 +27,14 @@ class UserDocument(TypedDict):
     password_hash: str
     password_changed_at: datetime
     last_session_id: NotRequired[bytes]
+    networks: NotRequired[list[str]]
     created_at: datetime
     updated_at: datetime
 
 
 USERS = Collection("users", UserDocument, IndexModel("email_key", unique=True))
+
+MAX_NETWORKS = 10
 
 
 class User(TypedDict):
@@ -44,10 +48,15 @@ class User(TypedDict):
 
 
 class Credentials(TypedDict):
-    """The password's hash and the time of its last change; never part of an answer."""
+    """Data that a password is checked with, never part of an answer.
 
+    `account` is the `email_key`, and `networks` are those of the latest logins.
+    """
+
+    account: str
     password_hash: str
     password_changed_at: datetime
+    networks: list[str]
 
 
 async def create(email: str, name: str | None, password_hash: str) -> tuple[User, Credentials]:
@@ -101,13 +110,21 @@ async def update(user_id: ObjectId, update_user: BaseModel) -> User:
     return _existing(document)
 
 
-async def record_login(user_id: ObjectId, old: Credentials, session_id: bytes) -> bool:
-    """Store the id of a new session; return False if the password has changed since `old` was read.
+async def record_login(
+    user_id: ObjectId, old: Credentials, session_id: bytes, network: str | None
+) -> bool:
+    """Store the id and the network of a new session.
+
+    Return False if the password has changed since `old` was read.
 
     A deleted account gives False too. Of two transactions that write the same account, MongoDB
     runs one again after the other. So no session escapes a change of password or a deletion.
     """
-    changed = await USERS.update_one(_as_read(user_id, old), {"last_session_id": session_id})
+    changes: Any = {"last_session_id": session_id}
+    if network is not None:
+        others = [each for each in old["networks"] if each != network]
+        changes["networks"] = [network, *others][:MAX_NETWORKS]
+    changed = await USERS.update_one(_as_read(user_id, old), changes)
     return changed is not None
 
 
@@ -160,6 +177,8 @@ def _user(document: UserDocument) -> User:
 
 def _credentials(document: UserDocument) -> Credentials:
     return Credentials(
+        account=document["email_key"],
         password_hash=document["password_hash"],
         password_changed_at=document["password_changed_at"],
+        networks=document.get("networks", []),
     )

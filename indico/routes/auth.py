@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 import indico.db.session_db as SessionDB
 from indico.db import ObjectId
 from indico.db.session_db import Revoked
-from indico.error import AuthError, EmailTaken
+from indico.error import AuthError, EmailTaken, RateLimited
 from indico.routes.handler import Created, IndicoHandler
 from indico.service import accounts
 from indico.service.accounts import Login
@@ -32,28 +32,27 @@ class AuthHandler(IndicoHandler):
     @not_idempotent
     @unpack("email", "password", name=None)
     @type_check(Email, Password, Name)
-    @raises(AuthError, EmailTaken)
+    @raises(AuthError, EmailTaken, RateLimited)
     async def register(self, email: str, password: str, name: str | None) -> Created[Login]:
         """Create an account, and log in.
 
         An email is unique in any letter case. After a 503 the account may exist: log in, or try
         again and get a 409.
         """
-        ttl, address = self.config.session_ttl_seconds, self.request.remote_ip
-        return await accounts.register(email, name, password, ttl, address)
+        ttl = self.config.session_ttl_seconds
+        return await accounts.register(email, name, password, ttl, self.caller)
 
     @not_idempotent
     @unpack("email", "password")
     @type_check(OldEmail, OldPassword)
-    @raises(AuthError)
+    @raises(AuthError, RateLimited)
     async def login(self, email: str, password: str) -> Login:
         """Return the account and a new token.
 
-        A wrong email and a wrong password have the same 401. A token is valid for
-        `session_ttl_seconds`, unless it is revoked earlier.
+        A wrong email and a wrong password have the same 401, and after too many a 429. A token is
+        valid for `session_ttl_seconds`, unless it is revoked earlier.
         """
-        ttl, address = self.config.session_ttl_seconds, self.request.remote_ip
-        return await accounts.login(email, password, ttl, address)
+        return await accounts.login(email, password, self.config.session_ttl_seconds, self.caller)
 
     @read_only
     @auth

@@ -11,6 +11,7 @@ from indico.engine.http.cursor import DEFAULT_LIMIT, Cursor, Limit
 from indico.engine.http.json_answer import dumps
 from indico.engine.http.paging import Page
 from indico.engine.http.rest_handler import RestHandler
+from indico.service.login_limits import Caller
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -43,3 +44,9 @@ class IndicoHandler(ActionHandler):
     config: Settings
     session: Session
     user_id: ObjectId
+
+    @property
+    def caller(self) -> Caller:
+        """The client, for logins and registrations."""
+        config = self.config
+        return Caller(self.request.remote_ip, config.login_limit, config.registration_limit)

@@ -34,7 +34,7 @@ class UserHandler(IndicoHandler):
         A change of `email` needs the `password`: without one it is a 400, and with a wrong one a
         403. A `name` of null removes the name.
         """
-        return await accounts.update(self.session, update_user, password)
+        return await accounts.update(self.session, update_user, password, self.caller)
 
     @not_idempotent
     @auth
@@ -46,7 +46,8 @@ class UserHandler(IndicoHandler):
 
         A wrong `current_password` is a 403.
         """
-        revoked = await accounts.change_password(self.session, current_password, new_password)
+        passwords = current_password, new_password
+        revoked = await accounts.change_password(self.session, *passwords, self.caller)
         return Revoked(revoked=revoked)
 
     @idempotent
@@ -59,7 +60,7 @@ class UserHandler(IndicoHandler):
 
         A wrong `password` is a 403.
         """
-        await accounts.delete(self.session, password)
+        await accounts.delete(self.session, password, self.caller)
 
 
 UserRoute = (r"/user/(?P<action>[a-zA-Z_]+)?", UserHandler)

@@ -17,7 +17,8 @@ from indico.db.owned import delete_owned
 from indico.db.session_db import Session
 from indico.error import AuthError, MissingField, PermissionDenied
 from indico.service.fields import UserUpdate, normal_email
-from indico.service.passwords import hash_password, needs_renewal, verify_password
+from indico.service.login_limits import UNLIMITED, Caller
+from indico.service.passwords import hash_password, needs_renewal
 from indico.service.webhook_events import announce, announced
 
 
@@ -30,54 +31,60 @@ class Login(TypedDict):
 
 
 async def register(
-    email: str, name: str | None, password: str, ttl_seconds: int, address: str | None = None
+    email: str, name: str | None, password: str, ttl_seconds: int, caller: Caller = UNLIMITED
 ) -> Login:
-    """Create an account, and log in from `address`. Raise `EmailTaken` if it is."""
+    """Create an account, and log in. Raise `EmailTaken` if it is, and `RateLimited`."""
+    await caller.count_registration()
     password_hash = await hash_password(password)
 
     async def create() -> Login:
         user, credentials = await UserDB.create(email, name, password_hash)
-        return await _open_session(user, credentials, ttl_seconds, address)
+        return await _open_session(user, credentials, ttl_seconds, caller)
 
     return await in_transaction(create)
 
 
-async def login(email: str, password: str, ttl_seconds: int, address: str | None = None) -> Login:
-    """Open a session from `address`. Raise `AuthError` for a wrong email or password.
+async def login(email: str, password: str, ttl_seconds: int, caller: Caller = UNLIMITED) -> Login:
+    """Open a session. Raise `AuthError` for a wrong email or password, and `RateLimited`.
 
     Both take the same time, so that an attacker can't find out which emails have accounts.
     """
     known = normal_email(email)
     user, credentials = (known and await UserDB.find_login(known)) or (None, None)
-    valid = await verify_password(credentials and credentials["password_hash"], password)
+    account = UserDB.email_key(known or "")
+    valid = await caller.is_right(account, credentials, password)
     if user is None or credentials is None or not valid:
         raise _wrong_login()
-    opened = await _open_session(user, credentials, ttl_seconds, address)
+    opened = await _open_session(user, credentials, ttl_seconds, caller)
     if needs_renewal(credentials["password_hash"]):
         await UserDB.renew_hash(user["id"], credentials, await hash_password(password))
     return opened
 
 
-async def update(session: Session, update_user: UserUpdate, password: str | None) -> UserDB.User:
+async def update(
+    session: Session, update_user: UserUpdate, password: str | None, caller: Caller = UNLIMITED
+) -> UserDB.User:
     """Change the fields that were sent, and return the account.
 
     A change of the email needs the password, because a stolen token must not take over the account,
     and nobody may ask for many emails which of them are taken. Raise `MissingField` without it,
-    `PermissionDenied` for a wrong one, and the errors of `UserDB.update`.
+    `PermissionDenied` for a wrong one, `RateLimited`, and the errors of `UserDB.update`.
     """
     if "email" in update_user.model_fields_set:
         if password is None:
             raise MissingField("password")
-        await _confirm(session, password)
+        await _confirm(session, password, caller)
     return await _update(session.user_id, update_user)
 
 
-async def change_password(session: Session, current_password: str, new_password: str) -> int:
+async def change_password(
+    session: Session, current_password: str, new_password: str, caller: Caller = UNLIMITED
+) -> int:
     """Change the password, end all other sessions, and return their number.
 
-    Raise `PermissionDenied` for a wrong password.
+    Raise `PermissionDenied` for a wrong password, and `RateLimited`.
     """
-    credentials = await _confirm(session, current_password)
+    credentials = await _confirm(session, current_password, caller)
     password_hash = await hash_password(new_password)
 
     async def change() -> int:
@@ -88,12 +95,12 @@ async def change_password(session: Session, current_password: str, new_password:
     return await in_transaction(change)
 
 
-async def delete(session: Session, password: str) -> None:
+async def delete(session: Session, password: str, caller: Caller = UNLIMITED) -> None:
     """Delete the account and all documents that belong to it.
 
-    Raise `PermissionDenied` for a wrong password.
+    Raise `PermissionDenied` for a wrong password, and `RateLimited`.
     """
-    await _confirm(session, password)
+    await _confirm(session, password, caller)
     await _delete(session.user_id)
     # Once more, because requests in flight may have stored documents since the transaction began.
     await delete_owned(session.user_id)
@@ -114,20 +121,20 @@ async def _delete(user_id: ObjectId) -> None:
 
 @transaction
 async def _open_session(
-    user: UserDB.User, credentials: UserDB.Credentials, ttl_seconds: int, address: str | None
+    user: UserDB.User, credentials: UserDB.Credentials, ttl_seconds: int, caller: Caller
 ) -> Login:
     """Open a session. Raise `AuthError` if the password has changed, or the account is deleted."""
-    token, session = await SessionDB.create(user["id"], ttl_seconds, address)
-    if not await UserDB.record_login(user["id"], credentials, session.id):
+    token, session = await SessionDB.create(user["id"], ttl_seconds, caller.address)
+    if not await UserDB.record_login(user["id"], credentials, session.id, caller.network):
         raise _wrong_login()
     return Login(user=user, token=token, expires_at=session.expires_at)
 
 
-async def _confirm(session: Session, password: str) -> UserDB.Credentials:
+async def _confirm(session: Session, password: str, caller: Caller) -> UserDB.Credentials:
     credentials = await UserDB.get_credentials(session.user_id)
     if credentials is None:
         raise AuthError
-    if not await verify_password(credentials["password_hash"], password):
+    if not await caller.is_right(credentials["account"], credentials, password):
         raise PermissionDenied("The password is wrong.")
     return credentials
 

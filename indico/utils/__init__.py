@@ -1,5 +1,6 @@
 """Tools of routes: the decorators of actions, and the log."""
 
+from indico.engine.http.call_limits import limit
 from indico.engine.http.decorators import raises, type_check, unpack
 from indico.engine.http.deprecation import deprecated
 from indico.engine.http.effects import idempotent, not_idempotent, read_only
@@ -9,6 +10,7 @@ __all__ = [
     "LOGGER",
     "deprecated",
     "idempotent",
+    "limit",
     "not_idempotent",
     "raises",
     "read_only",

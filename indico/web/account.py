@@ -40,7 +40,8 @@ class AccountHandler(OwnFormHandler):
         changes = {"name": form.name}
         if form.email != (await UserDB.get(self.user_id))["email"]:
             changes["email"] = form.email
-        await accounts.update(self.session, UserUpdate.model_validate(changes), form.password)
+        update = UserUpdate.model_validate(changes)
+        await accounts.update(self.session, update, form.password, self.caller)
         return "/dashboard?done=account"
 
 
@@ -51,7 +52,8 @@ class PasswordHandler(OwnFormHandler):
 
     async def submit(self) -> str:
         form = self.read(PasswordForm)
-        await accounts.change_password(self.session, form.current_password, form.new_password)
+        passwords = form.current_password, form.new_password
+        await accounts.change_password(self.session, *passwords, self.caller)
         return "/dashboard?done=password"
 
 

@@ -16,13 +16,16 @@ from indico.error import (
     InvalidArgument,
     PermissionDenied,
     PreconditionFailed,
+    RateLimited,
     problems_of,
 )
 from indico.web.handler import PageHandler, authenticated
 from indico.web.rendering import render_field
 
 M = TypeVar("M", bound=BaseModel)
-_REFUSALS = (InvalidArgument, AuthError, PermissionDenied, Conflict, PreconditionFailed)
+_REFUSALS = (
+    *(InvalidArgument, AuthError, PermissionDenied, Conflict, PreconditionFailed, RateLimited),
+)
 
 
 class FormHandler(PageHandler):

@@ -11,10 +11,12 @@ from tornado.web import authenticated
 import indico.db.session_db as SessionDB
 from indico.config import Settings
 from indico.db.session_db import Session
+from indico.engine.http.call_limits import take_tokens
 from indico.engine.http.health import failed_checks
 from indico.engine.http.html_handler import HTMLHandler
 from indico.engine.http.session_cookie import clear_cookie, read_cookie, set_cookie
 from indico.service.accounts import Login
+from indico.service.login_limits import Caller
 from indico.web import language
 from indico.web.rendering import render
 from indico.web.texts import Texts
@@ -41,6 +43,13 @@ class PageHandler(HTMLHandler):
         self._found = await SessionDB.find(token) if token else None
         if self._found:
             self.session, self.user_id = self._found, self._found.user_id
+            await take_tokens(self)
+
+    @property
+    def caller(self) -> Caller:
+        """The client, for logins and registrations."""
+        config = self.config
+        return Caller(self.request.remote_ip, config.login_limit, config.registration_limit)
 
     def get_current_user(self) -> Session | None:
         """Return the session of the cookie, which `prepare` has looked up."""

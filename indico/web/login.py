@@ -52,8 +52,8 @@ class LoginHandler(EntranceHandler):
 
     async def submit(self) -> str:
         form = self.read(Credentials)
-        ttl, address = self.config.session_ttl_seconds, self.request.remote_ip
-        await self.enter(await accounts.login(form.email, form.password, ttl, address))
+        ttl = self.config.session_ttl_seconds
+        await self.enter(await accounts.login(form.email, form.password, ttl, self.caller))
         return self.next_path
 
 
@@ -64,8 +64,8 @@ class RegisterHandler(EntranceHandler):
 
     async def submit(self) -> str:
         form = self.read(Registration)
-        ttl, address = self.config.session_ttl_seconds, self.request.remote_ip
-        login = await accounts.register(form.email, form.name, form.password, ttl, address)
+        ttl = self.config.session_ttl_seconds
+        login = await accounts.register(form.email, form.name, form.password, ttl, self.caller)
         await self.enter(login)
         return "/dashboard?done=registered"
 

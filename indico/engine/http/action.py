@@ -19,6 +19,7 @@ from .answer import Answer, answer_of
 from .unknown_fields import unknown_fields
 
 if TYPE_CHECKING:
+    from .call_limits import Limit
     from .deprecation import Deprecation
 
 Action = Callable[..., Coroutine[Any, Any, Any]]
@@ -46,7 +47,7 @@ class ActionRecord:
     for each field, or one type for the whole body. `known` has the names of all fields that the
     body may have; None for any name. `raises` has the errors that `raises` names. `effect` says
     what a second call of the same does; None is as `not_idempotent`. `deprecation` is set for an
-    action that will be withdrawn.
+    action that will be withdrawn. `limits` has those that `limit` names, the topmost first.
     """
 
     action: Action
@@ -59,6 +60,7 @@ class ActionRecord:
     raises: tuple[type[APIError], ...] = ()
     effect: Effect | None = None
     deprecation: Deprecation | None = None
+    limits: tuple[Limit, ...] = ()
 
     @functools.cached_property
     def answer(self) -> Answer:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from ..error import RouteNotFound
 from .action import Action, ActionRecord, record_of
+from .call_limits import refuse_unfit_limits, take_tokens
 from .effects import REPEATABLE
 from .json_handler import JSONHandler
 from .keyed_call import KeyedCall
@@ -82,6 +83,8 @@ class ActionHandler(JSONHandler):
         arguments = (
             await self.arguments(record, body) if large else record.arguments(body, self.has_body)
         )
+        if record.limits or self.config.rate_limit:
+            await take_tokens(self, record, arguments)
         if record.effect != "read_only" and (keys := self.idempotency_keys):
             await KeyedCall(self, keys, partial(method, self, *arguments), record.status).answer()
             return
@@ -110,6 +113,7 @@ def _action(cls: type[ActionHandler], name: str, action: Action) -> Action:
     if not _ACTION_NAME.fullmatch(name):
         raise TypeError(f"{where} can't be an action: a name has letters and _ only.")
     record = record_of(action)
+    refuse_unfit_limits(where, record)
     if record.fields is None:
         arguments = len(inspect.signature(action).parameters) - 1
         if arguments > 1:

@@ -10,7 +10,8 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from .json_handler import JSONHandler
 
 _EXPOSED = (
-    "X-Request-Id, Retry-After, ETag, Location, Deprecation, Sunset, Link, Idempotent-Replayed"
+    "X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, ETag, Location, Deprecation, Sunset, "
+    "Link, Idempotent-Replayed"
 )
 _ORIGIN = re.compile(rb"\r\n(?i:origin):[\t ]*+([!-~]*+)[\t ]*+(?=\r\n)")
 _PREFLIGHT_SECONDS = "7200"  # the most that Chrome keeps the answer to a preflight

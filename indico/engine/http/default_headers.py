@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from tornado.concurrent import Future
@@ -24,6 +25,7 @@ _HEAD = "".join(
         "X-Request-Id: %s\r\nContent-Length: %d\r\n",
     ]
 )
+_NONE: Mapping[str, str] = {}
 # A subclass that overrides one of these gets all of its answers by way of it.
 _SHORTENED = ("set_default_headers", "write", "flush")
 
@@ -41,11 +43,13 @@ class DefaultHeadersHandler(LifecycleHandler):
     """A handler that makes the headers of its answer when they are asked for.
 
     Most answers to POST never ask: their head is written from a template, together with the body.
-    A handler that `holds_answer` writes nothing, and its complete answer is the `held_answer`.
+    `more_headers` are in each answer of the request, whatever clears the others. A handler that
+    `holds_answer` writes nothing, and its complete answer is the `held_answer`.
     """
 
     shares_with_origins: ClassVar[bool] = True  # with those in `cors_origins`
     held_answer: Any = None  # a `HeldAnswer`, or None
+    more_headers: Mapping[str, str] = _NONE
     _may_shorten = True
     _made_headers: HTTPHeaders | None = None
 
@@ -77,10 +81,17 @@ class DefaultHeadersHandler(LifecycleHandler):
         headers["Date"] = date()
         headers.update(_HEADERS)
         headers["X-Request-Id"] = self.request_id
+        headers.update(self.more_headers)
         if self.application.cors is not None and self.shares_with_origins:
             headers.update(self.application.cors.fields(self.request.headers))
         if self.application.draining:
             self.set_header("Connection", "close")
+
+    def add_headers(self, headers: Mapping[str, str]) -> None:
+        """Add headers to each answer of the request, also to that of an error."""
+        self.more_headers = {**self.more_headers, **headers}
+        if self._made_headers is not None:
+            self._made_headers.update(headers)
 
     def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None]:
         if self.holds_answer:
@@ -138,9 +149,10 @@ class DefaultHeadersHandler(LifecycleHandler):
         """Do what `finish` does, in the same order."""
         self.stop_time()
         values = self._status_code, self._reason, date(), self.request_id, len(body)
+        more = "".join(f"{name}: {value}\r\n" for name, value in self.more_headers.items())
         connection.set_close_callback(None)
         self._headers_written = True
-        sent = connection.write_answer((_HEAD % values).encode("latin1"), body)
+        sent = connection.write_answer((_HEAD % values + more).encode("latin1"), body)
         self._log()
         self._finished = True
         self.on_finish()

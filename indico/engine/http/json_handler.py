@@ -33,9 +33,10 @@ class JSONHandler(DefaultHeadersHandler):
     """The base of all routes.
 
     `@auth` sets `session` to the session that its look-up has found, and `user_id` to the
-    session's `user_id`. The API's document leaves out a class that is not `described`. Its answers
-    have one of the `media_types`; `own_errors` are the errors that each of its methods may answer.
-    A call that changes something happens once for each `Idempotency-Key`, if it `takes_key`.
+    session's `user_id`. A limit of each token goes by the session's `id`. The API's document leaves
+    out a class that is not `described`. Its answers have one of the `media_types`; `own_errors` are
+    the errors that each of its methods may answer. A call that changes something happens once for
+    each `Idempotency-Key`, if it `takes_key`.
     """
 
     described: ClassVar[bool] = True

@@ -61,8 +61,8 @@ _TOO_LARGE = (
     "large to be kept: read what the call has changed."
 )
 _END_OF_HEADERS = b"\n"  # their JSON has none
-# Each answer has its own.
-_NOT_KEPT = {"Date", "X-Request-Id", "Connection", "Vary"}
+# Each answer has its own. Names as Tornado spells them.
+_NOT_KEPT = {"Date", "X-Request-Id", "Connection", "Vary", "Ratelimit", "Ratelimit-Policy"}
 
 
 class Taken(Exception):

@@ -12,6 +12,7 @@ from tornado.web import GZipContentEncoding, RequestHandler
 
 from ..error import APIError, InvalidJSON
 from .action import ActionRecord, record_of
+from .call_limits import refuse_unfit_limits, take_tokens
 from .conditional_handler import ConditionalHandler
 from .effects import REPEATABLE
 from .errors import render_rest_error
@@ -142,6 +143,7 @@ def _answering(
 ) -> Callable[..., Coroutine[Any, Any, None]]:
     """Return `method` with what its record asks for before, and the answer after."""
     record = record_of(method)
+    refuse_unfit_limits(f"{cls.__name__}.{name}", record)
     if record.types and record.fields is None:
         record.whole_body, record.known = True, known_fields(record.types)
         if name == "get" or len(record.types) != 1:
@@ -163,6 +165,7 @@ def _answering(
             fields = record.arguments(query_fields(self, record), sent=True)
         elif record.whole_body or record.fields is not None:
             fields = await self.arguments(record, self.body)
+        await take_tokens(self, record, fields)
         if changes and (keys := self.idempotency_keys):
             call = functools.partial(method, self, *path, *fields)
             await KeyedCall(self, keys, call, record.status).answer()

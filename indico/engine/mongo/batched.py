@@ -15,7 +15,7 @@ from .driver_commands import DriverCommands
 from .lane_commands import LaneCommands
 from .update import setting
 
-__all__ = ["UNBATCHED", "Batched"]
+__all__ = ["UNBATCHED", "Batched", "open_commands"]
 
 # An answer to a find: only a find outside a batch can tell.
 UNBATCHED: Any = object()
@@ -25,6 +25,13 @@ _MATCHED: Any = object()
 Commands = DriverCommands | LaneCommands
 
 
+def open_commands(name: str) -> Commands:
+    """Return the commands of a collection in the open database. Raises `Unavailable`."""
+    mongodb.raw(name)  # raises if no database is open
+    lanes = mongodb.lanes
+    return LaneCommands(name, lanes) if lanes else DriverCommands(name)
+
+
 class Batched:
     """The batches of the collection `name` in the open database.
 
@@ -32,9 +39,7 @@ class Batched:
     """
 
     def __init__(self, name: str) -> None:
-        mongodb.raw(name)  # raises `Unavailable` if no database is open
-        lanes = mongodb.lanes
-        self.commands: Commands = LaneCommands(name, lanes) if lanes else DriverCommands(name)
+        self.commands = open_commands(name)
         self._finds: dict[str, Batches[Key]] = {}
         self._inserts = Batches(self.commands.insert)
         self._updates = Batches(self._update)

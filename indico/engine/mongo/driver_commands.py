@@ -17,8 +17,9 @@ from .operation import guard
 from .replies import concern_error, write_error
 
 T = TypeVar("T")
+Errors = list[Exception | None]  # of the statements of a write, in their order
 
-__all__ = ["DriverCommands", "Find"]
+__all__ = ["DriverCommands", "Errors", "Find", "write_all"]
 
 
 class Find(NamedTuple):
@@ -30,7 +31,7 @@ class Find(NamedTuple):
     query: bytes
     limit: int = 0
     sort: Sequence[tuple[str, Any]] = ()
-    fields: Mapping[str, int] | None = None
+    fields: Mapping[str, Any] | None = None
     part: bool = False
 
 
@@ -93,25 +94,23 @@ class DriverCommands:
 
         return self._run(found)
 
-    def insert(self, documents: Sequence[bytes]) -> Awaitable[list[Exception | None]]:
-        async def inserted() -> list[Exception | None]:
+    def insert(self, documents: Sequence[bytes]) -> Awaitable[Errors]:
+        async def inserted() -> Errors:
             if len(documents) == 1:
                 await self._collection.insert_one(
                     RawBSONDocument(documents[0]), session=self._session
                 )
                 return [None]
             inserts = [InsertOne(RawBSONDocument(document)) for document in documents]
-            return (await self._write(inserts))[1]
+            return (await write_all(self._collection, inserts))[1]
 
         return self._run(inserted)
 
-    def update(
-        self, updates: Sequence[tuple[Key, bytes]]
-    ) -> Awaitable[tuple[int, list[Exception | None]]]:
+    def update(self, updates: Sequence[tuple[Key, bytes]]) -> Awaitable[tuple[int, Errors]]:
         statements = [
             UpdateOne({"_id": key}, {"$set": RawBSONDocument(changes)}) for key, changes in updates
         ]
-        return self._run(lambda: self._write(statements))
+        return self._run(lambda: write_all(self._collection, statements))
 
     def find_and_modify(
         self, query: bytes, update: bytes, read: Callable[[bytes | None], T], upsert: bool = False
@@ -151,16 +150,17 @@ class DriverCommands:
     def _collection(self) -> Any:
         return mongodb.raw(self._name)
 
-    async def _write(self, statements: list[Any]) -> tuple[int, list[Exception | None]]:
-        """Return how many updates found their document, and the error of each statement."""
-        errors: list[Exception | None] = [None] * len(statements)
-        try:
-            result = await self._collection.bulk_write(statements, ordered=False)
-        except BulkWriteError as error:
-            details: Mapping[str, Any] = error.details
-            if concerns := details["writeConcernErrors"]:
-                errors = [concern_error(concerns[0])] * len(statements)
-            for problem in details["writeErrors"]:
-                errors[problem["index"]] = write_error(problem)
-            return details["nMatched"], errors
-        return result.matched_count, errors
+
+async def write_all(collection: Any, statements: list[Any]) -> tuple[int, Errors]:
+    """Return how many updates found their document, and the error of each statement."""
+    errors: Errors = [None] * len(statements)
+    try:
+        result = await collection.bulk_write(statements, ordered=False)
+    except BulkWriteError as error:
+        details: Mapping[str, Any] = error.details
+        if concerns := details["writeConcernErrors"]:
+            errors = [concern_error(concerns[0])] * len(statements)
+        for problem in details["writeErrors"]:
+            errors[problem["index"]] = write_error(problem)
+        return details["nMatched"], errors
+    return result.matched_count, errors

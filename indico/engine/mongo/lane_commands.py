@@ -10,7 +10,7 @@ from bson.raw_bson import RawBSONDocument
 from .command import Command
 from .documents import decode
 from .driver import Key
-from .driver_commands import DriverCommands, Find
+from .driver_commands import DriverCommands, Errors, Find
 from .lanes import Lanes
 from .operation import until
 from .replies import changed, first_batch, only, plain, values, written
@@ -113,28 +113,23 @@ class LaneCommands:
     ) -> Awaitable[T]:
         return self._driver.aggregate(pipeline, read)
 
-    def insert(self, documents: Sequence[bytes]) -> Awaitable[list[Exception | None]]:
+    def insert(self, documents: Sequence[bytes]) -> Awaitable[Errors]:
         """Return the error of each document, or None."""
+        elements, arguments = self._insert + _UNORDERED, (b"documents", documents)
+        return self._write(elements, lambda r: written(r).errors(len(documents)), arguments)
 
-        def inserted(reply: bytes) -> list[Exception | None]:
-            done = written(reply)
-            return [done.refused.get(n, done.concern) for n in range(len(documents))]
-
-        return self._write(self._insert + _UNORDERED, inserted, (b"documents", documents))
-
-    def update(
-        self, updates: Sequence[tuple[Key, bytes]]
-    ) -> Awaitable[tuple[int, list[Exception | None]]]:
+    def update(self, updates: Sequence[tuple[Key, bytes]]) -> Awaitable[tuple[int, Errors]]:
         """Set fields of documents by `_id`; return how many are there, and the error of each."""
-
-        def updated(reply: bytes) -> tuple[int, list[Exception | None]]:
-            done = written(reply)
-            return done.number, [done.refused.get(n, done.concern) for n in range(len(updates))]
 
         statements = [
             document(element("q", {"_id": key}) + embedded(b"u", setting(changes)))
             for key, changes in updates
         ]
+
+        def updated(reply: bytes) -> tuple[int, Errors]:
+            done = written(reply)
+            return done.number, done.errors(len(updates))
+
         return self._write(self._update + _UNORDERED, updated, (b"updates", statements))
 
     def find_and_modify(
@@ -142,8 +137,7 @@ class LaneCommands:
     ) -> Awaitable[T]:
         """Update one document; return what `read` makes of the document, or of None."""
         elements = self._modify + embedded(b"query", query) + embedded(b"update", update) + _NEW
-        if upsert:
-            elements += _UPSERT
+        elements += _UPSERT if upsert else b""
         return self._write(elements, lambda reply: read(changed(reply)))
 
     def update_many(self, query: bytes, update: bytes) -> Awaitable[int]:
@@ -154,15 +148,13 @@ class LaneCommands:
 
     def delete(self, query: bytes, many: bool) -> Awaitable[int]:
         """Delete one or all documents that match, and return their number."""
-
         statement = document(embedded(b"q", query) + int32(b"limit", 0 if many else 1))
         return self._write(self._delete, only, (b"deletes", [statement]), repeatable=not many)
 
     def _read(self, elements: bytes, read: Callable[[bytes], T]) -> Awaitable[T]:
         retry = self._lanes.retry_reads
-        return self._lanes.others.run(
-            Command(elements + self._lanes.read, read, until(), retry=retry)
-        )
+        command = Command(elements + self._lanes.read, read, until(), retry=retry)
+        return self._lanes.others.run(command)
 
     def _write(
         self,

@@ -49,6 +49,7 @@ class Lanes:
         concern = dict(options.write_concern.document)
         concern.pop("wtimeout", None)  # the deadline of the command takes its place
         self.write += element("writeConcern", concern)
+        self.hasty = self.plain + element("writeConcern", {"w": 1})
         listeners: Sequence[Any] = options.event_listeners  # its type in PyMongo is wrong
         listeners[0].cleared = self.cleared
         self._seconds = seconds

@@ -69,6 +69,10 @@ class Written(NamedTuple):
     refused: dict[int, PyMongoError]
     concern: PyMongoError | None
 
+    def errors(self, count: int) -> list[Exception | None]:
+        """Return the error of each of `count` statements, or None."""
+        return [self.refused.get(n, self.concern) for n in range(count)]
+
 
 def first_batch(reply: bytes) -> FirstBatch:
     """Return what a `find` found. Raises PyMongo's error if the reply is one."""

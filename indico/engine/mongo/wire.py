@@ -22,6 +22,7 @@ __all__ = [
     "embedded",
     "int32",
     "message",
+    "one_stage",
     "sequence",
 ]
 
@@ -52,6 +53,11 @@ def element(name: str, value: Any) -> bytes:
 def embedded(name: bytes, document: bytes) -> bytes:
     """Return `document` as an element of another document."""
     return b"\x03" + name + b"\0" + document
+
+
+def one_stage(name: bytes, stage: bytes) -> bytes:
+    """Return a pipeline of one stage as an element of another document."""
+    return b"\x04" + name + b"\0" + document(embedded(b"0", stage))
 
 
 def int32(name: bytes, value: int) -> bytes:

@@ -10,7 +10,7 @@ from ..error import UnknownField
 from ..http.json_answer import dumps
 from ..http.keyed_call import REASON as KEY_REASON
 from .examples import example_of
-from .failures import failure_responses
+from .failures import LIMIT_HEADERS, failure_responses
 from .operations import Field, Operation
 from .request_headers import request_headers
 from .schemas import Schema, Wanted, reasons_of, resolved
@@ -123,6 +123,7 @@ class Description:
         names = ["X-Request-Id", *(["ETag"] if self._of.is_rest else [])]
         names += ["Location"] if self._of.is_rest and status == 201 else []
         names += ["Idempotent-Replayed"] if self._of.takes_key else []
+        names += LIMIT_HEADERS if self._of.record.limits else []
         if self._of.record.deprecation:
             names += self._of.record.deprecation.headers
         response: Schema = {

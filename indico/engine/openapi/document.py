@@ -17,6 +17,8 @@ from .schemas import Schema, make_schemas
 _HEADERS = {
     "X-Request-Id": "The id of the request, which its log line has too.",
     "Retry-After": "The seconds after which the client may try again.",
+    "RateLimit-Policy": "Each limit of the call: its calls (`q`) in so many seconds (`w`).",
+    "RateLimit": "What is left of each limit: calls (`r`), and the seconds until one more (`t`).",
     "WWW-Authenticate": "The scheme of a token that would be accepted.",
     "Allow": "The methods that the path answers.",
     "Deprecation": "The time since which the action is deprecated (RFC 9745).",

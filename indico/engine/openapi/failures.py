@@ -16,6 +16,7 @@ from ..error import (
     InvalidArgument,
     InvalidJSON,
     PermissionDenied,
+    RateLimited,
     ServerError,
     TooLarge,
     Unavailable,
@@ -41,7 +42,7 @@ _CODES = {
         "A multipart body, an unknown encoding, or a cookie without JSON.",
     ),
     "idempotency_key_reused": (422, "The `Idempotency-Key` was sent with another call."),
-    "rate_limited": (429, "Too many calls of this user at once: wait `Retry-After` seconds."),
+    "rate_limited": (429, "Too many calls, as `RateLimit` says: wait `Retry-After` seconds."),
     "internal": (500, "A fault of the server: the log has the reason under the `request_id`."),
     "unavailable": (503, "MongoDB does not answer, or the load is too high: wait `Retry-After`."),
     "deadline_exceeded": (504, "The action took too long, and was cancelled."),
@@ -96,7 +97,15 @@ _REST = {
     },
 }
 SHAPES = {"Failure": _ENVELOPE, "RestFailure": _REST}
-_HEADERS = {401: "WWW-Authenticate", 405: "Allow", **dict.fromkeys((409, 429, 503), "Retry-After")}
+# Headers of an answer to a call whose tokens a limit counts.
+LIMIT_HEADERS = ("RateLimit-Policy", "RateLimit")
+_HEADERS: dict[int, tuple[str, ...]] = {
+    401: ("WWW-Authenticate",),
+    405: ("Allow",),
+    409: ("Retry-After",),
+    429: ("Retry-After", *LIMIT_HEADERS),
+    503: ("Retry-After",),
+}
 
 
 def failures(operation: Operation, reasons: Iterable[str]) -> dict[int, dict[str, set[str]]]:
@@ -142,6 +151,8 @@ def _kinds(operation: Operation) -> Iterator[type[APIError]]:
     yield InvalidArgument
     if operation.takes_key:
         yield from (Conflict, IdempotencyKeyReused)
+    if record.limits or record.look_up:
+        yield RateLimited  # by the setting `rate_limit`
     if record.look_up:
         yield AuthError
         yield PermissionDenied  # for the cookie of a browser
@@ -151,8 +162,8 @@ def _kinds(operation: Operation) -> Iterator[type[APIError]]:
 
 def _response(schema: Schema, status: int, codes: Iterable[str]) -> Schema:
     headers = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
-    if status in _HEADERS:
-        headers[_HEADERS[status]] = {"$ref": f"#/components/headers/{_HEADERS[status]}"}
+    for name in _HEADERS.get(status, ()):
+        headers[name] = {"$ref": f"#/components/headers/{name}"}
     return {
         "description": " ".join(f"`{code}`: {WHEN[code]}" for code in codes),
         "headers": headers,

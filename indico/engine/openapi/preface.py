@@ -50,8 +50,8 @@ _ORIGINS = """\
 With the setting `cors_origins`, pages of these origins may call the API from a browser, actions and
 REST alike. The value is a list of exact origins like `https://app.example.com`, or `*`. With `*`,
 no credentials are allowed; a token in `Authorization` is none of them, so it works. Pages may read
-`X-Request-Id`, `Retry-After`, `ETag`, `Location`, `Deprecation`, `Sunset`, `Link` and
-`Idempotent-Replayed`.
+`X-Request-Id`, `Retry-After`, `RateLimit`, `RateLimit-Policy`, `ETag`, `Location`, `Deprecation`,
+`Sunset`, `Link` and `Idempotent-Replayed`.
 
 Errors have the same headers, also those of unknown paths and of too much load. A preflight that is
 itself refused because of too much load shows in the browser as a failed connection. So do the
@@ -70,6 +70,12 @@ An error keeps the envelope. `data` is a sentence for a person. `error` is for a
   idempotent, its method is GET, HEAD, OPTIONS, PUT or DELETE, or the call has an
   `Idempotency-Key`.
 - `retry_after`: the seconds of the header `Retry-After`, where there is one.
+
+Answers of an action with a limit have the headers of draft-ietf-httpapi-ratelimit-headers-11.
+`RateLimit-Policy: "Note.add by user 10/minute";q=10;w=60` names each limit, with its calls in so
+many seconds. `RateLimit: "Note.add by user 10/minute";r=9;t=6` says how many calls are left, and
+after how many seconds there is one more. A 429 shows in `RateLimit` only the limits that are
+reached. With the setting `rate_limit` all calls with a token have these headers.
 
 A 401 has `WWW-Authenticate: Bearer`, and `Bearer error="invalid_token"` if a token was sent to a
 call that needs one.

@@ -1,12 +1,13 @@
 """The settings of every server, and `load`, which reads all settings."""
 
-from .kinds import Network
+from .kinds import Network, OptionalRate
 from .loading import SettingsError, env_name, given_flags, load, shown_default
 from .server_settings import ServerSettings
 from .variables import unknown_variables
 
 __all__ = [
     "Network",
+    "OptionalRate",
     "ServerSettings",
     "SettingsError",
     "env_name",

@@ -9,6 +9,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from ..limits.rate import Rate
+
 Network = IPv4Network | IPv6Network
 
 
@@ -37,6 +39,13 @@ def _without_star(origins: tuple[str, ...]) -> tuple[str, ...]:
     return origins
 
 
+def _rate(value: object) -> object:
+    """Return a rate from a text like `10/minute`, and None for `off`, which YAML reads as False."""
+    if value is False or value == "off":
+        return None
+    return Rate.parse(value) if isinstance(value, str) else value
+
+
 def _secrets(value: object) -> object:
     """Return secrets from a list, or from text with commas."""
     return value.replace(",", " ").split() if isinstance(value, str) else value
@@ -49,5 +58,7 @@ TrustedOrigins = Annotated[Origins, AfterValidator(_without_star)]
 Secrets = Annotated[
     tuple[Annotated[SecretStr, Field(min_length=16)], ...], NoDecode, BeforeValidator(_secrets)
 ]
+# "off" is for a default that is a rate: an empty variable of the environment is unset.
+OptionalRate = Annotated[Rate | None, NoDecode, BeforeValidator(_rate)]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]

@@ -10,7 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from .kinds import Networks, Origins, Seconds, Secrets, TrustedOrigins
+from .kinds import Networks, OptionalRate, Origins, Seconds, Secrets, TrustedOrigins
 from .project import ProjectName, ProjectSettings
 
 
@@ -100,6 +100,13 @@ class ServerSettings(ProjectSettings):
     )
     request_timeout_seconds: Seconds = Field(
         30, description="time for a request until its answer begins; beyond it 504"
+    )
+    rate_limit: OptionalRate = Field(
+        None, description="calls with one token, like 600/minute; beyond it 429; unset, no limit"
+    )
+    limits_without_database: Literal["open", "shut"] = Field(
+        "open",
+        description="whether calls pass their limits while MongoDB does not answer, or are 503",
     )
     max_body_bytes: int = Field(
         1 << 20, ge=1, description="largest body that is accepted, after decompression"

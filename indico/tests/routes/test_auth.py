@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 from tornado.testing import gen_test
@@ -19,6 +19,8 @@ INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u200b\u2800\u3164\ufe0f\uffa0\
 
 
 class RegisterTest(ServerTest):
+    settings: ClassVar[dict[str, Any]] = {"registration_limit": "1000/hour"}
+
     def test_valid(self) -> None:
         answer = self.register("Ada@Example.com", name="Ada")
         self.assertEqual(answer["user"]["email"], "Ada@example.com")

@@ -145,7 +145,7 @@ class LoginTest(ServerTest):
                 await change()  # noqa: B023
                 return valid
 
-            with patch("indico.service.accounts.verify_password", verify_late):
+            with patch("indico.service.login_limits.verify_password", verify_late):
                 body = {"email": "ada@example.com", "password": PASSWORD}
                 self.error(self.post("/auth/login", body), 401, "unauthenticated")
             self.assertEqual(self.run_async(sessions.count_documents({})), 1)

@@ -87,11 +87,13 @@ TEXTS = Texts(
         "unauthenticated": "Die E-Mail oder das Passwort ist falsch.",
         "permission_denied": "Das Passwort ist falsch.",
         "precondition_failed": "Der Eintrag wurde inzwischen geändert. Hier ist der neue Stand.",
+        "rate_limited": "Das waren zu viele Versuche. Warte etwas, und versuche es noch einmal.",
     },
     errors={
         403: ("Nicht erlaubt", "Das darfst du nicht. Wenn deine Sitzung endete, melde dich an."),
         404: ("Nicht gefunden", "Unter dieser Adresse gibt es nichts."),
         405: ("Keine Seite", "Diese Adresse ist für Programme."),
+        429: ("Zu oft", "Das waren zu viele Anfragen. Warte etwas, und versuche es noch einmal."),
         500: ("Fehler des Servers", "Auf dem Server ging etwas schief. Es steht im Protokoll."),
         503: (
             "Nicht erreichbar",

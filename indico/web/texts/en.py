@@ -87,11 +87,13 @@ TEXTS = Texts(
         "unauthenticated": "The email or the password is wrong.",
         "permission_denied": "The password is wrong.",
         "precondition_failed": "The entry has changed meanwhile. Here is its new state.",
+        "rate_limited": "These were too many tries. Wait a little, then try again.",
     },
     errors={
         403: ("Not allowed", "You may not do this. If your session has ended, log in again."),
         404: ("Not found", "There is nothing at this address."),
         405: ("Not a page", "This address is for programs."),
+        429: ("Too often", "These were too many requests. Wait a little, then try again."),
         500: ("A fault of the server", "Something went wrong on the server. It was logged."),
         503: ("Not available", "The server can't answer right now. Try again in a few seconds."),
         504: ("Too slow", "This took too long. Try again."),

@@ -73,6 +73,7 @@ async def logout(token: str) -> int:
 
 @dataclass(frozen=True)
 class Session:
+    id: bytes
     token: str
     user_id: ObjectId
 
@@ -87,7 +88,7 @@ async def find_session(handler: JSONHandler) -> Session | None:
     sent = handler.request.headers.get("Authorization", "").removeprefix("Bearer ")
     token = sent or cookie_of_action(handler)
     session = await SESSIONS.find_by_id(_digest(token)) if token else None
-    return Session(token, session["user_id"]) if token and session else None
+    return Session(session["_id"], token, session["user_id"]) if token and session else None
 
 
 async def _log_in(user_id: ObjectId, email: str) -> Document:

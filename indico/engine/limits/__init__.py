@@ -1,0 +1,1 @@
+"""Limits that all processes share: token buckets in MongoDB."""
