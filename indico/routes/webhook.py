@@ -16,7 +16,7 @@ from indico.routes.handler import DEFAULT_LIMIT, Created, Cursor, IndicoHandler,
 from indico.service import webhook_delivery, webhooks
 from indico.service.webhook_events import EventType
 from indico.service.webhooks import NewWebhook, Types, Url
-from indico.utils import idempotent, not_idempotent, raises, read_only, type_check, unpack
+from indico.utils import idempotent, limit, not_idempotent, raises, read_only, type_check, unpack
 from indico.utils.auth.auth_utils import auth
 
 
@@ -72,6 +72,7 @@ class WebhookHandler(IndicoHandler):
 
     @not_idempotent
     @auth
+    @limit("10/minute", per="user")
     @unpack("id")
     @type_check(Id)
     @raises(NotFound)

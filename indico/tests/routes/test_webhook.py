@@ -222,6 +222,15 @@ class TestTest(WebhookTest):
         (delivery,) = self.deliveries()
         self.assertEqual((delivery["id"], delivery["status"]), (queued["id"], "delivered"))
 
+    def test_too_often(self) -> None:
+        """Each call sends a request, so that a user has ten a minute."""
+        calls = 0
+        while (response := self.call("test", id=self.webhook["id"])).code == 202:
+            calls += 1
+            self.assertLess(calls, 100)  # some come back while the test runs
+        self.error(response, 429, "rate_limited")
+        self.assertGreaterEqual(calls, 10)
+
     def test_it_is_tried_once(self) -> None:
         self.receiver.answer = [b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"]
         self.data(self.call("test", id=self.webhook["id"]), 202)
