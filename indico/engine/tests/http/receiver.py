@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from ssl import SSLContext
 from typing import NamedTuple
 
 PATIENCE = 60
@@ -38,8 +39,8 @@ class Receiver:
         self._server: asyncio.Server | None = None
         self._closed = asyncio.Event()
 
-    async def start(self, host: str = "127.0.0.1") -> None:
-        self._server = await asyncio.start_server(self._serve, host, 0)
+    async def start(self, host: str = "127.0.0.1", tls: SSLContext | None = None) -> None:
+        self._server = await asyncio.start_server(self._serve, host, 0, ssl=tls)
         self.address: tuple[str, int] = self._server.sockets[0].getsockname()[:2]
         self.url = f"http://{host}:{self.address[1]}/events?from=here"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 from unittest import IsolatedAsyncioTestCase
@@ -19,7 +20,7 @@ from ...http.public_addresses import PublicResolver
 from ...mongo.transactions import in_transaction
 from ..server_test import ServerTest
 from .receiver import PATIENCE, Receiver, answer
-from .test_tls import server_context
+from .test_tls import certificate, server_context
 
 BODY = b'{"type": "note.created"}'
 
@@ -135,20 +136,47 @@ class UnreachableTest(PostTest):
             await self.assert_unreachable(f"https://127.0.0.1:{port}/", reason="CERTIFICATE")
 
 
-class Rebinding(Resolver):
-    """A resolver that gives the addresses of its first question once, and others from then on."""
+class Names(Resolver):
+    """A resolver that gives the addresses of each of `answers` once, and the last ones for ever."""
 
-    def initialize(self, first: list[tuple[str, int]], then: list[tuple[str, int]]) -> None:
-        self.answers = [first]
-        self._then = then
+    def initialize(self, *answers: tuple[str, int] | list[tuple[str, int]]) -> None:
+        self.answers = [each if isinstance(each, list) else [each] for each in answers]
         self.questions = 0
 
     async def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[tuple[int, Any]]:
+        found = self.answers[min(self.questions, len(self.answers) - 1)]
         self.questions += 1
-        found = self.answers.pop() if self.answers else self._then
         return [(socket.AF_INET, address) for address in found]
+
+
+class TLSTest(PostTest):
+    """A receiver with a certificate of `localhost` that this test trusts."""
+
+    async def asyncSetUp(self) -> None:
+        self.receiver = Receiver()
+        await self.receiver.start(tls=server_context())
+        self.addAsyncCleanup(self.receiver.close)
+        trusting = ssl.create_default_context(cadata=certificate()[0])
+        defaults = "tornado.simple_httpclient._client_ssl_defaults"
+        self.enterContext(patch(defaults, lambda: trusting))
+        self.port = self.receiver.address[1]
+
+    async def test_valid(self) -> None:
+        self.assertEqual((await self.send(f"https://localhost:{self.port}/")).status, 204)
+        self.assertEqual((await self.receiver.next()).body, BODY)
+
+    async def test_another_name(self) -> None:
+        """The certificate is of the name in the URL, whatever address was connected."""
+        resolver = PublicResolver(names=Names(self.receiver.address), is_allowed=lambda _: True)
+        with (
+            patch.object(outgoing_post, "PublicResolver", lambda: resolver),
+            self.assertLogs(level="WARNING"),
+            self.assertRaisesRegex(Unreachable, "CERTIFICATE"),
+        ):
+            await self.send(f"https://a.example:{self.port}/", private=False)
+        self.assertTrue(self.receiver.requests.empty())
 
 
 class PublicTest(PostTest):
@@ -163,7 +191,7 @@ class PublicTest(PostTest):
     async def test_the_checked_address_is_the_one_that_is_connected(self) -> None:
         """A name that resolves to another address a moment later has no effect."""
         public, inside = await self.start("127.0.0.2"), await self.start("127.0.0.3")
-        names = Rebinding(first=[inside.address, public.address], then=[inside.address])
+        names = Names([inside.address, public.address], inside.address)
         with self.resolving(names, lambda address: address == "127.0.0.2"):
             self.assertEqual((await self.send("http://a.example/", private=False)).status, 204)
             self.assertEqual((await public.next()).headers["host"], "a.example")
