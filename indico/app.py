@@ -15,6 +15,7 @@ from indico.routes.auth import AuthRoute
 from indico.routes.system import SystemRoute
 from indico.routes.text import TextRoute
 from indico.routes.user import UserRoute
+from indico.routes.webhook import WebhookRoute, use_webhooks
 from indico.web.error_page import error_page
 from indico.web.routes import page_routes
 
@@ -22,6 +23,7 @@ ROUTES = [
     AuthRoute,
     UserRoute,
     AddressRoute,
+    WebhookRoute,
     SystemRoute,
     TextRoute,
 ]
@@ -30,6 +32,7 @@ PUBLIC_ADDRESS_BOOK = [AddressesRoute, AddressesEntryRoute]
 
 def make_app(settings: Settings) -> Application:
     """Return the application, ready to be given to a server; it opens nothing."""
+    use_webhooks(settings)
     routes = [*ROUTES, BatchRoute, *operating_routes(settings)]
     if settings.serves_public_address_book:
         routes += PUBLIC_ADDRESS_BOOK

@@ -19,6 +19,7 @@ from indico.error import AuthError, LoginTooOld, MissingField, PermissionDenied
 from indico.service.fields import UserUpdate, normal_email
 from indico.service.login_limits import UNLIMITED, Caller
 from indico.service.passwords import hash_password, needs_renewal
+from indico.service.webhook_events import announce, announced
 
 # How long a login confirms a change of an account without a password.
 _FRESH = timedelta(minutes=10)
@@ -84,7 +85,7 @@ async def update(
         if password is None:
             raise MissingField("password")
         await confirm(session, password, caller)
-    return await UserDB.update(session.user_id, update_user)
+    return await _update(session.user_id, update_user)
 
 
 async def change_password(
@@ -114,6 +115,13 @@ async def delete(session: Session, password: str, caller: Caller = UNLIMITED) ->
     await _delete(session.user_id)
     # Once more, because requests in flight may have stored documents since the transaction began.
     await delete_owned(session.user_id)
+
+
+@announced("user.updated")
+async def _update(user_id: ObjectId, update_user: UserUpdate) -> UserDB.User:
+    user = await UserDB.update(user_id, update_user)
+    await announce(id=user_id)
+    return user
 
 
 @transaction
