@@ -6,12 +6,14 @@ import json
 
 from tornado.testing import gen_test
 
+import indico.db.identity_db as IdentityDB
+from indico.db import ObjectId
 from indico.engine.openapi.pages import api_of
 from indico.tests.routes.live_test import LiveTest
 from indico.tests.server_test import PASSWORD, YOURS, ServerTest
 
 # The collections whose documents are told to their owners. Add one here only on purpose.
-LIVE = {"users", "sessions", "addresses"}
+LIVE = {"users", "sessions", "identities", "addresses"}
 
 
 class ChangesTest(LiveTest):
@@ -38,6 +40,15 @@ class ChangesTest(LiveTest):
         other = await self.open(token)
         await self.call(other, "auth/logout")
         self.assertEqual(await self.told(client, "sessions"), ("delete", None))
+        await self.close(client, caller)
+
+    @gen_test(timeout=60)
+    async def test_identities(self) -> None:
+        client, caller = await self.open(self.token), await self.open(self.token)
+        user_id = ObjectId((await self.call(caller, "user/get"))["id"])
+        await IdentityDB.create(user_id, "https://issuer.example", "7", "ada@example.com")
+        (identity,) = (await self.call(caller, "user/identities"))["items"]
+        self.assertEqual(await self.told(client, "identities"), ("insert", identity))
         await self.close(client, caller)
 
     @gen_test(timeout=60)
