@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import io
 import sys
@@ -85,6 +86,7 @@ class MigrationsTest(FolderTest, IsolatedAsyncioTestCase):
     integration = True
 
     async def asyncSetUp(self) -> None:
+        asyncio.get_running_loop().set_debug(False)  # the debug mode takes most of the time
         self.name = test_database(self)
         self.database = await self.opened()
         self.db = self.database.own
