@@ -26,6 +26,7 @@ class SuperviseTest(ProcessTest, IsolatedAsyncioTestCase):
     seconds = 9
 
     async def asyncSetUp(self) -> None:
+        asyncio.get_running_loop().set_debug(False)  # the debug mode takes most of the time
         self.enterContext(patch.object(supervision, "LOOK_SECONDS", 0.01))
         self.things = Collection("things", Document, IndexModel("key", unique=True))
         self.addCleanup(Collection.declared.remove, self.things)
@@ -50,9 +51,8 @@ class SuperviseTest(ProcessTest, IsolatedAsyncioTestCase):
     async def test_it_comes_back_empty_and_elsewhere(self) -> None:
         uri = self.embedded.uri
         await self.things.insert({"key": 1})
-        (process,) = self.mongods()
+        self.end_all()
         shutil.rmtree(self.folder / "mongodb")
-        process.kill()
         with socket.socket() as taken:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             await eventually(lambda: bound(taken, uri))

@@ -34,7 +34,7 @@ from ...offload.child import NICENESS
 from ...offload.pool import Pool, _Call, cores
 from ...offload.thread import Threads
 from ..descriptors import no_descriptors
-from ..environment import unmeasured
+from ..environment import measured
 from ..server_process import ENGINE, ROOT, until
 from . import work
 
@@ -87,15 +87,15 @@ class OffloadTest(IsolatedAsyncioTestCase, FolderTest):
     share = 100
     measured = False
 
-    @classmethod
-    def setUpClass(cls) -> None:
-        if not cls.measured:
-            cls.enterClassContext(unmeasured())
-
     def setUp(self) -> None:
         super().setUp()
+        if self.measured:
+            self.enterContext(measured())
         offload.configure(self.processes, self.queue, self.share)
         self.addCleanup(offload.configure, 0, offload.DEFAULT_QUEUE)
+
+    async def asyncSetUp(self) -> None:
+        asyncio.get_running_loop().set_debug(False)  # the debug mode takes most of the time
 
     def marker(self) -> Marker:
         return Marker(self.folder / str(len(list(self.folder.iterdir()))))
@@ -326,6 +326,8 @@ class LeaveTest(OffloadTest):
 
 
 class ErrorTest(OffloadTest):
+    measured = True
+
     async def failure(self, kind: str) -> Exception:
         with self.assertRaises(Exception) as raised:
             await work.fail(kind)
@@ -400,6 +402,10 @@ class ChildTest(FolderTest):
     """The pool's process alone, and with a server that ends at the wrong moment."""
 
     integration = True
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.enterContext(measured())
 
     def test_the_server_goes_while_it_sends(self) -> None:
         whole = pickle.dumps(b"request")
