@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import Awaitable
 from typing import Any, ClassVar
-from unittest import IsolatedAsyncioTestCase
 from unittest.mock import patch
 
 import indico.db.address_db as AddressDB
@@ -22,6 +21,7 @@ from indico.engine.error import (
 from indico.engine.mongo import connection as db
 from indico.engine.mongo.clock import now
 from indico.engine.mongo.driver import Driver, mongodb
+from indico.engine.tests.async_test import AsyncTest
 from indico.engine.tests.class_database import ClassDatabase
 from indico.engine.tests.server_test import mongodb_uri
 from indico.service.address_book import (
@@ -42,7 +42,7 @@ from indico.tests.server_test import YOURS
 ADA, EVE = ObjectId(), ObjectId()
 
 
-class BookTest(IsolatedAsyncioTestCase):
+class BookTest(AsyncTest):
     integration = True
     driver: ClassVar[Driver] = "motor"
 
@@ -56,7 +56,7 @@ class BookTest(IsolatedAsyncioTestCase):
         super().tearDownClass()
 
     async def asyncSetUp(self) -> None:
-        asyncio.get_running_loop().set_debug(False)  # the debug mode takes most of the time
+        await super().asyncSetUp()
         with patch.object(Collection, "declared", self.shared().missing()):
             await db.connect(mongodb_uri(), self.shared().name, self.driver, 30)
         for user_id in (ADA, EVE):

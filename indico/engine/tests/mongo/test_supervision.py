@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
-from unittest import IsolatedAsyncioTestCase
 from unittest.mock import patch
 
 from ...error import Conflict
@@ -17,16 +16,17 @@ from ...mongo.connection import connect, disconnect, ping
 from ...mongo.embedded import Embedded
 from ...mongo.mongod_binary import find_binary
 from ...mongo.supervision import supervise
+from ..async_test import AsyncTest
 from ..server_process import ProcessTest
 from .round_trip_test import eventually
 
 
-class SuperviseTest(ProcessTest, IsolatedAsyncioTestCase):
+class SuperviseTest(ProcessTest, AsyncTest):
     varies_with = ()
     seconds = 9
 
     async def asyncSetUp(self) -> None:
-        asyncio.get_running_loop().set_debug(False)  # the debug mode takes most of the time
+        await super().asyncSetUp()
         self.enterContext(patch.object(supervision, "LOOK_SECONDS", 0.01))
         self.things = Collection("things", Document, IndexModel("key", unique=True))
         self.addCleanup(Collection.declared.remove, self.things)

@@ -33,6 +33,7 @@ from ...offload import CALLER
 from ...offload.child import NICENESS
 from ...offload.pool import Pool, _Call, cores
 from ...offload.thread import Threads
+from ..async_test import AsyncTest
 from ..descriptors import no_descriptors
 from ..environment import measured
 from ..server_process import ENGINE, ROOT, until
@@ -78,7 +79,7 @@ class FolderTest(TestCase):
         self.folder = Path(folder.name)
 
 
-class OffloadTest(IsolatedAsyncioTestCase, FolderTest):
+class OffloadTest(AsyncTest, FolderTest):
     """A pool with `processes` and `queue`, which ends with the test."""
 
     integration = True
@@ -93,9 +94,6 @@ class OffloadTest(IsolatedAsyncioTestCase, FolderTest):
             self.enterContext(measured())
         offload.configure(self.processes, self.queue, self.share)
         self.addCleanup(offload.configure, 0, offload.DEFAULT_QUEUE)
-
-    async def asyncSetUp(self) -> None:
-        asyncio.get_running_loop().set_debug(False)  # the debug mode takes most of the time
 
     def marker(self) -> Marker:
         return Marker(self.folder / str(len(list(self.folder.iterdir()))))
