@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -33,8 +32,6 @@ def create(folder, with_pip, clear):
 
 
 FILES = ("req.txt", "req-docs.txt", "req-test.txt", "req-check.txt", "req-browser.txt")
-# Stands in for a module with which pip compiles all that it installs, pip too, which takes seconds.
-COMPILE = "def compile_file(*_, **__): return False\n"
 # Stands in for the test runner, ruff and mypy.
 TOOL = "import sys\nprint(sys.argv)\n"
 # Stands in for pip where all is there that is required.
@@ -57,11 +54,10 @@ def make_project(folder: Path) -> None:
         (folder / program).write_text(text)
 
 
-def run_task(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_task(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "run.py", *arguments],
         cwd=folder,
-        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -80,10 +76,7 @@ class RunTest(TestCase):
         cls.template = Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="test-")))
         make_project(cls.template)
         cls.examined = run_task(cls.template, "doctor", "--json")
-        faster = cls.template / "faster"
-        faster.mkdir()
-        (faster / "compileall.py").write_text(COMPILE)
-        cls.first = run_task(cls.template, "serve", "--port", "1", PYTHONPATH=str(faster))
+        cls.first = run_task(cls.template, "serve", "--port", "1")
 
     def setUp(self) -> None:
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="test-")))
