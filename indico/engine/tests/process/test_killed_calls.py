@@ -25,9 +25,9 @@ class KilledTest(ProcessTest):
     """Each call has happened once in the end, whenever its server was killed."""
 
     covers = False
-    seconds = 6
+    seconds = 12
     path = "/items"
-    kills = KILLS or 3
+    kills = KILLS or 5
 
     def setUp(self) -> None:
         super().setUp()
