@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import unittest
 
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError
 
 from ...live.event import Event
 from ...live.outbox import Outbox
+from ..async_test import AsyncTest
 
 EVENTS = [Event(str(n), "", b"x" * n) for n in (1, 2, 3)]
 
 
-class OutboxTest(unittest.IsolatedAsyncioTestCase):
+class OutboxTest(AsyncTest):
     def setUp(self) -> None:
         self.written: list[tuple[Event, asyncio.Future[None]]] = []
         self.outbox = Outbox(self.write)

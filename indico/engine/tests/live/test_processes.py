@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-import unittest
 from typing import Any
 
 from bson import ObjectId
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from ..environment import CHOSEN, unmeasured
+from ..async_test import AsyncTest
+from ..environment import CHOSEN
 from ..server_process import ServerProcess
 from ..server_test import mongodb_uri
 
 DATABASE = "test_live_processes"
 
 
-class ProcessesTest(unittest.IsolatedAsyncioTestCase):
+class ProcessesTest(AsyncTest):
     integration = True
 
     async def serve(self) -> ServerProcess:
         flags = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", DATABASE)
-        with unmeasured():
-            server = ServerProcess(*flags, "--max-delay-seconds", CHOSEN["max_delay_seconds"])
+        server = ServerProcess(*flags, "--max-delay-seconds", CHOSEN["max_delay_seconds"])
         self.addCleanup(server.__exit__)
         return await asyncio.to_thread(server.wait_until_it_listens)
 

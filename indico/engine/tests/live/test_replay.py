@@ -203,14 +203,17 @@ class ResyncTest(LiveTest):
         client = await self.ready()
         memo_id = await self.memo("to be deleted")
         last = (await self.next(client))["event_id"]
-        await mongodb.command(
-            "collMod", MEMOS.name, changeStreamPreAndPostImages={"enabled": False}
-        )
+        await self.keep_images(False)
         with patch.object(feed, "PAUSE_SECONDS", 0.01):
             await MEMOS.delete_by_id(memo_id)
             message = await self.next(client)
             self.assertEqual((message["resync"], message.keys()), (True, {"resync", "event_id"}))
             await self.resync(last)
+        await self.keep_images(True)
+
+    async def keep_images(self, enabled: bool) -> None:
+        images = {"changeStreamPreAndPostImages": {"enabled": enabled}}
+        await mongodb.command("collMod", MEMOS.name, **images)
 
     @gen_test(timeout=60)
     async def test_the_database_is_dropped(self) -> None:
