@@ -6,6 +6,7 @@ from indico import __version__
 from indico.config import Settings
 from indico.engine.http.application import Application, operating_routes
 from indico.engine.http.batch import BatchRoute
+from indico.engine.oidc.clients import Clients
 from indico.engine.openapi.document import API
 from indico.engine.openapi.pages import docs_routes, openapi_route
 from indico.routes.address import AddressRoute
@@ -14,6 +15,7 @@ from indico.routes.auth import AuthRoute
 from indico.routes.system import SystemRoute
 from indico.routes.text import TextRoute
 from indico.routes.user import UserRoute
+from indico.routes.webhook import WebhookRoute, use_webhooks
 from indico.web.error_page import error_page
 from indico.web.routes import page_routes
 
@@ -21,6 +23,7 @@ ROUTES = [
     AuthRoute,
     UserRoute,
     AddressRoute,
+    WebhookRoute,
     SystemRoute,
     TextRoute,
 ]
@@ -29,6 +32,7 @@ PUBLIC_ADDRESS_BOOK = [AddressesRoute, AddressesEntryRoute]
 
 def make_app(settings: Settings) -> Application:
     """Return the application, ready to be given to a server; it opens nothing."""
+    use_webhooks(settings)
     routes = [*ROUTES, BatchRoute, *operating_routes(settings)]
     if settings.serves_public_address_book:
         routes += PUBLIC_ADDRESS_BOOK
@@ -43,4 +47,5 @@ def make_app(settings: Settings) -> Application:
         ],
         settings,
         error_page=error_page(settings),
+        oidc=Clients(settings.providers, settings.oidc_timeout_seconds),
     )

@@ -49,10 +49,11 @@ MAX_LISTED = 100
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A token's right to act for a user, until `expires_at`."""
+    """A token's right to act for a user, from a login at `created_at` until `expires_at`."""
 
     id: bytes
     user_id: ObjectId
+    created_at: datetime
     expires_at: datetime
 
 
@@ -77,7 +78,8 @@ async def create(
     """Return a new token (256 random bits, 43 characters) and its stored session."""
     token = secrets.token_urlsafe(32)
     created_at = now()
-    session = Session(_digest(token), user_id, created_at + timedelta(seconds=ttl_seconds))
+    expires_at = created_at + timedelta(seconds=ttl_seconds)
+    session = Session(_digest(token), user_id, created_at, expires_at)
     await SESSIONS.insert(
         {
             "_id": session.id,
@@ -99,7 +101,8 @@ async def find(token: str) -> Session | None:
         return None
     if time - _last_used_at(document) > USED_ANEW:
         start_task(_record_use(document["_id"], time))
-    return Session(document["_id"], document["user_id"], document["expires_at"])
+    owner, times = document["user_id"], (document["created_at"], document["expires_at"])
+    return Session(document["_id"], owner, *times)
 
 
 async def find_uses(user_id: ObjectId) -> list[Use]:

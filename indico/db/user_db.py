@@ -17,14 +17,15 @@ class UserDocument(TypedDict):
     """A stored account, with `email` as the user typed it.
 
     `email_key` is the same in all letter cases, and unique. `last_session_id` is of the last login.
-    `networks` are those that the latest logins came from, the last one first.
+    `networks` are those that the latest logins came from, the last one first. An account without a
+    `password_hash` logs in by other services only.
     """
 
     _id: ObjectId
     email: str
     email_key: str
     name: str | None
-    password_hash: str
+    password_hash: str | None
     password_changed_at: datetime
     last_session_id: NotRequired[bytes]
     networks: NotRequired[list[str]]
@@ -48,18 +49,20 @@ class User(TypedDict):
 
 
 class Credentials(TypedDict):
-    """Data that a password is checked with, never part of an answer.
+    """Data that a password is checked with, if there is one, never part of an answer.
 
     `account` is the `email_key`, and `networks` are those of the latest logins.
     """
 
     account: str
-    password_hash: str
+    password_hash: str | None
     password_changed_at: datetime
     networks: list[str]
 
 
-async def create(email: str, name: str | None, password_hash: str) -> tuple[User, Credentials]:
+async def create(
+    email: str, name: str | None, password_hash: str | None
+) -> tuple[User, Credentials]:
     """Store a new account. Raise `EmailTaken` if the email is taken, in any letter case."""
     time = now()
     document: UserDocument = {
@@ -84,9 +87,16 @@ async def get(user_id: ObjectId) -> User:
     return _existing(await USERS.find_by_id(user_id))
 
 
-async def get_credentials(user_id: ObjectId) -> Credentials | None:
+async def find(user_id: ObjectId) -> tuple[User, Credentials] | None:
+    """Return an account, or None if it has been deleted."""
     document = await USERS.find_by_id(user_id)
-    return _credentials(document) if document else None
+    return (_user(document), _credentials(document)) if document else None
+
+
+async def has_password(user_id: ObjectId) -> bool:
+    """Return whether an account has a password; one without logs in by other services only."""
+    found = await find(user_id)
+    return found is not None and found[1]["password_hash"] is not None
 
 
 async def find_login(email: str) -> tuple[User, Credentials] | None:
@@ -142,6 +152,11 @@ async def renew_hash(user_id: ObjectId, old: Credentials, password_hash: str) ->
     """Store a new hash of the same password, unless the password has changed since `old`."""
     query = {"_id": user_id, "password_hash": old["password_hash"]}
     await USERS.update_one(query, {"password_hash": password_hash})
+
+
+async def record_unlink(user_id: ObjectId) -> None:
+    """Change the account, so that of two transactions that unlink one sees what the other did."""
+    await USERS.update_by_id(user_id, {"updated_at": now()})
 
 
 async def delete(user_id: ObjectId) -> None:

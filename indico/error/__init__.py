@@ -6,6 +6,9 @@ An error of your own inherits status and code, and has a sentence for a person:
         default_message = "This is sold out."
 """
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from indico.engine.error import (
     APIError as IndicoError,
 )
@@ -48,9 +51,11 @@ __all__ = [
     "EmailTaken",
     "Gone",
     "IdempotencyKeyReused",
+    "IdentityConflict",
     "IndicoError",
     "InvalidArgument",
     "InvalidJSON",
+    "LoginTooOld",
     "MethodNotAllowed",
     "MissingField",
     "NotFound",
@@ -81,4 +86,32 @@ class EmailTaken(Conflict):
         message = "This email address is taken."
         super().__init__(
             message, details=[{"path": "email", "reason": "taken", "message": message}]
+        )
+
+
+class IdentityConflict(Conflict):
+    """A login by another service that does not fit to the accounts here."""
+
+    _WHY: ClassVar[Mapping[str, str]] = {
+        "no_email": "The other service told no valid email: create an account, and add it there.",
+        "not_linked": "An account here has this email: log in there, and add the other service.",
+        "linked": "This login of the other service belongs to another account here.",
+        "last": "This is the only way to log in to this account: set a password first.",
+    }
+    reasons = tuple(_WHY)
+
+    def __init__(self, reason: str) -> None:
+        message = self._WHY[reason]
+        super().__init__(message, details=[{"path": "", "reason": reason, "message": message}])
+
+
+class LoginTooOld(PermissionDenied):
+    """An account without a password, whose owner has not logged in just now to confirm a change."""
+
+    reasons = ("login_too_old",)
+
+    def __init__(self) -> None:
+        message = "This account has no password: log in again, then do this within 10 minutes."
+        super().__init__(
+            message, details=[{"path": "", "reason": "login_too_old", "message": message}]
         )

@@ -1,4 +1,4 @@
-"""`/auth`: registering, logging in and out."""
+"""`/auth`: registering, logging in and out, by a password or by another service."""
 
 from __future__ import annotations
 
@@ -9,13 +9,21 @@ from typing_extensions import TypedDict
 import indico.db.session_db as SessionDB
 from indico.db import ObjectId
 from indico.db.session_db import Revoked
-from indico.error import AuthError, EmailTaken, RateLimited
-from indico.routes.handler import Created, IndicoHandler
-from indico.service import accounts
+from indico.error import AuthError, EmailTaken, IdentityConflict, RateLimited
+from indico.routes.handler import (
+    FLOW,
+    IDENTITY,
+    Created,
+    IndicoHandler,
+    LoginFailed,
+    NotConfigured,
+    ProviderUnavailable,
+)
+from indico.service import accounts, identities
 from indico.service.accounts import Login
-from indico.service.fields import Email, Name, OldEmail
+from indico.service.fields import Email, Name, OldEmail, Opaque, Returned
 from indico.service.passwords import OldPassword, Password
-from indico.utils import idempotent, not_idempotent, raises, read_only, type_check, unpack
+from indico.utils import idempotent, keyless, not_idempotent, raises, read_only, type_check, unpack
 from indico.utils.auth.auth_utils import auth
 
 
@@ -24,6 +32,27 @@ class Check(TypedDict):
 
     user_id: ObjectId
     expires_at: datetime
+
+
+class Begun(TypedDict):
+    """A login with another service: where the person goes, and what the app keeps until then."""
+
+    authorization_url: str
+    flow: str
+
+
+class Proof(TypedDict):
+    """A person whom another service knows, and the account whose password is needed."""
+
+    link: str
+    email: str
+
+
+class ServiceLogin(TypedDict):
+    """A login; or null, and what is to be confirmed first by `/auth/oidc_link`."""
+
+    login: Login | None
+    confirm: Proof | None
 
 
 class AuthHandler(IndicoHandler):
@@ -71,6 +100,55 @@ class AuthHandler(IndicoHandler):
     async def logout_all(self) -> Revoked:
         """Revoke all tokens of the user, and return their number."""
         return Revoked(revoked=await SessionDB.revoke_all(self.user_id))
+
+    @read_only
+    @unpack("provider", "redirect_uri")
+    @type_check(str, str)
+    @raises(NotConfigured, ProviderUnavailable)
+    async def oidc_start(self, provider: str, redirect_uri: str) -> Begun:
+        """Begin a login with another service, for an app.
+
+        The app opens `authorization_url` in the person's browser, and keeps `flow` to itself. The
+        service then leads to `redirect_uri`, which the setting `oidc_redirect_uris` must list.
+        """
+        if redirect_uri not in self.config.oidc_redirect_uris:
+            raise NotConfigured("redirect_uri")
+        flow, url = await self.oidc[provider].begin(redirect_uri)
+        return Begun(authorization_url=url, flow=FLOW.write(self, flow))
+
+    @keyless
+    @not_idempotent
+    @unpack("flow", "returned")
+    @type_check(Opaque, Returned)
+    @raises(IdentityConflict, EmailTaken, LoginFailed, ProviderUnavailable, RateLimited)
+    async def oidc_finish(self, flow: str, returned: dict[str, str]) -> ServiceLogin:
+        """Log in, once another service has led back to the app, within 10 minutes.
+
+        `returned` has the query of the address that the service led to. A new person gets an
+        account. If an account has the person's email, `login` is null: send `confirm.link` to
+        `/auth/oidc_link`, with that account's password.
+        """
+        identity = await self.oidc.finish(FLOW.read(self, flow), returned)
+        ttl = self.config.session_ttl_seconds
+        if login := await identities.login(identity, ttl, self.caller):
+            return ServiceLogin(login=login, confirm=None)
+        proof = Proof(link=IDENTITY.write(self, identity), email=identity.email or "")
+        return ServiceLogin(login=None, confirm=proof)
+
+    @not_idempotent
+    @unpack("link", "password")
+    @type_check(Opaque, OldPassword)
+    @raises(AuthError, IdentityConflict, LoginFailed, RateLimited)
+    async def oidc_link(self, link: str, password: str) -> Login:
+        """Link a login of another service with the account that has its email, and log in.
+
+        `link` is of `/auth/oidc_finish`, and valid for 10 minutes. A wrong password is a 401.
+        """
+        identity = IDENTITY.read(self, link)
+        if identity is None:
+            raise LoginFailed("state")
+        ttl = self.config.session_ttl_seconds
+        return await identities.link_by_email(identity, password, ttl, self.caller)
 
 
 AuthRoute = (r"/auth/(?P<action>[a-zA-Z_]+)?", AuthHandler)

@@ -11,15 +11,25 @@ from indico.engine.http.cursor import DEFAULT_LIMIT, Cursor, Limit
 from indico.engine.http.json_answer import dumps
 from indico.engine.http.paging import Page
 from indico.engine.http.rest_handler import RestHandler
+from indico.engine.oidc.clients import Clients
+from indico.engine.oidc.error import LinkFailed, LoginFailed, NotConfigured, ProviderUnavailable
+from indico.engine.oidc.flow import FLOW
+from indico.engine.oidc.identity import IDENTITY
 from indico.service.login_limits import Caller
 
 __all__ = [
     "DEFAULT_LIMIT",
+    "FLOW",
+    "IDENTITY",
     "Created",
     "Cursor",
     "IndicoHandler",
     "Limit",
+    "LinkFailed",
+    "LoginFailed",
+    "NotConfigured",
     "Page",
+    "ProviderUnavailable",
     "RestHandler",
     "Status",
     "dumps",
@@ -50,3 +60,9 @@ class IndicoHandler(ActionHandler):
         """The client, for logins and registrations."""
         config = self.config
         return Caller(self.request.remote_ip, config.login_limit, config.registration_limit)
+
+    @property
+    def oidc(self) -> Clients:
+        """The services that people may log in with."""
+        clients: Clients = self.settings["oidc"]
+        return clients

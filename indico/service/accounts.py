@@ -6,19 +6,23 @@ made with, whatever ends early or runs at the same time: see docs/decisions/tran
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from typing_extensions import TypedDict
 
 import indico.db.session_db as SessionDB
 import indico.db.user_db as UserDB
-from indico.db import ObjectId, in_transaction, transaction
+from indico.db import ObjectId, in_transaction, now, transaction
 from indico.db.owned import delete_owned
 from indico.db.session_db import Session
-from indico.error import AuthError, MissingField, PermissionDenied
+from indico.error import AuthError, LoginTooOld, MissingField, PermissionDenied
 from indico.service.fields import UserUpdate, normal_email
 from indico.service.login_limits import UNLIMITED, Caller
 from indico.service.passwords import hash_password, needs_renewal
+from indico.service.webhook_events import announce, announced
+
+# How long a login confirms a change of an account without a password.
+_FRESH = timedelta(minutes=10)
 
 
 class Login(TypedDict):
@@ -38,7 +42,7 @@ async def register(
 
     async def create() -> Login:
         user, credentials = await UserDB.create(email, name, password_hash)
-        return await _open_session(user, credentials, ttl_seconds, caller)
+        return await open_session(user, credentials, ttl_seconds, caller)
 
     return await in_transaction(create)
 
@@ -48,16 +52,24 @@ async def login(email: str, password: str, ttl_seconds: int, caller: Caller = UN
 
     Both take the same time, so that an attacker can't find out which emails have accounts.
     """
+    user, credentials = await check_login(email, password, caller)
+    opened = await open_session(user, credentials, ttl_seconds, caller)
+    if needs_renewal(credentials["password_hash"] or ""):
+        await UserDB.renew_hash(user["id"], credentials, await hash_password(password))
+    return opened
+
+
+async def check_login(
+    email: str, password: str, caller: Caller
+) -> tuple[UserDB.User, UserDB.Credentials]:
+    """Return the account with this email and password. Raise the errors of `login`."""
     known = normal_email(email)
     user, credentials = (known and await UserDB.find_login(known)) or (None, None)
     account = UserDB.email_key(known or "")
     valid = await caller.is_right(account, credentials, password)
     if user is None or credentials is None or not valid:
         raise _wrong_login()
-    opened = await _open_session(user, credentials, ttl_seconds, caller)
-    if needs_renewal(credentials["password_hash"]):
-        await UserDB.renew_hash(user["id"], credentials, await hash_password(password))
-    return opened
+    return user, credentials
 
 
 async def update(
@@ -72,8 +84,8 @@ async def update(
     if "email" in update_user.model_fields_set:
         if password is None:
             raise MissingField("password")
-        await _confirm(session, password, caller)
-    return await UserDB.update(session.user_id, update_user)
+        await confirm(session, password, caller)
+    return await _update(session.user_id, update_user)
 
 
 async def change_password(
@@ -83,7 +95,7 @@ async def change_password(
 
     Raise `PermissionDenied` for a wrong password, and `RateLimited`.
     """
-    credentials = await _confirm(session, current_password, caller)
+    credentials = await confirm(session, current_password, caller)
     password_hash = await hash_password(new_password)
 
     async def change() -> int:
@@ -99,10 +111,17 @@ async def delete(session: Session, password: str, caller: Caller = UNLIMITED) ->
 
     Raise `PermissionDenied` for a wrong password, and `RateLimited`.
     """
-    await _confirm(session, password, caller)
+    await confirm(session, password, caller)
     await _delete(session.user_id)
     # Once more, because requests in flight may have stored documents since the transaction began.
     await delete_owned(session.user_id)
+
+
+@announced("user.updated")
+async def _update(user_id: ObjectId, update_user: UserUpdate) -> UserDB.User:
+    user = await UserDB.update(user_id, update_user)
+    await announce(id=user_id)
+    return user
 
 
 @transaction
@@ -112,7 +131,7 @@ async def _delete(user_id: ObjectId) -> None:
 
 
 @transaction
-async def _open_session(
+async def open_session(
     user: UserDB.User, credentials: UserDB.Credentials, ttl_seconds: int, caller: Caller
 ) -> Login:
     """Open a session. Raise `AuthError` if the password has changed, or the account is deleted."""
@@ -122,11 +141,19 @@ async def _open_session(
     return Login(user=user, token=token, expires_at=session.expires_at)
 
 
-async def _confirm(session: Session, password: str, caller: Caller) -> UserDB.Credentials:
-    credentials = await UserDB.get_credentials(session.user_id)
+async def confirm(session: Session, password: str, caller: Caller) -> UserDB.Credentials:
+    """Return the credentials of the account, once the caller has shown to own it.
+
+    The caller shows this by the password; without one, by a login of the last minutes. Raise
+    `PermissionDenied` for a wrong password, `LoginTooOld`, and `RateLimited`.
+    """
+    _, credentials = await UserDB.find(session.user_id) or (None, None)
     if credentials is None:
         raise AuthError
-    if not await caller.is_right(credentials["account"], credentials, password):
+    if credentials["password_hash"] is None:
+        if now() - session.created_at > _FRESH:
+            raise LoginTooOld
+    elif not await caller.is_right(credentials["account"], credentials, password):
         raise PermissionDenied("The password is wrong.")
     return credentials
 

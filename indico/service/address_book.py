@@ -20,6 +20,7 @@ from indico.error import AuthError, Contended, NotFound, PreconditionFailed
 from indico.service.address_entry import check_off_loop, is_large
 from indico.service.documents import merge_patch
 from indico.service.offload import in_thread
+from indico.service.webhook_events import announce, announced
 
 __all__ = [
     "POSITION",
@@ -46,7 +47,7 @@ _TRIES = 10
 async def create_address(book: Book, entry: dict[str, Any]) -> Address:
     """Add an entry. Raise `InvalidArgument`, and `AuthError` if the user has been deleted."""
     await check_off_loop(entry)
-    address = await AddressDB.create(book, entry)
+    address = await _create(book, entry)
     if book != PUBLIC:
         await _keep_if_user_exists(book, address)
     return address
@@ -60,6 +61,7 @@ async def get_address(book: Book, address_id: ObjectId) -> Address:
     return address
 
 
+@announced("address.updated")
 async def update_address(
     book: Book, address_id: ObjectId, entry: dict[str, Any], versions: Several[str] | None = None
 ) -> Address:
@@ -71,9 +73,11 @@ async def update_address(
     address = await AddressDB.replace(book, address_id, entry, versions)
     if address is None:
         raise await _refusal(book, address_id, versions)
+    await announce(id=address_id)
     return address
 
 
+@announced("address.updated")
 async def patch_address(
     book: Book, address_id: ObjectId, patch: dict[str, Any], versions: Several[str] | None = None
 ) -> Address:
@@ -90,17 +94,20 @@ async def patch_address(
             await check_off_loop(entry)
             patched = await AddressDB.replace(book, address_id, entry, [address.version])
             if patched:
+                await announce(id=address_id)
                 return patched
             # Another process, or a replacement, has changed the entry: patch the new one.
     raise _contended()
 
 
+@announced("address.deleted")
 async def delete_address(
     book: Book, address_id: ObjectId, versions: Several[str] | None = None
 ) -> None:
     """Delete an address. Raise `NotFound`, and `PreconditionFailed` for another version."""
     if not await AddressDB.delete(book, address_id, versions):
         raise await _refusal(book, address_id, versions)
+    await announce(id=address_id)
 
 
 async def get_all_addresses(book: Book) -> AsyncIterator[Address]:
@@ -136,6 +143,13 @@ async def list_addresses(
 async def public_version() -> str:
     """Return the version of the public book, a new one after each of its changes."""
     return await PublicBookDB.version()
+
+
+@announced("address.created")
+async def _create(book: Book, entry: dict[str, Any]) -> Address:
+    address = await AddressDB.create(book, entry)
+    await announce(id=address.id)
+    return address
 
 
 async def _merge_off_loop(entry: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:

@@ -69,6 +69,15 @@ Name = Annotated[
     Field(examples=["Ada Lovelace"], json_schema_extra={"format": "name"}),
     Reasons("name"),
 ]
+# What this server or another service has made, and a client only passes on.
+Opaque = Annotated[str, StringConstraints(max_length=8000)]
+Returned = Annotated[
+    dict[str, Opaque],
+    Field(
+        description="The query of the address to which another service has led.",
+        examples=[{"state": "...", "code": "..."}],
+    ),
+]
 
 
 class UserUpdate(BaseModel):

@@ -25,7 +25,10 @@ from indico.tests.server_process import ROOT
 from indico.tests.server_test import ServerTest
 
 # Actions that need no token. Add one here only on purpose.
-PUBLIC = {"/auth/register", "/auth/login", "/system/ping", "/system/echo"}
+PUBLIC = {
+    *("/auth/register", "/auth/login", "/auth/oidc_start", "/auth/oidc_finish", "/auth/oidc_link"),
+    *("/system/ping", "/system/echo"),
+}
 
 RESOURCES: dict[str, type[IndicoHandler]] = {}
 for pattern, handler in cast("list[tuple[str, type]]", ROUTES):

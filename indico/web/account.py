@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel
 
 import indico.db.user_db as UserDB
@@ -19,14 +21,31 @@ class AccountForm(BaseModel):
     password: OldPassword | None = None
 
 
-class PasswordForm(BaseModel):
-    """The form of /dashboard/password."""
+class NewPasswordForm(BaseModel):
+    """The form of /dashboard/password, for an account without a password."""
 
-    current_password: OldPassword
     new_password: Password
 
 
-class AccountHandler(OwnFormHandler):
+class PasswordForm(NewPasswordForm):
+    """The form of /dashboard/password."""
+
+    current_password: OldPassword
+
+
+class ConfirmedHandler(OwnFormHandler):
+    """A page for what needs the password, if the account has one."""
+
+    _has_password = True
+
+    async def load(self) -> None:
+        self._has_password = await UserDB.has_password(self.user_id)
+
+    def show(self, template: str, **values: Any) -> None:
+        super().show(template, has_password=self._has_password, **values)
+
+
+class AccountHandler(ConfirmedHandler):
     """The page to change name and email."""
 
     template = "account.html"
@@ -40,20 +59,22 @@ class AccountHandler(OwnFormHandler):
         changes = {"name": form.name}
         if form.email != (await UserDB.get(self.user_id))["email"]:
             changes["email"] = form.email
-        update = UserUpdate.model_validate(changes)
-        await accounts.update(self.session, update, form.password, self.caller)
+        update, password = UserUpdate.model_validate(changes), form.password
+        if not self._has_password:
+            password = ""
+        await accounts.update(self.session, update, password, self.caller)
         return "/dashboard?done=account"
 
 
-class PasswordHandler(OwnFormHandler):
-    """The page to change the password."""
+class PasswordHandler(ConfirmedHandler):
+    """The page to change the password, or to set the first one."""
 
     template = "password.html"
 
     async def submit(self) -> str:
-        form = self.read(PasswordForm)
-        passwords = form.current_password, form.new_password
-        await accounts.change_password(self.session, *passwords, self.caller)
+        form = self.read(PasswordForm if self._has_password else NewPasswordForm)
+        old = form.current_password if isinstance(form, PasswordForm) else ""
+        await accounts.change_password(self.session, old, form.new_password, self.caller)
         return "/dashboard?done=password"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import indico.db.identity_db as IdentityDB
 import indico.db.session_db as SessionDB
 import indico.db.user_db as UserDB
 from indico.error import InvalidArgument
@@ -17,6 +18,9 @@ class DashboardHandler(PageHandler):
         self.show(
             "dashboard.html",
             account=await UserDB.get(self.user_id),
+            has_password=await UserDB.has_password(self.user_id),
+            identities=await IdentityDB.find_all(self.user_id),
+            labels=self.oidc.labels,
             uses=await SessionDB.find_uses(self.user_id),
             book=await Book.read(self),
         )

@@ -31,16 +31,19 @@ _REFUSALS = (
 class FormHandler(PageHandler):
     """A page with a form: `values` fills it in, and `submit` takes what was sent.
 
-    A form that `submit` refuses is shown again, with a sentence at each wrong field.
+    `load` runs before both. A form that `submit` refuses is shown again, with a sentence at each
+    wrong field.
     """
 
     template: ClassVar[str]
 
     async def get(self, *path: str) -> None:
+        await self.load()
         self.show_form(await self.values())
 
     async def post(self, *path: str) -> None:
         sent = self.form
+        await self.load()
         try:
             next_path = await self.submit()
         except _REFUSALS as error:
@@ -50,6 +53,9 @@ class FormHandler(PageHandler):
             self.show_form(await self.values() if stale else sent, error)
         else:
             self.redirect_after(next_path)
+
+    async def load(self) -> None:
+        """Read what the form depends on."""
 
     async def values(self) -> Mapping[str, str]:
         """Return the values of the empty form."""
@@ -72,7 +78,9 @@ class FormHandler(PageHandler):
             each["path"]: texts.problems.get(each["reason"], texts.other_problem)
             for each in (error.details if error else ())
         }
-        refusal = "" if problems or not error else texts.refusals.get(error.code, error.message)
+        refusal = problems.pop("", "")
+        if error and not (problems or refusal):
+            refusal = texts.refusals.get(error.code, error.message)
         field = partial(render_field, texts, values, problems)
         self.show(self.template, values=values, field=field, refusal=refusal)
 

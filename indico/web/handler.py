@@ -15,13 +15,25 @@ from indico.engine.http.call_limits import take_tokens
 from indico.engine.http.health import failed_checks
 from indico.engine.http.html_handler import HTMLHandler
 from indico.engine.http.session_cookie import clear_cookie, read_cookie, set_cookie
+from indico.engine.oidc.clients import Clients
+from indico.engine.oidc.error import LoginFailed
+from indico.engine.oidc.flow import FLOW
+from indico.engine.oidc.identity import IDENTITY, Identity
 from indico.service.accounts import Login
 from indico.service.login_limits import Caller
 from indico.web import language
 from indico.web.rendering import render
 from indico.web.texts import Texts
 
-__all__ = ["PageHandler", "authenticated", "failed_checks"]
+__all__ = [
+    "FLOW",
+    "IDENTITY",
+    "Identity",
+    "LoginFailed",
+    "PageHandler",
+    "authenticated",
+    "failed_checks",
+]
 
 # A path of this site. `//evil.example` and `/\\evil.example` are other sites to a browser.
 _OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]*")
@@ -58,6 +70,12 @@ class PageHandler(HTMLHandler):
     def get_login_url(self) -> str:
         return "/login"
 
+    @property
+    def oidc(self) -> Clients:
+        """The services that people may log in with."""
+        clients: Clients = self.settings["oidc"]
+        return clients
+
     @cached_property
     def texts(self) -> Texts:
         return language.choose(self.request.headers.get("Accept-Language", ""))
@@ -81,13 +99,17 @@ class PageHandler(HTMLHandler):
         """End the request with a template, which gets `values` and what each page needs."""
         done = self.texts.done.get(self.get_query_argument("done", ""), "")
         about = {"site": self.config.service_name, "user": self.current_user or False, "done": done}
+        about["services"] = self.oidc
         self.finish(render(template, self.texts, **{**about, **values}))
 
     def redirect_after(self, path: str) -> None:
         """Send the browser on after a POST, so that loading the next page again posts nothing."""
         self.redirect(path, status=303)
 
-    def open_session(self, login: Login) -> None:
+    async def enter(self, login: Login) -> None:
+        """Give the browser its new session, and end the one that it had."""
+        if self.current_user:
+            await SessionDB.revoke(self.current_user)
         set_cookie(self, login["token"], login["expires_at"])
 
     def close_session(self) -> None:

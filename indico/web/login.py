@@ -8,7 +8,6 @@ from pydantic import BaseModel, StringConstraints
 
 import indico.db.session_db as SessionDB
 from indico.service import accounts
-from indico.service.accounts import Login
 from indico.service.fields import Email, Name, OldEmail
 from indico.service.passwords import OldPassword, Password
 from indico.web.form_handler import FormHandler
@@ -32,17 +31,7 @@ class Registration(BaseModel):
     password: Password
 
 
-class EntranceHandler(FormHandler):
-    """A page that opens a session."""
-
-    async def enter(self, login: Login) -> None:
-        """Give the browser its new session, and end the one that it had."""
-        if self.current_user:
-            await SessionDB.revoke(self.current_user)
-        self.open_session(login)
-
-
-class LoginHandler(EntranceHandler):
+class LoginHandler(FormHandler):
     """The page to log in, which then leads to the page in `next`."""
 
     template = "login.html"
@@ -57,7 +46,7 @@ class LoginHandler(EntranceHandler):
         return self.next_path
 
 
-class RegisterHandler(EntranceHandler):
+class RegisterHandler(FormHandler):
     """The page to make an account."""
 
     template = "register.html"

@@ -11,6 +11,13 @@ from indico.web.dashboard import DashboardRoute, SessionsRoute
 from indico.web.home import HomeRoute
 from indico.web.login import LoginRoute, LogoutRoute, RegisterRoute
 from indico.web.rendering import FILES
+from indico.web.service_login import (
+    AddRoute,
+    CallbackRoute,
+    LinkRoute,
+    StartRoute,
+    UnlinkRoute,
+)
 
 PAGES = [
     HomeRoute,
@@ -24,8 +31,11 @@ PAGES = [
     NewAddressRoute,
     AddressRoute,
 ]
+# Pages of a server whose settings name another service.
+SERVICE_PAGES = [StartRoute, CallbackRoute, LinkRoute, AddRoute, UnlinkRoute]
 
 
 def page_routes(settings: Settings) -> list[Any]:
     """Return the routes of the pages and their files, unless the setting `pages` is off."""
-    return [*PAGES, FILES.route] if settings.pages else []
+    services = SERVICE_PAGES if settings.providers else []
+    return [*PAGES, *services, FILES.route] if settings.pages else []

@@ -46,8 +46,9 @@ class ActionRecord:
     `unpack`. `whole_body` says whether the whole body is the only argument. `types` has a type
     for each field, or one type for the whole body. `known` has the names of all fields that the
     body may have; None for any name. `raises` has the errors that `raises` names. `effect` says
-    what a second call of the same does; None is as `not_idempotent`. `deprecation` is set for an
-    action that will be withdrawn. `limits` has those that `limit` names, the topmost first.
+    what a second call of the same does; None is as `not_idempotent`. `takes_key` says whether a
+    call with an `Idempotency-Key` happens once. `deprecation` is set for an action that will be
+    withdrawn. `limits` has those that `limit` names, the topmost first.
     """
 
     action: Action
@@ -59,6 +60,7 @@ class ActionRecord:
     known: AbstractSet[str] | None = frozenset()
     raises: tuple[type[APIError], ...] = ()
     effect: Effect | None = None
+    takes_key: bool = True
     deprecation: Deprecation | None = None
     limits: tuple[Limit, ...] = ()
 

@@ -33,3 +33,12 @@ def not_idempotent(action: Action) -> Action:
     """Mark an action that does its work once more with each call, like one that adds a document."""
     record_of(action).effect = "not_idempotent"
     return action
+
+
+def keyless(action: Action) -> Action:
+    """Mark an action that takes no `Idempotency-Key`, because it asks another server.
+
+    A call with a key is a transaction, and what another server does can't be undone.
+    """
+    record_of(action).takes_key = False
+    return action

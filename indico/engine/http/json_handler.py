@@ -94,7 +94,9 @@ class JSONHandler(DefaultHeadersHandler):
     @property
     def idempotency_keys(self) -> Sequence[str]:
         """The values of the header `Idempotency-Key`; there should be one, or none."""
-        return self.request.headers.get_list(IDEMPOTENCY_KEY) if self.takes_key else ()
+        keys = self.request.headers.get_list(IDEMPOTENCY_KEY) if self.takes_key else ()
+        record = self.record if keys else None  # few calls have a key
+        return () if record and not record.takes_key else keys
 
     async def load_body(self) -> None:
         """Parse a large body in a thread, before `body` is asked for."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from tornado.web import RequestHandler
 
@@ -16,7 +17,8 @@ from ..error import PermissionDenied, UnsupportedMediaType
 from ..settings import ServerSettings
 from .headers import media_type
 
-_MIN_VERSION = 2  # of Tornado's signature: HMAC with SHA-256
+_PURPOSE = "session"
+MIN_VERSION = 2  # of Tornado's signature: HMAC with SHA-256
 # The token's session ends earlier than this. Tornado's own limit is a month.
 _MAX_AGE_DAYS = 10 * 366
 
@@ -34,27 +36,24 @@ def cookie_keys(settings: ServerSettings) -> tuple[Mapping[int, str], int]:
 
 def set_cookie(handler: RequestHandler, token: str, expires_at: datetime) -> None:
     """Send `token` to the browser. Scripts can't read it, and other sites' forms don't send it."""
-    settings = _settings(handler)
     handler.set_signed_cookie(
-        _name(settings),
+        cookie_name(handler, _PURPOSE),
         token,
         expires_days=None,
-        version=_MIN_VERSION,
+        version=MIN_VERSION,
         expires=expires_at,
-        **_attributes(settings),
+        **cookie_attributes(handler),
     )
 
 
 def clear_cookie(handler: RequestHandler) -> None:
-    settings = _settings(handler)
-    handler.clear_cookie(_name(settings), **_attributes(settings))
+    handler.clear_cookie(cookie_name(handler, _PURPOSE), **cookie_attributes(handler))
 
 
 def read_cookie(handler: RequestHandler) -> str | None:
     """Return the token in the cookie; None without one that this server has signed."""
-    value = handler.get_signed_cookie(
-        _name(_settings(handler)), max_age_days=_MAX_AGE_DAYS, min_version=_MIN_VERSION
-    )
+    name = cookie_name(handler, _PURPOSE)
+    value = handler.get_signed_cookie(name, max_age_days=_MAX_AGE_DAYS, min_version=MIN_VERSION)
     return value.decode("ascii", "replace") if value else None
 
 
@@ -75,22 +74,24 @@ def cookie_of_action(handler: RequestHandler) -> str | None:
     return token
 
 
-def _version(key: str) -> int:
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4])
-
-
-def _name(settings: ServerSettings) -> str:
-    """Return the cookie's name, which differs between projects, as cookies are for all ports.
+def cookie_name(handler: RequestHandler, purpose: str) -> str:
+    """Return a cookie's name, which differs between projects, as cookies are for all ports.
 
     `__Host-` binds a cookie to this host, and to HTTPS.
     """
+    settings = _settings(handler)
     prefix = "" if settings.environment == "development" else "__Host-"
-    return f"{prefix}{settings.project()}_session"
+    return f"{prefix}{settings.project()}_{purpose}"
 
 
-def _attributes(settings: ServerSettings) -> dict[str, object]:
-    secure = settings.environment != "development"
+def cookie_attributes(handler: RequestHandler) -> dict[str, Any]:
+    """Return what keeps a cookie from scripts, and from forms of other sites."""
+    secure = _settings(handler).environment != "development"
     return {"path": "/", "secure": secure, "httponly": True, "samesite": "Lax"}
+
+
+def _version(key: str) -> int:
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4])
 
 
 def _settings(handler: RequestHandler) -> ServerSettings:

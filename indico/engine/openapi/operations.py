@@ -88,7 +88,8 @@ class Operation(NamedTuple):
     @property
     def takes_key(self) -> bool:
         """True if the call happens once for each `Idempotency-Key`."""
-        return self.handler.takes_key and self.effect != "read_only"
+        taken = self.handler.takes_key and self.record.takes_key
+        return taken and self.effect != "read_only"
 
     @property
     def own_reasons(self) -> list[str]:

@@ -46,8 +46,8 @@ def _rate(value: object) -> object:
     return Rate.parse(value) if isinstance(value, str) else value
 
 
-def _secrets(value: object) -> object:
-    """Return secrets from a list, or from text with commas."""
+def _words(value: object) -> object:
+    """Return words from a list, or from text with commas."""
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
@@ -56,8 +56,9 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@*A-Z]+")
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)]
 TrustedOrigins = Annotated[Origins, AfterValidator(_without_star)]
 Secrets = Annotated[
-    tuple[Annotated[SecretStr, Field(min_length=16)], ...], NoDecode, BeforeValidator(_secrets)
+    tuple[Annotated[SecretStr, Field(min_length=16)], ...], NoDecode, BeforeValidator(_words)
 ]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 # "off" is for a default that is a rate: an empty variable of the environment is unset.
 OptionalRate = Annotated[Rate | None, NoDecode, BeforeValidator(_rate)]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]

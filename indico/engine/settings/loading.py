@@ -130,7 +130,7 @@ def shown_default(field: FieldInfo) -> str:
     """Return a default as text for a person. The default of a secret is public, so it is shown."""
     default = field.default
     text = default.get_secret_value() if isinstance(default, SecretStr) else default
-    return "unset" if text in (None, ()) else str(text)
+    return "unset" if text in (None, (), {}) else str(text)
 
 
 def env_name(kind: Kind, name: str) -> str:
@@ -162,7 +162,7 @@ def _line(kind: Kind, problem: dict[str, Any]) -> str:
         known = ", ".join(kind.model_fields)
         return f"{name}: there is no such setting; known are {known}"
     field = kind.model_fields[name]
-    secret = "SecretStr" in str(field.annotation)
+    secret = "SecretStr" in str(field.annotation) or not field.repr
     value = "the value" if secret else repr(problem["input"])
     why = problem["msg"].removeprefix("Value error, ")
     if secret and problem["type"] == "too_short":  # pydantic speaks of items

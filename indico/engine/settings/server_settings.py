@@ -67,7 +67,9 @@ class ServerSettings(ProjectSettings):
         "fast", description="HTTP server below the handlers: httptools, or Tornado's own"
     )
     debug: bool = Field(
-        False, description="show tracebacks in answers, reload when a source file changes"
+        False,
+        description="show tracebacks in answers, reload when a source file changes",
+        json_schema_extra={"development_only": True},
     )
     log_format: Literal["text", "json"] = Field(
         "text", description="log lines as text for a person, or as one JSON object each"
@@ -226,10 +228,10 @@ def _unfit_for_production(settings: ServerSettings) -> Iterator[str]:
             "mongodb_uri: is not set, and environment=production refuses the embedded MongoDB: "
             "set it to the URI of a replica set"
         )
-    if settings.debug:
-        yield "debug: must be off with environment=production"
     for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
+        value, extra = getattr(settings, name), field.json_schema_extra
+        if value and isinstance(extra, dict) and extra.get("development_only"):
+            yield f"{name}: must be off with environment=production"
         if isinstance(value, SecretStr) and value == field.default:
             yield (
                 f"{name}: is a secret left at its default, which environment=production refuses: "

@@ -48,6 +48,14 @@ class Texts:
     log_out_here: str
     log_out_everywhere: str
 
+    # /login/with/..., /login/link
+    other_logins: str
+    log_in_with: str
+    service_failed: str
+    link: str
+    link_one: str
+    link_question: str
+
     # /dashboard
     account: str
     no_name: str
@@ -66,6 +74,12 @@ class Texts:
     end: str
     end_session: str
     end_others: str
+    services: str
+    linked_since: str
+    unlink: str
+    unlink_one: str
+    no_password: str
+    set_password: str
     book: str
     book_search: str
     book_search_label: str

@@ -32,6 +32,12 @@ TEXTS = Texts(
     log_out_question="Möchtest du dich abmelden?",
     log_out_here="Hier abmelden",
     log_out_everywhere="Auf allen Geräten abmelden",
+    other_logins="Andere Wege zur Anmeldung",
+    log_in_with="Mit {service} anmelden",
+    service_failed="Das ging nicht",
+    link="Verknüpfen",
+    link_one="{service} verknüpfen",
+    link_question="Soll {service} dich künftig am Konto {email} anmelden?",
     account="Konto",
     no_name="Kein Name",
     member_since="Konto seit {time}",
@@ -49,6 +55,12 @@ TEXTS = Texts(
     end="Beenden",
     end_session="Die Sitzung von {address} seit {time} beenden",
     end_others="Alle anderen Sitzungen beenden",
+    services="Andere Wege zur Anmeldung",
+    linked_since="verknüpft {time}",
+    unlink="Trennen",
+    unlink_one="{service} trennen",
+    no_password="Dein Konto hat kein Passwort. Melde dich höchstens 10 Minuten vorher an.",  # noqa: S106
+    set_password="Passwort festlegen",  # noqa: S106
     book="Adressbuch",
     book_search="Suchen",
     book_search_label="Name beginnt mit",
@@ -72,6 +84,8 @@ TEXTS = Texts(
         "book_added": "Der Eintrag wurde hinzugefügt.",
         "book_changed": "Der Eintrag wurde geändert.",
         "book_deleted": "Der Eintrag wurde gelöscht.",
+        "linked": "Der Dienst ist verknüpft. Er meldet dich künftig an.",
+        "unlinked": "Der Dienst ist getrennt.",
     },
     problems={
         "missing": "Bitte ausfüllen.",
@@ -81,6 +95,23 @@ TEXTS = Texts(
         "string_too_short": "Das ist zu kurz.",
         "string_too_long": "Das ist zu lang.",
         "name": "Ein Name hat mindestens einen Buchstaben und keine Steuerzeichen.",
+        "state": "Diese Anmeldung begann nicht in diesem Browser, oder vor zu langer Zeit. "
+        "Beginne neu.",
+        "used": "Diese Anmeldung ist schon beendet. Beginne neu.",
+        "refused": "Der andere Dienst hat dich nicht angemeldet. Beginne neu, oder nimm dein "
+        "Passwort.",
+        "answer": "Der Antwort des anderen Dienstes ist nicht zu trauen. Beginne neu.",
+        "provider": "Der andere Dienst antwortet nicht. Versuche es später, oder nimm dein "
+        "Passwort.",
+        "not_configured": "Diesen Dienst kennt der Server nicht.",
+        "no_email": "Der andere Dienst nannte keine gültige E-Mail. Lege ein Konto an, und "
+        "verknüpfe ihn dort.",
+        "not_linked": "Ein Konto hat diese E-Mail. Melde dich dort an, und verknüpfe den Dienst "
+        "auf der Übersicht.",
+        "linked": "Diese Anmeldung des anderen Dienstes gehört zu einem anderen Konto.",
+        "last": "Das ist der einzige Weg zu deinem Konto. Lege erst ein Passwort fest.",
+        "login_too_old": "Dein Konto hat kein Passwort. Melde dich erst neu an, und ändere es "
+        "innerhalb von 10 Minuten.",
     },
     other_problem="Das kann nicht gespeichert werden.",
     refusals={

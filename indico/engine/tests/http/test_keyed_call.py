@@ -26,7 +26,7 @@ from ...http.application import Application
 from ...http.batch import BatchRoute
 from ...http.decorators import unpack
 from ...http.default_headers import HeldAnswer
-from ...http.effects import idempotent, read_only
+from ...http.effects import idempotent, keyless, read_only
 from ...http.kept_answers import KEPT, MAX_BYTES, KeptAnswers, Taken
 from ...http.rest_handler import RestHandler
 from ...mongo.clock import now
@@ -80,6 +80,10 @@ class NoteHandler(ActionHandler):
     @read_only
     async def count(self) -> int:
         return len(await NOTES.find({}))
+
+    @keyless
+    async def add_each_time(self) -> None:
+        await NOTES.insert({})
 
     async def answer_by_itself(self) -> None:
         await NOTES.insert({})
@@ -183,6 +187,12 @@ class AnswerTest(KeyedTest):
         self.assertEqual(self.data(self.call("/note/count")), 0)
         self.add("b", "other")
         self.assertEqual(self.data(self.call("/note/count")), 1)
+
+    def test_keyless(self) -> None:
+        for count in (1, 2):
+            answer = self.call("/note/add_each_time")
+            self.assertEqual((self.data(answer), self.count()), (None, count))
+            self.assertNotIn("Idempotent-Replayed", answer.headers)
 
     def test_users_are_apart(self) -> None:
         tokens = [self.register(f"{name}@example.com")["token"] for name in ("ada", "eve")]

@@ -17,6 +17,7 @@ from ...limits.rate import Rate
 from ...mongo.connection import disconnect
 from ...mongo.driver import mongodb
 from ...mongo.transactions import in_transaction
+from ..environment import DRIVER
 from ..mongo.fail_point_test import FailPointTest
 from ..mongo.lane_test import LaneTest
 from ..mongo.round_trip_test import together
@@ -68,7 +69,7 @@ class TakeTest(BucketTest):
     @gen_test
     async def test_any_rate_grants_its_count(self) -> None:
         """Sums of an interval that no double holds exactly are rounded."""
-        for rate in (Rate(7, 3600), Rate(3, 24 * 3600), Rate(600, 13 * 3600)):
+        for rate in (Rate(7, 3600), Rate(3, 24 * 3600), Rate(100, 13 * 3600)):
             each = await together(*(granted(bucket(rate=rate)) for _ in range(rate.count + 5)))
             self.assertEqual(len([levels for levels in each if levels]), rate.count)
 
@@ -87,7 +88,7 @@ class TakeTest(BucketTest):
     async def test_a_new_bucket_by_several_connections(self) -> None:
         """Each call has a command of its own, and they race to make the document."""
         with patch.object(mongodb, "max_batches_in_flight", 0):
-            for name in map(str, range(10)):
+            for name in map(str, range(5)):
                 each = await together(*(granted(bucket(name)) for _ in range(10)))
                 self.assertEqual(len([levels for levels in each if levels]), SLOW.count)
 
@@ -261,3 +262,26 @@ class FaultsTest(FailPointTest):
         caller.cancel()
         (level,) = await other
         self.assertIn(level.remaining, (8, 9))
+
+
+class DriverTest(BucketTest):
+    """The same without lanes."""
+
+    varies_with = (DRIVER,)
+    settings: ClassVar[dict[str, Any]] = {**BucketTest.settings, "mongodb_lane": False}
+
+    @gen_test
+    async def test_valid(self) -> None:
+        for callers in (1, 50):
+            value = str(callers)
+            each = await together(*(granted(bucket(value)) for _ in range(callers)))
+            self.assertEqual(len([levels for levels in each if levels]), min(callers, SLOW.count))
+            while await granted(bucket(value)):
+                pass
+            forget()
+            self.assertIsNone(await granted(bucket(value)))
+
+
+class DriverFaultsTest(FaultsTest):
+    varies_with = (DRIVER,)
+    settings: ClassVar[dict[str, Any]] = {**FaultsTest.settings, "mongodb_lane": False}

@@ -1,0 +1,106 @@
+"""`/webhook`: the URLs to which the caller's events are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated
+
+import indico.db.webhook_db as WebhookDB
+from indico.config import Settings
+from indico.db import Id, ObjectId
+from indico.db.delivery_db import Delivery
+from indico.db.webhook_db import Webhook
+from indico.error import Conflict, NotFound
+from indico.routes.handler import DEFAULT_LIMIT, Created, Cursor, IndicoHandler, Limit, Page, Status
+from indico.service import webhook_delivery, webhooks
+from indico.service.webhook_events import EventType
+from indico.service.webhooks import NewWebhook, Types, Url
+from indico.utils import idempotent, limit, not_idempotent, raises, read_only, type_check, unpack
+from indico.utils.auth.auth_utils import auth
+
+
+class WebhookHandler(IndicoHandler):
+    """The webhooks of the token's user."""
+
+    @not_idempotent
+    @auth
+    @unpack("url", "types")
+    @type_check(Url, Types)
+    @raises(Conflict)
+    async def create(self, url: str, types: Sequence[EventType]) -> Created[NewWebhook]:
+        """Have events of these types sent to a URL, and return the secret that signs them.
+
+        The secret is never shown again. A user has at most 10 webhooks. Changes are told from one
+        second after this call on.
+        """
+        return await webhooks.create(self.user_id, url, types, self._private)
+
+    @read_only
+    @auth
+    async def list(self) -> Page[Webhook]:
+        """Return all webhooks, the oldest first.
+
+        The server turns a webhook off that answers 410, or that fails for days. `note` says why.
+        """
+        return Page(items=await WebhookDB.find(self.user_id), next_cursor=None)
+
+    @idempotent
+    @auth
+    @unpack("id", url=None, types=None, enabled=None)
+    @type_check(Id, Url, Types, bool)
+    @raises(NotFound)
+    async def update(
+        self,
+        webhook_id: ObjectId,
+        url: str | None,
+        types: Sequence[EventType] | None,
+        enabled: bool | None,
+    ) -> Webhook:
+        """Change the fields that are sent; `enabled` turns a webhook off, or on again."""
+        user_id, private = self.user_id, self._private
+        return await webhooks.update(user_id, webhook_id, url, types, enabled, private)
+
+    @idempotent
+    @auth
+    @unpack("id")
+    @type_check(Id)
+    @raises(NotFound)
+    async def delete(self, webhook_id: ObjectId) -> None:
+        """Delete a webhook. Events that wait are not sent any more."""
+        await webhooks.delete(self.user_id, webhook_id)
+
+    @not_idempotent
+    @auth
+    @limit("10/minute", per="user")
+    @unpack("id")
+    @type_check(Id)
+    @raises(NotFound)
+    async def test(self, webhook_id: ObjectId) -> Annotated[Delivery, Status(202)]:
+        """Send an event of the type `webhook.test`, once. `/webhook/deliveries` has its outcome."""
+        return await webhooks.send_test(self.user_id, webhook_id)
+
+    @read_only
+    @auth
+    @unpack("id", limit=DEFAULT_LIMIT, cursor=None)
+    @type_check(Id, Limit, Cursor)
+    @raises(NotFound)
+    async def deliveries(
+        self, webhook_id: ObjectId, limit: int, cursor: str | None
+    ) -> Page[Delivery]:
+        """Return a page of the deliveries of the last seven days, the newest first."""
+        find = partial(webhooks.find_deliveries, self.user_id, webhook_id)
+        return await self.page(find, limit, cursor, str(webhook_id))
+
+    @property
+    def _private(self) -> bool:
+        return self.config.webhooks_private_addresses
+
+
+WebhookRoute = (r"/webhook/(?P<action>[a-zA-Z_]+)?", WebhookHandler)
+
+
+def use_webhooks(settings: Settings) -> None:
+    """Give deliveries what they need of the settings."""
+    private = settings.webhooks_private_addresses
+    webhook_delivery.use(settings.secret_key, settings.old_secret_keys, private)

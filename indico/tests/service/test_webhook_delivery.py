@@ -1,0 +1,344 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+from pydantic import SecretStr
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from indico.db import mongodb, now
+from indico.engine.http import standard_webhook
+from indico.engine.http.standard_webhook import PAUSES, new_secret
+from indico.engine.jobs.worker import JobWorker
+from indico.engine.tests.http.receiver import answer
+from indico.error import Overloaded
+from indico.service import webhook_delivery
+from indico.service.webhook_delivery import FAILING, deliver
+from indico.tests.server_test import PASSWORD
+from indico.tests.webhook_test import ALL, WebhookTest
+
+
+class DeliveryTest(WebhookTest):
+    def attempts(self) -> list[tuple[int | None, str]]:
+        """Return the status and the answer of each attempt of the only delivery."""
+        (delivery,) = self.deliveries()
+        return [(attempt["status"], attempt["answer"]) for attempt in delivery["attempts"]]
+
+    def status(self) -> str:
+        (delivery,) = self.deliveries()
+        status: str = delivery["status"]
+        return status
+
+    def left(self) -> float:
+        """Return the seconds until the only queued attempt."""
+        (job,) = self.stored("jobs")
+        due_at: datetime = job["due_at"]
+        return (due_at.replace(tzinfo=now().tzinfo) - now()).total_seconds()
+
+    def set_stored(self, **fields: Any) -> None:
+        """Change the webhook in the database."""
+        self.run_async(mongodb.webhooks.update_one({}, {"$set": fields}))
+
+
+class SuccessTest(DeliveryTest):
+    indexed = ALL
+
+    def test_valid(self) -> None:
+        self.receiver.answer = answer(200, b"thanks")
+        self.change()
+        self.assertEqual((self.work(), self.work()), (1, 0))
+        request = self.next()
+        event = self.event(request)
+        self.assertEqual(set(event), {"type", "timestamp", "data"})
+        self.assertEqual((event["type"], event["data"]), ("user.updated", {"id": self.user["id"]}))
+        self.assertRegex(event["timestamp"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+        self.assertEqual(request.headers["content-type"], "application/json")
+        (delivery,) = self.deliveries()
+        (attempt,) = delivery["attempts"]
+        self.assertEqual((delivery["status"], delivery["next_attempt_at"]), ("delivered", None))
+        self.assertEqual(delivery["event"], request.headers["webhook-id"])
+        self.assertEqual((attempt["status"], attempt["error"]), (200, None))
+        self.assertEqual(attempt["answer"], "thanks")
+        self.assertGreaterEqual(attempt["milliseconds"], 0)
+
+    def test_another_secret(self) -> None:
+        self.change()
+        self.work()
+        request = self.next()
+        with self.assertRaises(WebhookVerificationError):
+            Webhook(new_secret()).verify(request.body, request.headers)
+
+    def test_two_webhooks(self) -> None:
+        """Both get the same event, each with a signature of its own."""
+        other = self.create(self.receiver.url, "user.updated")
+        self.change()
+        self.assertEqual(self.work(), 2)
+        requests = {request.headers["webhook-signature"]: request for request in self.both()}
+        self.assertEqual(len(requests), 2)
+        self.assertEqual(len({each.headers["webhook-id"] for each in requests.values()}), 1)
+        for secret in (self.webhook["secret"], other["secret"]):
+            verified = [each for each in requests.values() if self.is_signed(each, secret)]
+            self.assertEqual(len(verified), 1)
+
+    def both(self) -> list[Any]:
+        return [self.next(), self.next()]
+
+    def is_signed(self, request: Any, secret: str) -> bool:
+        try:
+            Webhook(secret).verify(request.body, request.headers)
+        except WebhookVerificationError:
+            return False
+        return True
+
+    def test_a_long_answer_that_is_no_text(self) -> None:
+        self.receiver.answer = answer(200, b"\xff\x00" * 5000)
+        self.change()
+        self.work()
+        self.assertEqual(self.attempts(), [(200, "\ufffd\x00" * 250)])
+
+
+class RetryTest(DeliveryTest):
+    def test_until_it_succeeds(self) -> None:
+        """Each attempt has the same id and body, and a new time in its signature."""
+        self.receiver.answer = answer(500, b"broken")
+        self.change()
+        self.work()
+        self.assertEqual((self.status(), self.attempts()), ("pending", [(500, "broken")]))
+        self.assertIsNotNone(self.found()["failing_since"])
+        self.receiver.answer = answer(204)
+        self.work()
+        self.assertEqual(self.attempts(), [(500, "broken"), (204, "")])
+        self.assertEqual((self.status(), self.found()["failing_since"]), ("delivered", None))
+        first, second = self.next(), self.next()
+        self.assertEqual(first.headers["webhook-id"], second.headers["webhook-id"])
+        self.assertEqual(self.event(first), self.event(second))
+
+    def test_until_the_last_attempt(self) -> None:
+        self.receiver.answer = answer(404)
+        self.change()
+        for pause in PAUSES:
+            self.work()
+            wait = self.left()
+            self.assertLessEqual(wait, 1.2 * pause)
+            self.assertGreater(wait, pause - 60)  # less the time of this test
+            self.assertEqual(self.status(), "pending")
+        self.assertEqual((self.work(), self.work()), (1, 0))
+        self.assertEqual(self.attempts(), [(404, "")] * (len(PAUSES) + 1))
+        self.assertEqual(self.status(), "failed")
+        self.assertTrue(self.found()["enabled"])  # it has not failed for days
+
+    def test_no_answer(self) -> None:
+        self.receiver.answer = []
+        self.change()
+        self.work()
+        (delivery,) = self.deliveries()
+        (attempt,) = delivery["attempts"]
+        self.assertEqual((attempt["status"], attempt["answer"]), (None, ""))
+        self.assertIn("closed", attempt["error"])
+
+    def test_a_redirect(self) -> None:
+        self.receiver.answer = answer(302, Location=self.receiver.url)
+        self.change()
+        self.work()
+        self.assertEqual(self.attempts(), [(302, "")])
+        self.assertEqual(self.receiver.requests.qsize(), 1)
+
+    def test_twice_at_once(self) -> None:
+        """Two runs of one job are logged as one attempt, and queue one more."""
+        self.receiver.answer = answer(500)
+        self.change()
+        (job,) = self.stored("jobs")
+        self.run_async(mongodb.jobs.delete_many({}))
+
+        async def both() -> None:
+            await asyncio.gather(*(deliver(**job["arguments"]) for _ in range(2)))
+
+        self.run_async(both())
+        self.assertEqual(self.attempts(), [(500, "")])
+        self.left()
+        self.run_async(deliver(**job["arguments"]))  # a late run
+        self.assertEqual(self.attempts(), [(500, "")])
+        self.left()
+
+    def test_twice_with_success(self) -> None:
+        self.change()
+        (job,) = self.stored("jobs")
+
+        async def both() -> None:
+            await asyncio.gather(*(deliver(**job["arguments"]) for _ in range(2)))
+
+        self.run_async(both())
+        self.assertEqual((self.status(), self.attempts()), ("delivered", [(204, "")]))
+
+    def test_a_busy_receiver(self) -> None:
+        """A slow receiver keeps no worker from other jobs: the attempt comes later."""
+
+        @asynccontextmanager
+        async def busy(*_: Any) -> AsyncIterator[None]:
+            raise Overloaded
+            yield
+
+        self.change()
+        with patch.object(webhook_delivery, "turn", busy):
+            self.work()
+        self.assertLessEqual(self.left(), 30)
+        self.assertEqual((self.status(), self.attempts()), ("pending", []))
+        self.work()
+        self.assertEqual(self.status(), "delivered")
+
+
+class TurnedOffTest(DeliveryTest):
+    indexed = ALL
+
+    def test_gone(self) -> None:
+        self.receiver.answer = answer(410)
+        self.change()
+        self.change("B")
+        self.assertEqual((self.work(), self.work()), (2, 0))
+        webhook = self.found()
+        self.assertFalse(webhook["enabled"])
+        self.assertIn("410 Gone", webhook["note"]["reason"])
+        statuses = [each["status"] for each in self.deliveries()]
+        self.assertEqual(statuses, ["failed", "failed"])
+        self.assertEqual(self.receiver.requests.qsize(), 1)
+        errors = [each["attempts"][0]["error"] for each in self.deliveries()]
+        self.assertEqual(set(errors), {None, "The webhook was turned off or deleted."})
+        self.change("C")
+        self.assertEqual(self.work(), 0)
+
+    def fail_for_good(self, pieces: Sequence[bytes] = tuple(answer(500))) -> None:
+        """Let both attempts of a delivery fail."""
+        self.receiver.answer = pieces
+        self.change()
+        with patch.object(standard_webhook, "PAUSES", (0,)):
+            self.assertEqual((self.work(), self.work(), self.work()), (1, 1, 0))
+
+    def test_failing_for_days(self) -> None:
+        since = now() - FAILING - timedelta(minutes=1)
+        self.set_stored(failing_since=since)
+        self.fail_for_good()
+        webhook = self.found()
+        self.assertFalse(webhook["enabled"])
+        reason = f"since {since:%Y-%m-%d %H:%M} UTC, the last: status 500."
+        self.assertIn(reason, webhook["note"]["reason"])
+
+    def test_without_answers_for_days(self) -> None:
+        self.set_stored(failing_since=now() - FAILING - timedelta(minutes=1))
+        self.fail_for_good([])
+        self.assertIn("closed", self.found()["note"]["reason"])
+
+    def test_failing_for_days_until_the_next_attempt(self) -> None:
+        self.set_stored(failing_since=now() - FAILING - timedelta(minutes=1))
+        self.receiver.answer = answer(500)
+        self.change()
+        self.work()
+        self.assertTrue(self.found()["enabled"])
+
+    def test_failing_for_hours(self) -> None:
+        self.set_stored(failing_since=now() - FAILING + timedelta(hours=1))
+        self.fail_for_good()
+        self.assertTrue(self.found()["enabled"])
+
+    def test_on_again(self) -> None:
+        """A webhook that is turned on begins anew, without a note."""
+        self.set_stored(failing_since=now() - FAILING - timedelta(minutes=1))
+        self.fail_for_good()
+        self.data(self.call("update", id=self.webhook["id"], enabled=True))
+        webhook = self.found()
+        expected = (True, None, None)
+        self.assertEqual((webhook["enabled"], webhook["note"], webhook["failing_since"]), expected)
+        self.fail_for_good()
+        self.assertTrue(self.found()["enabled"])
+
+    def test_an_old_key(self) -> None:
+        webhook_delivery.use(SecretStr("another secret key"), [self.config.secret_key], True)
+        self.change()
+        self.work()
+        self.event(self.next())
+
+    def test_a_lost_key(self) -> None:
+        webhook_delivery.use(SecretStr("another secret key"), [], True)
+        self.change()
+        self.assertEqual((self.work(), self.work()), (1, 0))
+        webhook = self.found()
+        self.assertFalse(webhook["enabled"])
+        self.assertIn("lost with a key", webhook["note"]["reason"])
+        self.assertEqual(self.status(), "failed")
+
+    def test_deleted_while_it_is_sent(self) -> None:
+        """Nothing of a deleted account comes back."""
+        real = webhook_delivery._send
+
+        async def send_late(*arguments: Any) -> Any:
+            outcome = await real(*arguments)
+            for name in ("webhooks", "deliveries"):
+                await mongodb[name].delete_many({})
+            return outcome
+
+        for status in (200, 410, 500):
+            with self.subTest(status=status), patch.object(webhook_delivery, "_send", send_late):
+                self.receiver.answer = answer(status)
+                self.webhook = self.create(self.receiver.url, "user.updated")
+                self.change()
+                self.work()
+                self.assertEqual((self.stored("webhooks"), self.stored("deliveries")), ([], []))
+                self.assertEqual(self.stored("jobs"), [])
+
+
+class PublicTest(DeliveryTest):
+    """Deliveries of a server whose settings allow public addresses only."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        webhook_delivery.use(self.config.secret_key, [], False)
+
+    def refusal(self) -> Any:
+        """Return why the only delivery was not sent."""
+        self.change()
+        self.work()
+        (delivery,) = self.deliveries()
+        self.assertTrue(self.receiver.requests.empty())
+        return delivery["attempts"][0]["error"]
+
+    def test_a_name_of_this_machine(self) -> None:
+        self.set_stored(url=f"https://localhost:{self.receiver.address[1]}/")
+        self.assertEqual(self.refusal(), "localhost has no public address")
+
+    def test_a_url_of_development(self) -> None:
+        self.assertEqual(self.refusal(), "its URL does not begin with https://")
+
+
+class LogTest(DeliveryTest):
+    indexed = ALL
+
+    def test_it_ends_after_days(self) -> None:
+        indexes = self.run_async(mongodb.deliveries.index_information())
+        kept = timedelta(seconds=indexes["created_at_1"]["expireAfterSeconds"])
+        self.assertGreater(kept, 2 * timedelta(seconds=sum(PAUSES)))
+
+    def test_with_the_account(self) -> None:
+        self.change()
+        self.work()
+        self.data(self.post("/user/delete", {"password": PASSWORD}, self.token))
+        self.assertEqual(self.stored("deliveries"), [])
+
+
+class WorkerTest(DeliveryTest):
+    def test_valid(self) -> None:
+        """A worker makes the first attempt at once, and the next one after its pause."""
+        self.receiver.answer = answer(500)
+        worker = JobWorker(4, 30)
+        with patch.object(standard_webhook, "PAUSES", (0.001,)):
+            self.run_async(self.start(worker))
+            self.change()
+            first, second = self.next(), self.next()
+            self.run_async(worker.drain(60))
+        self.assertEqual(first.headers["webhook-id"], second.headers["webhook-id"])
+        self.assertEqual((self.status(), self.attempts()), ("failed", [(500, "")] * 2))
+
+    async def start(self, worker: JobWorker) -> None:
+        worker.start()
