@@ -25,7 +25,7 @@ from indico.service.jobs import Job, job
 
 DATABASE = "bench_jobs"
 QUEUED_AT_ONCE = 500
-PAUSE_SECONDS = 0.02  # between two jobs whose latency is measured
+PAUSE_SECONDS = 0.1  # between two jobs whose latency is measured
 HEAD = "processes      jobs  queued/s    done/s  worker, a job  MongoDB  memory before      most"
 _LOOK_SECONDS = 0.02
 _MEBIBYTE = 1 << 20
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python3 run.py bench jobs", description=__doc__)
     parser.add_argument("--jobs", type=int, default=100_000, help="default: 100000")
     parser.add_argument("--processes", default="1,2", help="default: 1,2")
-    parser.add_argument("--calls", type=int, default=500, help="jobs one by one; default: 500")
+    parser.add_argument("--calls", type=int, default=200, help="jobs one by one; default: 200")
     parser.add_argument("--concurrency", type=int, default=32, help="of a process; default: 32")
     options = parser.parse_args(arguments)
     cores = machine.two_cores()
