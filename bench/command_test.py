@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import io
-import os
 import resource
 import signal
 import tempfile
@@ -37,7 +36,6 @@ from bench import (
     turns,
 )
 from bench.__main__ import main
-from indico.engine.tests.environment import UNMEASURED
 from indico.engine.tests.server_test import mongodb_uri
 
 DATABASE = "test_bench"
@@ -68,12 +66,11 @@ def little_load(
 
 class CommandTest(TestCase):
     integration = True
+    covers = False
     seconds = 5
     command: ClassVar[str]
 
     def setUp(self) -> None:
-        # No coverage is measured of bench, and its servers start in half the time without.
-        self.enterContext(patch.dict(os.environ, UNMEASURED, clear=True))
         self.addCleanup(gc.enable)
         self.addCleanup(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM))
         files = resource.RLIMIT_NOFILE

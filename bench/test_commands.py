@@ -152,9 +152,9 @@ class OverloadTest(CommandTest):
         with (
             patch.object(clients.Clients.__init__, "__defaults__", ((0.05, 0.15), False)),
             patch.multiple(overload, **few, _raise_file_limit=lambda: overload.SPARE_FILES + 40),
-            patch.multiple(measured, SETTLE_SECONDS=0.2, CAPACITY_CONNECTIONS=4),
+            patch.multiple(measured, SETTLE_SECONDS=0.1, CAPACITY_CONNECTIONS=4),
         ):
-            printed = self.run_command("--workloads", "read", "--seconds", "0.5")
+            printed = self.run_command("--workloads", "read", "--seconds", "0.3")
         self.assertIn("Of 3 calls that waited beside twice the capacity, 3 were answered", printed)
         self.assertTrue((self.folder / "overload.json").exists())
 

@@ -1,4 +1,4 @@
-"""The tests: real sockets, a real MongoDB, each test with a database of its own."""
+"""The tests: real sockets, a real MongoDB, and a database that each test finds empty."""
 
 import os
 

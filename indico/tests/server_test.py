@@ -1,4 +1,4 @@
-"""`ServerTest`: a test against your app, on a real socket, with a database of its own."""
+"""`ServerTest`: a test against your app, on a real socket, with a database that it finds empty."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 class ServerTest(server_test.ServerTest):
     """Base of tests with `post`, `data`, `error`, `register`, `login` and `stored`.
 
-    Passwords are hashed by `hasher`.
+    Passwords are hashed by `hasher`. The tests of a class share a database, which each of them
+    finds empty.
     """
 
     config: Settings
     hasher: ClassVar[PasswordHasher] = CHEAP
     indexed = YOURS
+    shares_database = True
 
     def setUp(self) -> None:
         self.enterContext(patch.object(passwords, "HASHER", self.hasher))

@@ -11,7 +11,6 @@ from unittest import TestCase
 
 import psutil
 
-from indico.engine.tests.environment import UNMEASURED
 from indico.tests.server_process import ROOT, until
 
 # Programs that are only asked for; apt-get is never run.
@@ -40,7 +39,7 @@ class RunTest(TestCase):
             (programs / name).symlink_to("/bin/true")
         (programs / "python3").write_text(PYTHON)
         (programs / "python3").chmod(0o755)
-        self.environment = {**UNMEASURED, "PATH": f"{programs}:{os.environ['PATH']}"}
+        self.environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
 
     def run_ci(self, **tasks: str) -> tuple[int, str]:
         """Return code and output of a run, in which each task is a piece of shell."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import indico
 from indico.engine.tests import runner
-from indico.tests.copy_test import CopyTest
+from indico.tests.copy_test import HALF_WRITTEN, CopyTest
 from indico.tests.deploy.programs import needs
 from indico.tests.server_process import ROOT
 
@@ -21,8 +21,9 @@ PAGE = (ROOT / "CONTRIBUTING.md").read_text()
 DELETION = r"In `(\S+)`, delete (each line with|the definitions? of|the sections?) (.*?)\.(?=\s|\Z)"
 # Tests of your parts together; each other test module is imported only.
 TESTS = [
-    *("db", "routes.test_user", "routes.test_system", "test_api", "test_app", "test_calling"),
-    *("test_config", "test_imports", "web.test_pages"),
+    *("db.test_db", "db.test_owned", "routes.test_user.GetTest", "routes.test_user.DeleteTest"),
+    *("routes.test_system", "test_api", "test_app", "test_calling", "test_config", "test_imports"),
+    "web.test_pages",
 ]
 FIND = f"from {runner.__name__} import *; print(*find(SUITES['all'].modules))"
 
@@ -74,7 +75,7 @@ class DeleteTest(CopyTest):
     def setUpClass(cls) -> None:
         folder = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="test-"))
         cls.root = Path(folder, "copy")
-        hidden = shutil.ignore_patterns(".[!c]*", ".c[!i]*", "__pycache__")
+        hidden = shutil.ignore_patterns(".[!c]*", ".c[!i]*", HALF_WRITTEN)
         shutil.copytree(ROOT, cls.root, ignore=hidden)
         delete(cls.root, cls.what)
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from unittest import TestCase
 
+from indico.engine.tests.environment import measured
 from indico.tests.server_process import ROOT
 
 
@@ -18,7 +19,8 @@ class DoctorTest(TestCase):
 
     def test_your_settings(self) -> None:
         flags = ("--json", "--session-ttl-seconds", "0")
-        done = self.examine(sys.executable, "-m", "indico.doctor", *flags)
+        with measured():
+            done = self.examine(sys.executable, "-m", "indico.doctor", *flags)
         self.assertEqual((done.returncode, done.stderr), (1, ""))
         (finding,) = [one for one in json.loads(done.stdout)["checks"] if one["name"] == "settings"]
         self.assertIn("session_ttl_seconds: '0' is not allowed", finding["seen"])

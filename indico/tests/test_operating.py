@@ -19,7 +19,6 @@ ADA = {"email": "ada@example.com", "password": PASSWORD}
 
 class OperatingTest(ProcessTest):
     seconds = 20
-    measured = False
 
     def setUp(self) -> None:
         super().setUp()

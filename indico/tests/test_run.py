@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 from unittest import TestCase
 
-from indico.engine.tests.environment import UNMEASURED
 from indico.tests.server_process import ROOT
 
 SERVER = """
@@ -59,7 +58,6 @@ def run_task(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "run.py", *arguments],
         cwd=folder,
-        env=UNMEASURED,
         capture_output=True,
         text=True,
         check=False,
@@ -163,7 +161,6 @@ class RunTest(TestCase):
         process = subprocess.Popen(
             [sys.executable, "run.py", "serve", "--wait"],
             cwd=self.template,
-            env=UNMEASURED,
             stdout=subprocess.PIPE,
         )
         assert process.stdout

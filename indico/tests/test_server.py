@@ -17,6 +17,8 @@ REGISTER = {"email": "ada@example.com", "password": PASSWORD}
 
 
 class LogTest(ProcessTest):
+    measured = True
+
     def test_nothing_secret_is_logged(self) -> None:
         server = self.serve("--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_log")
         _, registered = server.call("/auth/register", REGISTER)
@@ -34,8 +36,6 @@ class LogTest(ProcessTest):
 
 
 class BrokenCodeTest(ProcessTest):
-    measured = False
-
     def test_a_command_to_a_running_server(self) -> None:
         copy = self.folder / "indico"
         shutil.copytree(ROOT / "indico", copy, ignore=shutil.ignore_patterns("tests"))
@@ -49,8 +49,6 @@ class BrokenCodeTest(ProcessTest):
 
 class IndexTest(ProcessTest):
     """The indexes that a server makes at its start, of all collections that its app imports."""
-
-    measured = False
 
     def test_documents_contradict_one(self) -> None:
         client: MongoClient[dict[str, Any]] = MongoClient(mongodb_uri())

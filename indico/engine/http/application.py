@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Protocol
 
 from tornado import web
@@ -164,5 +165,11 @@ def _settings(config: ServerSettings) -> dict[str, Any]:
 def _refuse_decorators_of_foreign_classes(target: Any) -> None:
     """Raise `TypeError` for a decorator in a class that is no `JSONHandler`, like a mixin."""
     for kind in target.__mro__ if isinstance(target, type) else ():
-        if not issubclass(kind, JSONHandler):
-            refuse_unread(kind, lambda name: False)
+        _refuse_decorators(kind)
+
+
+@functools.cache
+def _refuse_decorators(kind: type) -> None:
+    """Look at the few bases of all handlers once, because an application has a hundred."""
+    if not issubclass(kind, JSONHandler):
+        refuse_unread(kind, lambda name: False)

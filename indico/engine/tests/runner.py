@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from .environment import DRIVER, EXAMPLES, HTTP_SERVER, LANE, LOOP, NO_MONGODB
-from .runner_process import ROOT, Failure, Item, Run, shown
+from .runner_process import ROOT, Failure, Item, Run, RunnerProcess, class_of, shown
 
 ENGINE = __package__.rpartition(".")[0]
 PROJECT = ENGINE.rpartition(".")[0]
@@ -125,22 +125,24 @@ def matrix(items: Sequence[str]) -> list[Item]:
 
 def _varies_with(item: str) -> Collection[str]:
     """Return the variables with which the tests in `item` do something else."""
-    module, _, test = item.partition(":")
-    kind = getattr(importlib.import_module(module), test.split(".")[0], None)
-    return getattr(kind, "varies_with", ())
+    importlib.import_module(item.split(":")[0])
+    return getattr(class_of(item), "varies_with", ())
 
 
 def main(arguments: Sequence[str]) -> int:
     chosen = _parse(arguments)
     suite = SUITES[chosen.suite]
-    items = [item for name in chosen.names for item in _items(name)]
-    if not chosen.names:
-        items = find(suite.modules, unit=NO_MONGODB in suite.environment)
     covered = () if chosen.names else suite.covered
     began = time.monotonic()
     if covered:
         _coverage("erase")
-    run = Run([Item(item, suite.environment, bool(covered)) for item in items])
+    if chosen.names:
+        run = Run([])
+        items = [item for name in chosen.names for item in _items(name)]
+    else:
+        run = Run(RunnerProcess(suite.environment, bool(covered)) for _ in range(chosen.processes))
+        items = find(suite.modules, unit=NO_MONGODB in suite.environment)
+    run.items = [Item(item, suite.environment, bool(covered)) for item in items]
     if chosen.matrix:
         run.items += matrix(items)
     run.run(chosen.processes)
@@ -159,9 +161,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parser.add_argument("--suite", choices=SUITES, default="all", help="see below")
     parser.add_argument("--matrix", action="store_true", help="see below")
-    # One more than cores, because a third of the time is waiting for servers.
-    processes = (cores or 1) + 1
-    parser.add_argument("--processes", type=int, default=processes, help="default: cores and one")
+    # More than cores, because half of the time is waiting for servers.
+    processes = 2 * (cores or 1)
+    parser.add_argument("--processes", type=int, default=processes, help="default: twice the cores")
     parser.add_argument("names", nargs="*", help="files, classes or tests, without coverage")
     return parser.parse_args(arguments)
 

@@ -18,8 +18,9 @@ from typing import Any, ClassVar, Self
 
 import psutil
 
-from .environment import CHOSEN, DRIVER, FRESH_METRICS, HTTP_SERVER, LANE, unmeasured
+from .environment import CHOSEN, DRIVER, FRESH_METRICS, HTTP_SERVER, LANE, measured
 from .sample.server import PROGRAM
+from .server_test import memory
 
 DOCTOR = PROGRAM.server.replace(".server", ".doctor")
 ENGINE = __name__.removesuffix(".tests.server_process")  # the engine's dotted name
@@ -106,23 +107,20 @@ def call(
 class ProcessTest(unittest.TestCase):
     """A folder for the data of an embedded MongoDB, which the test leaves stopped.
 
-    `flags` are for every server of the test. Other tests cover the code of servers that are not
-    `measured`.
+    `flags` are for every server of the test. The servers of a class are `measured` if their code
+    runs in no other test, because a server that measures its coverage takes twice as long.
     """
 
     integration = True
     varies_with: ClassVar[tuple[str, ...]] = (DRIVER, LANE, HTTP_SERVER)
     server_class: ClassVar[type[ServerProcess]] = ServerProcess
     flags: ClassVar[tuple[str, ...]] = ()
-    measured: ClassVar[bool] = True
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        if not cls.measured:
-            cls.enterClassContext(unmeasured())
+    measured: ClassVar[bool] = False
 
     def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory(prefix="test-")
+        if self.measured:
+            self.enterContext(measured())
+        folder = tempfile.TemporaryDirectory(prefix="test-", dir=memory())
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         self.addCleanup(self.end_all)
@@ -184,4 +182,4 @@ def until(condition: Callable[[], Any], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.01)
+        time.sleep(0.02)

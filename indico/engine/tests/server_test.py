@@ -29,12 +29,15 @@ from ..mongo.embedded import Embedded
 from ..process.http_servers import make_server
 from ..settings import ServerSettings
 from ..telemetry import metrics
+from .class_database import ClassDatabase
 from .environment import CHOSEN, DRIVER, FRESH_METRICS, HTTP_SERVER, LANE, MONGODB_URI, NO_MONGODB
 from .sample import app
 from .sample.server import PROGRAM
 
 T = TypeVar("T")
 PASSWORD = "correct horse battery"
+
+_SETTINGS: dict[tuple[object, str], ServerSettings] = {}
 
 log.configure("text")
 log.LOGGER.setLevel("CRITICAL")
@@ -65,10 +68,14 @@ def mongodb_uri() -> str:
 
 
 def memory() -> str | None:
-    """Return a folder in memory, where each write of the tests waits for no disk, or None."""
-    folder = "/dev/shm"
-    big = os.path.isdir(folder) and shutil.disk_usage(folder).free > 2 << 30
-    return folder if big else None
+    """Return a folder in memory, where no write waits for a disk, or None.
+
+    Programs in it can be run. A container may forbid that.
+    """
+    folder = os.path.realpath("/dev/shm")
+    if not os.path.isdir(folder) or os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        return None
+    return folder if shutil.disk_usage(folder).free > 4 << 30 else None
 
 
 class ServerTest(AsyncHTTPTestCase):
@@ -76,7 +83,8 @@ class ServerTest(AsyncHTTPTestCase):
 
     The variables in `varies_with` choose others than the defaults. The indexes and validators of
     the collections in `indexed` are made, which takes longer than most tests. MongoDB makes the
-    other collections when something is stored in them.
+    other collections when something is stored in them. With `shares_database` all tests of a class
+    have one database, which keeps the collections in `indexed`, but none of their documents.
     """
 
     integration = True
@@ -85,9 +93,20 @@ class ServerTest(AsyncHTTPTestCase):
     config: ServerSettings
     settings: ClassVar[dict[str, Any]] = {}
     indexed: Sequence[Collection[Any]] = ()
+    shares_database: ClassVar[bool] = False
+
+    @classmethod
+    def shared(cls) -> ClassDatabase:
+        return ClassDatabase.of(cls, cls.indexed)
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        if cls.shares_database:
+            cls.shared().drop(mongodb_uri())
+        super().tearDownClass()
 
     def setUp(self) -> None:
-        self.database = test_database(self)
+        self.database = self.shared().name if self.shares_database else test_database(self)
         super().setUp()
 
     def tearDown(self) -> None:
@@ -99,7 +118,11 @@ class ServerTest(AsyncHTTPTestCase):
         return AsyncHTTPClient(defaults={"connect_timeout": 60, "request_timeout": 60})
 
     def get_app(self) -> Application:
-        self.config = self.make_settings(**{**CHOSEN, **FRESH_METRICS, **self.settings})
+        values = {**CHOSEN, **FRESH_METRICS, **self.settings}
+        made = type(self).make_settings, repr(values)
+        if made not in _SETTINGS:  # to look at the environment takes longer than to connect
+            _SETTINGS[made] = self.make_settings(**values)
+        self.config = _SETTINGS[made].model_copy()
         metrics.identify(PROGRAM.version)
         self.run_async(self.connect())
         app = self.make_app(self.config)
@@ -111,7 +134,10 @@ class ServerTest(AsyncHTTPTestCase):
         config = self.config
         driver, timeout = config.mongodb_driver, config.mongodb_timeout_seconds
         lane, validation = config.mongodb_lane, config.document_validation
-        with patch.object(Collection, "declared", self.indexed):
+        declared = self.indexed
+        if self.shares_database and declared is type(self).indexed:  # and not those of one test
+            declared = self.shared().missing()
+        with patch.object(Collection, "declared", declared):
             await connect(self.uri(), self.database, driver, timeout, 2, lane, validation)
 
     def make_settings(self, **values: Any) -> ServerSettings:
@@ -127,7 +153,11 @@ class ServerTest(AsyncHTTPTestCase):
         return mongodb_uri()
 
     async def drop(self) -> None:
-        await drop_collections(mongodb.client[self.database])
+        # By the client that is open already: the other one would connect for this alone.
+        if self.shares_database:
+            await self.shared().empty(mongodb.own)
+        else:
+            await drop_collections(mongodb.own)
         await disconnect()
 
     def run_async(self, work: Coroutine[Any, Any, T]) -> T:
@@ -176,7 +206,7 @@ class ServerTest(AsyncHTTPTestCase):
 
     def stored(self, collection: str, **query: Any) -> list[dict[str, Any]]:
         """Return the documents of `collection` that are like `query`."""
-        find = mongodb[collection].find(query)
+        find = mongodb.own[collection].find(query)
         documents: list[dict[str, Any]] = self.run_async(find.to_list(None))
         return documents
 

@@ -31,8 +31,6 @@ class LimitTest(TestCase):
 
 
 class ServerLimitTest(ProcessTest):
-    measured = False
-
     def test_a_server_takes_all_that_it_may(self) -> None:
         before = resource.getrlimit(NOFILE)
         self.addCleanup(resource.setrlimit, NOFILE, before)

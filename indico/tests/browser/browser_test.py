@@ -12,7 +12,7 @@ from unittest import TestCase
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from indico.engine.tests.environment import CHOSEN, unmeasured
+from indico.engine.tests.environment import CHOSEN
 from indico.tests.server_process import ServerProcess
 from indico.tests.server_test import PASSWORD, mongodb_uri
 
@@ -48,7 +48,6 @@ class BrowserTest(TestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.enterClassContext(unmeasured())
         database = f"test_browser_{cls.__name__}"
         flags = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", database)
         delay = ("--max-delay-seconds", CHOSEN["max_delay_seconds"])

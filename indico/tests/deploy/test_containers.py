@@ -75,8 +75,6 @@ class DockerfileTest(unittest.TestCase):
 class HealthTest(ProcessTest):
     """Command of the HEALTHCHECK, run as a container engine runs it."""
 
-    measured = False
-
     def check(self, port: int) -> int:
         (command,) = re.findall(r"HEALTHCHECK .*\\\n +CMD (\[.*\])", DOCKERFILE)
         arguments = json.loads(command)

@@ -38,7 +38,6 @@ class ServiceTest(ProcessTest):
     """Command of the unit, with its environment and its sockets."""
 
     seconds = 10
-    measured = False
 
     def setUp(self) -> None:
         super().setUp()
@@ -60,7 +59,7 @@ class ServiceTest(ProcessTest):
         command = command.replace("--processes 0", "--processes 1").replace("%d", str(self.folder))
         environment = dict(pair.split("=") for pair in re.findall(r"\w+=\S+", self.environment()))
         process = subprocess.Popen(
-            [sys.executable, "-c", LAUNCHER, str(self.listening.fileno()), *command.split()],
+            [sys.executable, "-S", "-c", LAUNCHER, str(self.listening.fileno()), *command.split()],
             cwd=ROOT,
             env={**os.environ, **environment, "NOTIFY_SOCKET": str(self.folder / "notify")},
             pass_fds=[self.listening.fileno()],

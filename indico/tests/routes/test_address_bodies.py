@@ -76,6 +76,7 @@ class BodyTest(BooksTest):
 class EachBodyTest(BodyTest):
     """Bodies with one wrong value each, of all those in `AnyBodyTest`."""
 
+    covers = False
     seconds = 7
 
     def test_create(self) -> None:
@@ -102,6 +103,7 @@ class EachBodyTest(BodyTest):
 
 class AnyBodyTest(BodyTest):
     varies_with = (EXAMPLES,)
+    covers = False
     seconds = 4
 
     @property_settings(6)

@@ -14,6 +14,7 @@ class AnySequenceTest(BooksTest):
     """Any sequence of requests by REST and actions: the books behave like dicts."""
 
     varies_with = (EXAMPLES,)
+    covers = False
     seconds = 5
 
     def machine(self) -> type[BooksMachine]:

@@ -19,6 +19,8 @@ from indico.tests.routes.test_addresses import AddressesTest
 class LargeBookTest(AddressesTest):
     """A large book, which `GET /addresses` sends while it reads."""
 
+    shares_database = False  # a database is dropped sooner than thousands of documents are deleted
+
     async def fill(self, count: int) -> None:
         """Fill the book inside MongoDB, so that the memory of this process stays as it is."""
         await db.mongodb.seed.insert_one({"n": list(range(5000))})

@@ -10,6 +10,7 @@ from tornado.testing import gen_test
 
 from indico.engine import offload
 from indico.engine.http.application import Application
+from indico.engine.tests.environment import measured
 from indico.engine.tests.offload import work
 from indico.engine.tests.offload.test_offload import FolderTest, Marker, eventually, gone
 from indico.routes.handler import IndicoHandler
@@ -46,6 +47,10 @@ class TextTest(ServerTest, FolderTest):
 
 
 class KeywordsTest(TextTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.enterContext(measured())
+
     def test_valid(self) -> None:
         found = self.items(TEXT)
         self.assertEqual(len(found), 10)

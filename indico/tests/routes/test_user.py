@@ -233,9 +233,11 @@ class ChangePasswordTest(UserTest):
 
     def test_no_hash_is_logged_or_answered(self) -> None:
         rule = {"validator": {"password_hash": {"$in": ["nope"]}}, "validationLevel": "strict"}
+        kept = self.run_async(db.mongodb.own.users.options())
         self.run_async(db.mongodb.command("collMod", "users", **rule))
         with self.assertLogs(LOGGER, "ERROR") as logs:
             response = self.change(PASSWORD, NEW_PASSWORD)
+        self.run_async(db.mongodb.command("collMod", "users", **kept))
         self.error(response, 500, "internal")
         self.assertIn("MongoDB refused a document: ", logs.output[0])
         self.assertNotIn("argon2", "".join(logs.output) + response.body.decode())

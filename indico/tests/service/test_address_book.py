@@ -6,11 +6,10 @@ import asyncio
 import threading
 from collections.abc import Awaitable
 from typing import Any, ClassVar
-from unittest import IsolatedAsyncioTestCase
 from unittest.mock import patch
 
 import indico.db.address_db as AddressDB
-from indico.db import ObjectId, turn
+from indico.db import Collection, ObjectId, turn
 from indico.engine.error import (
     AuthError,
     Conflict,
@@ -22,7 +21,9 @@ from indico.engine.error import (
 from indico.engine.mongo import connection as db
 from indico.engine.mongo.clock import now
 from indico.engine.mongo.driver import Driver, mongodb
-from indico.engine.tests.server_test import drop_collections, mongodb_uri, test_database
+from indico.engine.tests.async_test import AsyncTest
+from indico.engine.tests.class_database import ClassDatabase
+from indico.engine.tests.server_test import mongodb_uri
 from indico.service.address_book import (
     PUBLIC,
     Address,
@@ -36,24 +37,35 @@ from indico.service.address_book import (
     update_address,
 )
 from indico.service.documents import merge_patch
+from indico.tests.server_test import YOURS
 
 ADA, EVE = ObjectId(), ObjectId()
 
 
-class BookTest(IsolatedAsyncioTestCase):
+class BookTest(AsyncTest):
     integration = True
     driver: ClassVar[Driver] = "motor"
 
+    @classmethod
+    def shared(cls) -> ClassDatabase:
+        return ClassDatabase.of(cls, YOURS)
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.shared().drop(mongodb_uri())
+        super().tearDownClass()
+
     async def asyncSetUp(self) -> None:
-        self.database = test_database(self)
-        await db.connect(mongodb_uri(), self.database, self.driver, 30)
+        await super().asyncSetUp()
+        with patch.object(Collection, "declared", self.shared().missing()):
+            await db.connect(mongodb_uri(), self.shared().name, self.driver, 30)
         for user_id in (ADA, EVE):
             user = {"_id": user_id, "email": "", "email_key": str(user_id), "name": None}
             times = dict.fromkeys(["created_at", "updated_at", "password_changed_at"], now())
             await mongodb.users.insert_one({**user, **times, "password_hash": ""})
 
     async def asyncTearDown(self) -> None:
-        await drop_collections(mongodb.client[self.database])
+        await self.shared().empty(mongodb.own)
         await db.disconnect()
 
 

@@ -17,6 +17,7 @@ from unittest.mock import patch
 from ...doctor.command import main
 from ...doctor.finding import examine, ok
 from ...settings import env_name
+from ..environment import measured
 from ..sample.app import Settings
 from ..sample.server import PROGRAM
 from ..server_process import DOCTOR, ENGINE, ROOT
@@ -140,9 +141,9 @@ class BareTest(DoctorTest):
             "sys.argv[1:] = ['--json']\n"
             f"runpy.run_module('{DOCTOR}', run_name='__main__')"
         )
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-        )
+        command = [sys.executable, "-c", code]
+        with measured():
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stderr), (1, ""))
         self.assertIn("can't be imported (ModuleNotFoundError", done.stdout)
 

@@ -23,7 +23,7 @@ from ...mongo.invalid_documents import InvalidDocuments
 from ...mongo.mongod_binary import environment, find_binary
 from ..sample.app import Settings
 from ..server_process import ENGINE, until
-from ..server_test import mongodb_uri, test_database
+from ..server_test import memory, mongodb_uri, test_database
 from .doctor_test import DoctorTest
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -256,7 +256,7 @@ class StandaloneTest(MongoDBTest):
     def setUpClass(cls) -> None:
         super().setUpClass()
         cls.uri = ""
-        folder = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="test-"))
+        folder = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="test-", dir=memory()))
         os.mkdir(f"{folder}/alone")
         process = subprocess.Popen(
             [

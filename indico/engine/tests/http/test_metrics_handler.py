@@ -25,7 +25,7 @@ from ...mongo.driver import mongodb
 from ...telemetry import exposition
 from ..sample.app import Settings
 from ..server_test import ServerTest
-from ..telemetry.scrape import Scraped
+from ..telemetry.scrape import Scraped, samples
 
 REQUESTS = "sample_requests_total"
 SECONDS = "sample_request_duration_seconds_count"
@@ -111,6 +111,8 @@ class MetricsTest(ServerTest):
 
     def test_process(self) -> None:
         scraped = self.scraped()
+        names = {sample.name for sample in samples(scraped.text)}  # the whole page is valid
+        self.assertLess({"sample_build_info", REQUESTS}, names)
         self.assertGreater(scraped.sum("sample_process_resident_memory_bytes"), 1e6)
         self.assertGreater(scraped.sum("sample_process_cpu_seconds"), 0)
         self.assertGreater(scraped.sum("sample_process_open_fds"), 3)

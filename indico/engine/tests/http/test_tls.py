@@ -30,7 +30,8 @@ def certificate() -> tuple[str, str]:
         key, crt = Path(folder, "key.pem"), Path(folder, "crt.pem")
         subprocess.run(
             [
-                *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+                *("openssl", "req", "-x509", "-nodes", "-days", "2"),
+                *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
                 *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
                 *("-keyout", str(key), "-out", str(crt)),
             ],

@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 from ...limits.buckets import RATE_LIMITS
-from ..environment import UNMEASURED
 from ..server_test import ServerTest
 from . import taking_process
 
@@ -24,7 +23,6 @@ class ProcessesTest(ServerTest):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=UNMEASURED,
         )
         self.addCleanup(process.communicate)  # closes the pipe, at which the process ends
         return process

@@ -9,7 +9,7 @@ import tempfile
 import textwrap
 from pathlib import Path
 from typing import Any
-from unittest import IsolatedAsyncioTestCase, TestCase
+from unittest import TestCase
 
 from pymongo import MongoClient
 
@@ -18,6 +18,7 @@ from ...migrations.running import migrate, unlimited
 from ...mongo.driver import Database
 from ...program import Program
 from ...progress import Progress
+from ..async_test import AsyncTest
 from ..sample.server import PROGRAM
 from ..server_test import drop_collections, mongodb_uri, test_database
 
@@ -79,12 +80,13 @@ class ClientTest(FolderTest):
         self.addCleanup(client.drop_database, self.db)
 
 
-class MigrationsTest(FolderTest, IsolatedAsyncioTestCase):
+class MigrationsTest(FolderTest, AsyncTest):
     """A package of the test's own, and a database without timeouts."""
 
     integration = True
 
     async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
         self.name = test_database(self)
         self.database = await self.opened()
         self.db = self.database.own

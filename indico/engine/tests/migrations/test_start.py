@@ -68,7 +68,6 @@ class ServersTest(FolderTest, ProcessTest):
     """Servers with workers, all started at once."""
 
     server_class = Server
-    measured = False
 
     def test_each_migration_once(self) -> None:
         client: MongoClient[dict[str, Any]] = MongoClient(mongodb_uri())

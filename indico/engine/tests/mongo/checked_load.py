@@ -14,7 +14,7 @@ from ...mongo.collection import Collection, Document
 from .round_trip_test import eventually
 
 CALLERS = 32
-PAUSE_SECONDS = 0.2  # at most, after a round of a caller
+PAUSE_SECONDS = 0.5  # at most, after a round of a caller
 LARGE = 20_000  # such a document comes in several records of TLS
 
 # The writes to one document in their order, by the version that each has made.

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from typing import Any
-from unittest import IsolatedAsyncioTestCase
 
 from ...error import StartError, Unavailable
 from ...mongo.collection import Collection, Document, IndexModel
@@ -15,6 +14,7 @@ from ...mongo.driver import Driver, mongodb
 from ...mongo.inspection import inspect
 from ...mongo.mongod_binary import find_binary
 from ...mongo.mongod_process import Launcher, free_port
+from ..async_test import AsyncTest
 from ..environment import CHOSEN
 from ..sample.accounts import SESSIONS, USERS
 from ..server_test import ServerTest, mongodb_uri
@@ -26,7 +26,7 @@ DRIVERS: list[Driver] = ["motor", "pymongo"]
 DRIVER: Any = CHOSEN["mongodb_driver"]
 
 
-class ConnectTest(IsolatedAsyncioTestCase):
+class ConnectTest(AsyncTest):
     varies_with = (DRIVER,)
     integration = True
 
@@ -132,7 +132,7 @@ class NewReplicaSetTest(EmbeddedTest):
             asyncio.run(opening)
 
 
-class DriversTest(IsolatedAsyncioTestCase):
+class DriversTest(AsyncTest):
     """Both drivers, whichever one the other tests use."""
 
     integration = True

@@ -20,6 +20,7 @@ from ...mongo.driver import APPLICATION_NAME
 from ...mongo.embedded import Embedded
 from ...mongo.mongod_binary import find_binary
 from ..server_process import ProcessTest, until
+from ..server_test import memory
 
 
 def connected(embedded: Embedded) -> MongoClient[dict[str, Any]]:
@@ -211,7 +212,7 @@ class RunningTest(ProcessTest):
 
     @classmethod
     def setUpClass(cls) -> None:
-        folder = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="test-"))
+        folder = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="test-", dir=memory()))
         cls.shared = Path(folder)
         cls.embedded = Embedded(cls.shared, None, lambda line: None)
         cls.embedded.start()

@@ -17,7 +17,6 @@ REGISTER = {"email": "ada@example.com", "password": PASSWORD}
 class ServersTest(ProcessTest):
     varies_with = (DRIVER,)
     seconds = 15
-    measured = False
 
     flags = ("--mongodb-timeout-seconds", "3")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, ClassVar
-from unittest import IsolatedAsyncioTestCase
 from unittest.mock import patch
 
 from pymongo import AsyncMongoClient
@@ -16,6 +15,7 @@ from ...mongo import connection as db
 from ...mongo import lanes
 from ...mongo.collection import Collection, Document
 from ...mongo.driver import Driver, mongodb
+from ..async_test import AsyncTest
 from ..server_test import mongodb_uri
 from .lane_test import LaneTest
 from .test_db import DRIVERS, NO_SERVER
@@ -24,7 +24,7 @@ THINGS = Collection("lanes", Document)
 Collection.declared.remove(THINGS)
 
 
-class WithoutLanesTest(IsolatedAsyncioTestCase):
+class WithoutLanesTest(AsyncTest):
     """The driver does all, and one line in the log says why."""
 
     integration = True
@@ -85,7 +85,7 @@ class WithoutLanesTest(IsolatedAsyncioTestCase):
                 await THINGS.find_by_id(1)
 
 
-class OneClientTest(IsolatedAsyncioTestCase):
+class OneClientTest(AsyncTest):
     """Motor stays unopened until somebody asks `mongodb` itself."""
 
     integration = True

@@ -29,7 +29,6 @@ class OutageTest(ProcessTest):
     """Servers of one MongoDB, which is killed or frozen."""
 
     seconds = 17
-    measured = False
 
     def setUp(self) -> None:
         super().setUp()

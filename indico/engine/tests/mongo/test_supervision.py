@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
-from unittest import IsolatedAsyncioTestCase
 from unittest.mock import patch
 
 from ...error import Conflict
@@ -17,15 +16,17 @@ from ...mongo.connection import connect, disconnect, ping
 from ...mongo.embedded import Embedded
 from ...mongo.mongod_binary import find_binary
 from ...mongo.supervision import supervise
+from ..async_test import AsyncTest
 from ..server_process import ProcessTest
 from .round_trip_test import eventually
 
 
-class SuperviseTest(ProcessTest, IsolatedAsyncioTestCase):
+class SuperviseTest(ProcessTest, AsyncTest):
     varies_with = ()
     seconds = 9
 
     async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
         self.enterContext(patch.object(supervision, "LOOK_SECONDS", 0.01))
         self.things = Collection("things", Document, IndexModel("key", unique=True))
         self.addCleanup(Collection.declared.remove, self.things)
@@ -50,9 +51,8 @@ class SuperviseTest(ProcessTest, IsolatedAsyncioTestCase):
     async def test_it_comes_back_empty_and_elsewhere(self) -> None:
         uri = self.embedded.uri
         await self.things.insert({"key": 1})
-        (process,) = self.mongods()
+        self.end_all()
         shutil.rmtree(self.folder / "mongodb")
-        process.kill()
         with socket.socket() as taken:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             await eventually(lambda: bound(taken, uri))

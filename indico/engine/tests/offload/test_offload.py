@@ -33,8 +33,9 @@ from ...offload import CALLER
 from ...offload.child import NICENESS
 from ...offload.pool import Pool, _Call, cores
 from ...offload.thread import Threads
+from ..async_test import AsyncTest
 from ..descriptors import no_descriptors
-from ..environment import unmeasured
+from ..environment import measured
 from ..server_process import ENGINE, ROOT, until
 from . import work
 
@@ -78,7 +79,7 @@ class FolderTest(TestCase):
         self.folder = Path(folder.name)
 
 
-class OffloadTest(IsolatedAsyncioTestCase, FolderTest):
+class OffloadTest(AsyncTest, FolderTest):
     """A pool with `processes` and `queue`, which ends with the test."""
 
     integration = True
@@ -87,13 +88,10 @@ class OffloadTest(IsolatedAsyncioTestCase, FolderTest):
     share = 100
     measured = False
 
-    @classmethod
-    def setUpClass(cls) -> None:
-        if not cls.measured:
-            cls.enterClassContext(unmeasured())
-
     def setUp(self) -> None:
         super().setUp()
+        if self.measured:
+            self.enterContext(measured())
         offload.configure(self.processes, self.queue, self.share)
         self.addCleanup(offload.configure, 0, offload.DEFAULT_QUEUE)
 
@@ -326,6 +324,8 @@ class LeaveTest(OffloadTest):
 
 
 class ErrorTest(OffloadTest):
+    measured = True
+
     async def failure(self, kind: str) -> Exception:
         with self.assertRaises(Exception) as raised:
             await work.fail(kind)
@@ -400,6 +400,10 @@ class ChildTest(FolderTest):
     """The pool's process alone, and with a server that ends at the wrong moment."""
 
     integration = True
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.enterContext(measured())
 
     def test_the_server_goes_while_it_sends(self) -> None:
         whole = pickle.dumps(b"request")

@@ -18,8 +18,6 @@ from .test_offload import gone
 class PoolAtWorkTest(ProcessTest):
     """A server with a pool of one process, which the test suspends in the middle of a call."""
 
-    measured = False
-
     drain_seconds = 30.0
 
     def setUp(self) -> None:

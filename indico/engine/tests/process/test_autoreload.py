@@ -17,6 +17,7 @@ from unittest.mock import patch
 from ...log import LOGGER
 from ...process import autoreload
 from ...program import Program
+from ..environment import measured
 from ..sample.server import PROGRAM
 from ..server_process import ENGINE, children
 from ..server_test import mongodb_uri
@@ -44,6 +45,8 @@ class Restarted(Exception):
 
 
 class WatchTest(FolderTest):
+    integration = True
+
     def watch(self, *flags: str, program: Program = PROGRAM) -> asyncio.Task[None]:
         return asyncio.create_task(autoreload._watch(program, flags, autoreload._times()))
 
@@ -51,7 +54,11 @@ class WatchTest(FolderTest):
         (self.folder / ".#source.py").symlink_to("ada@example.com")  # an editor's lock
         settings = self.folder / "settings.yaml"
         settings.write_text("{port: x, host: 1}")
-        with patch("os.execv", side_effect=Restarted) as execv, self.assertLogs(LOGGER) as logs:
+        with (
+            measured(),
+            patch("os.execv", side_effect=Restarted) as execv,
+            self.assertLogs(LOGGER) as logs,
+        ):
             watching = self.watch("--config", str(settings))
             await asyncio.sleep(0.05)
             self.source.write_text("#")
@@ -95,6 +102,8 @@ class WatchTest(FolderTest):
 
 
 class FixTest(FolderTest):
+    integration = True
+
     def test_the_first_start_waits(self) -> None:
         """Start with code that can't be imported; it is then wrong in another way, and right."""
 

@@ -19,6 +19,7 @@ from unittest import TestCase
 from unittest.mock import patch
 
 from ...process.greeting import say
+from ..environment import measured
 from ..sample.server import PROGRAM
 from ..server_process import ENGINE, ROOT, ProcessTest, ServerProcess, until
 from ..server_test import PASSWORD, exchange, mongodb_uri, read_answer
@@ -30,6 +31,8 @@ SLEEP = f"exec {sys.executable} -S -c 'import time; time.sleep(60)'"
 
 
 class StartTest(ProcessTest):
+    measured = True
+
     def test_greeting(self) -> None:
         server = self.start("--debug")
         until(lambda: "Starting MongoDB" in server.printed())
@@ -217,7 +220,8 @@ class StopTest(ProcessTest):
         return True
 
     def test_what_does_not_finish_is_cut_off(self) -> None:
-        server = self.serve("--mongodb-uri", mongodb_uri(), "--drain-seconds", "0.3")
+        with measured():
+            server = self.serve("--mongodb-uri", mongodb_uri(), "--drain-seconds", "0.3")
         with socket.create_connection(("127.0.0.1", server.port)) as client:
             client.sendall(HEAD + b"{")
             until(lambda: server.call("/healthz")[0] == 200)
@@ -228,7 +232,8 @@ class StopTest(ProcessTest):
         self.assertIn("1 requests did not finish", server.printed())
 
     def test_a_second_signal_ends_it_at_once(self) -> None:
-        server = self.serve("--mongodb-uri", mongodb_uri(), "--drain-seconds", "300")
+        with measured():
+            server = self.serve("--mongodb-uri", mongodb_uri(), "--drain-seconds", "300")
         with socket.create_connection(("127.0.0.1", server.port)) as client:
             client.sendall(HEAD + b"{")
             until(lambda: server.call("/healthz")[0] == 200)
@@ -242,12 +247,13 @@ class StopTest(ProcessTest):
 class StopOnTornadoTest(StopTest):
     """Tornado's HTTP server; the meaning of the signals does not depend on it."""
 
-    measured = False
     flags = ("--http-server", "tornado")
     signals = (signal.SIGTERM,)
 
 
 class NohupTest(ProcessTest):
+    measured = True
+
     def test_a_terminal_that_is_closed_does_not_end_it(self) -> None:
         server = ServerProcess("--mongodb-uri", mongodb_uri(), before=["nohup"])
         self.addCleanup(server.__exit__)
@@ -259,6 +265,8 @@ class NohupTest(ProcessTest):
 
 class BrokenTest(TestCase):
     """A start with code of the project that can't be imported."""
+
+    integration = True
 
     def test_without_debug(self) -> None:
         for broken in (
@@ -276,7 +284,8 @@ class DebugTest(ProcessTest):
     def test_reloads_when_a_source_file_changes(self) -> None:
         root = self.folder / "copy"
         package = ENGINE.partition(".")[0]
-        shutil.copytree(ROOT / package, root / package)
+        half_written = shutil.ignore_patterns("*.pyc.*")
+        shutil.copytree(ROOT / package, root / package, ignore=half_written)
         source = root / f"{PROGRAM.package.replace('.', '/')}/app.py"
         new = source.parent / "new.py"
         right = source.read_text()

@@ -16,6 +16,7 @@ import psutil
 
 from ...process import control
 from ...process.pid_file import running
+from ..environment import measured
 from ..sample.server import PROGRAM
 from ..server_process import ENGINE, ROOT, ProcessTest, until
 from ..server_test import mongodb_uri
@@ -86,6 +87,7 @@ class DaemonTest(ProcessTest):
 
 
 class LifeTest(DaemonTest):
+    measured = True
     seconds = 11
 
     def test_from_start_to_stop(self) -> None:
@@ -183,7 +185,8 @@ class StreamsTest(DaemonTest):
         told = self.folder / "told"
         for number, closed in enumerate(("<&-", ">&-", "2>&-")):
             line = f'{sys.executable} -c "{code}" {told} {closed}'
-            subprocess.run(line, shell=True, cwd=ROOT, check=True, capture_output=True)
+            with measured():
+                subprocess.run(line, shell=True, cwd=ROOT, check=True, capture_output=True)
             found = re.fullmatch(r"\[(\d+), (\d+), (\d+)\] (\d+) True\n", told.read_text())
             assert found, told.read_text()
             self.assertEqual(found[number + 1], found[4])
@@ -202,8 +205,6 @@ class StreamsTest(DaemonTest):
 
 class WaitTest(DaemonTest):
     """The process that was started waits for the daemon."""
-
-    measured = False
 
     def test_what_goes_wrong_is_told_before_it_goes(self) -> None:
         with socket.socket() as taken:
@@ -255,7 +256,8 @@ class ReplaceTest(DaemonTest):
 
     def test_it_replaces_the_first(self) -> None:
         first = self.start_daemon("--replace")  # there is none to replace
-        second = self.start_daemon("--replace")
+        with measured():
+            second = self.start_daemon("--replace")
         until(lambda: not first.is_running())
         self.assertEqual(self.file().read_text(), f"{second.pid}\n")
         self.assertIn(b"200 OK", self.ask())
@@ -292,8 +294,6 @@ class ReplaceTest(DaemonTest):
 
 
 class LogFileTest(ProcessTest):
-    measured = False
-
     def test_it_is_opened_again_by_one_process(self) -> None:
         log_file = self.folder / "server.log"
         server = self.serve("--mongodb-uri", mongodb_uri(), "--log-file", str(log_file))

@@ -6,7 +6,6 @@ import asyncio
 import socket
 import ssl
 import tempfile
-import unittest
 from pathlib import Path
 from unittest.mock import patch
 
@@ -17,6 +16,7 @@ from ...process import http_servers
 from ...process.http_servers import HTTPServers
 from ...process.listening import Sockets
 from ...process.signals import Stop
+from ..async_test import AsyncTest
 from ..http.http_servers import ask_narrowly, until
 from ..http.test_tls import certificate
 from ..sample import app as sample
@@ -30,7 +30,7 @@ ECHO = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-class DrainTest(unittest.IsolatedAsyncioTestCase):
+class DrainTest(AsyncTest):
     """Base of tests of servers in this process."""
 
     program = PROGRAM

@@ -24,7 +24,7 @@ CALLERS = 16
 class KilledTest(ProcessTest):
     """Each call has happened once in the end, whenever its server was killed."""
 
-    measured = False
+    covers = False
     seconds = 12
     path = "/items"
     kills = KILLS or 5

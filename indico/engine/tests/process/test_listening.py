@@ -13,6 +13,7 @@ from unittest import TestCase
 from unittest.mock import patch
 
 from ...process import systemd
+from ..environment import measured
 from ..http.test_tls import certificate
 from ..sample.server import PROGRAM
 from ..server_process import ROOT, ProcessTest, ServerProcess, until
@@ -52,7 +53,8 @@ class CertificateTest(ProcessTest):
         both.write_text("".join(certificate()))
         pair = ("--certificate", str(self.certificate), "--private-key", str(self.key))
         for flags in (pair, ("--certificate", str(both), "--processes", "1")):
-            server = self.serve("--mongodb-uri", mongodb_uri(), "--tcp-port", "0", *flags)
+            with measured():
+                server = self.serve("--mongodb-uri", mongodb_uri(), "--tcp-port", "0", *flags)
             found = re.search(
                 r"listens on https://\S+ and tls://127.0.0.1:(\d+) ", server.printed()
             )
@@ -77,7 +79,7 @@ class CertificateTest(ProcessTest):
         locked = self.folder / "locked.pem"
         subprocess.run(
             [
-                *("openssl", "rsa", "-aes128", "-passout", "pass:secret"),
+                *("openssl", "pkey", "-aes128", "-passout", "pass:secret"),
                 *("-in", str(self.key), "-out", str(locked)),
             ],
             check=True,
@@ -88,8 +90,6 @@ class CertificateTest(ProcessTest):
 
 
 class ReusePortTest(ProcessTest):
-    measured = False
-
     def test_side_by_side(self) -> None:
         flags = ("--mongodb-uri", mongodb_uri())
         first = self.serve(*flags, "--reuse-port")
@@ -111,8 +111,6 @@ class ReusePortTest(ProcessTest):
 
 class OtherPortsTest(ProcessTest):
     """Ports of their own for /metrics and for TCP, which all workers share."""
-
-    measured = False
 
     def test_on_ports_of_their_own(self) -> None:
         for flags in (("--processes", "2"), ()):
@@ -152,12 +150,14 @@ class OtherPortsTest(ProcessTest):
 class SystemdTest(ProcessTest):
     """A start by systemd, which hands over a listening socket."""
 
+    measured = True
+
     def setUp(self) -> None:
         super().setUp()
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(self.manager.close)
         self.manager.bind(str(self.folder / "notify"))
-        self.manager.settimeout(30)
+        self.manager.settimeout(60)
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(self.listening.close)
 
@@ -172,8 +172,9 @@ class SystemdTest(ProcessTest):
             f"os.execv(sys.executable, [sys.executable, '-m', '{PROGRAM.server}', *sys.argv[1:]])"
         )
         surroundings = {"LISTEN_FDS": "1", "NOTIFY_SOCKET": str(self.folder / "notify")}
+        settings = ("--port", "1", "--mongodb-uri", mongodb_uri())
         return subprocess.Popen(
-            [sys.executable, "-c", code, "--port", "1", "--mongodb-uri", mongodb_uri(), *flags],
+            [sys.executable, "-S", "-c", code, *settings, *flags],
             cwd=ROOT,
             env=os.environ | surroundings,
             pass_fds=[3, self.listening.fileno()],

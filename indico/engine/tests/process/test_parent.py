@@ -23,6 +23,7 @@ from ...mongo.mongod_binary import find_binary
 from ...process import worker_process
 from ...process.listening import Sockets
 from ...process.worker_process import Starter, WorkerProcess
+from ..environment import measured
 from ..load import Load, Request
 from ..sample.server import PROGRAM
 from ..server_process import ENGINE, ROOT, ProcessTest, ServerProcess, children, until
@@ -65,6 +66,7 @@ class WorkersTest(ProcessTest):
 
 
 class ServeTest(WorkersTest):
+    measured = True
     seconds = 11
 
     def test_as_many_as_was_said_until_a_ctrl_c(self) -> None:
@@ -86,7 +88,7 @@ class ServeTest(WorkersTest):
     def test_what_no_worker_can_do_is_said_once(self) -> None:
         uri = "mongodb://127.0.0.1:1/"
         server = self.start(
-            *("--processes", "3", "--mongodb-uri", uri, "--mongodb-timeout-seconds", "0.2")
+            *("--processes", "2", "--mongodb-uri", uri, "--mongodb-timeout-seconds", "0.2")
         )
         self.assertEqual(server.wait(), 1)
         self.assertEqual(server.printed().count("MongoDB does not answer"), 1)
@@ -132,6 +134,7 @@ class ServeTest(WorkersTest):
 class EmbeddedTest(WorkersTest):
     """The embedded MongoDB, which belongs to the parent."""
 
+    measured = True
     seconds = 10
 
     def test_from_its_start_to_its_end(self) -> None:
@@ -182,6 +185,8 @@ class EmbeddedTest(WorkersTest):
 
 class TerminalTest(ProcessTest):
     """The terminal of a server is closed."""
+
+    measured = True
 
     def test_before_it_serves(self) -> None:
         started = self.folder / "started"
@@ -250,7 +255,7 @@ class WorkerTest(unittest.IsolatedAsyncioTestCase):
                 str(log),
             ]
             starter = Starter(PROGRAM, flags, Sockets([listening], []), None, folder)
-            with patch.object(worker_process, "SILENT_SECONDS", 0.04):
+            with measured(), patch.object(worker_process, "SILENT_SECONDS", 0.04):
                 worker = await starter.start(1)
             for _ in range(3):  # it says so again and again
                 self.assertTrue(await worker.serves())
@@ -272,10 +277,9 @@ class WorkerTest(unittest.IsolatedAsyncioTestCase):
 
 class ReloadTest(WorkersTest):
     seconds = 9
-    measured = False
 
     def test_no_request_is_lost(self) -> None:
-        server = self.serve("--processes", "1", "--drain-seconds", "30")
+        server = self.serve("--processes", "1", "--drain-seconds", "300")
         slow = self.hold(server)
         asyncio.run(self.reload_under_load(server))
         self.assertIn(b"200 OK", self.answer(slow))  # it has outlasted two reloads

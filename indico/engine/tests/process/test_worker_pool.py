@@ -15,7 +15,6 @@ import signal
 import socket
 import sys
 import tempfile
-import unittest
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -32,6 +31,7 @@ from ...process.signals import SecondStop
 from ...process.worker import main
 from ...process.worker_process import Starter, count
 from ...settings import ServerSettings
+from ..async_test import AsyncTest
 from ..descriptors import no_descriptors
 from ..sample.app import Settings
 from ..sample.server import PROGRAM
@@ -77,7 +77,7 @@ class SmallStarter(Starter):
         return [program, "-S", "-c", WORKER]
 
 
-class PoolTest(unittest.IsolatedAsyncioTestCase):
+class PoolTest(AsyncTest):
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory(prefix="test-")
         self.addCleanup(folder.cleanup)

@@ -10,6 +10,7 @@ from typing import ClassVar
 from unittest.mock import patch
 
 from ...telemetry.processes import VARIABLE, forget_process
+from ..environment import measured
 from ..server_process import ProcessTest, ServerProcess, until
 from ..server_test import mongodb_uri
 from .counting_process import CountingProcess
@@ -26,8 +27,6 @@ def pids(scraped: Scraped) -> set[str]:
 
 class OneProcessTest(ProcessTest):
     """One server, shared by the tests."""
-
-    measured = False
 
     server: ClassVar[ServerProcess]
 
@@ -92,7 +91,6 @@ class SharedFolderTest(ProcessTest):
 
 
 class SeveralServersTest(SharedFolderTest):
-    measured = False
     flags = ("--mongodb-database", "test_metrics")
 
     def test_each_answers_for_all(self) -> None:
@@ -182,4 +180,6 @@ class EndedProcessTest(SharedFolderTest):
 
     def test_a_file_that_is_only_just_made(self) -> None:
         (self.shared / "counter_1.db").touch()
-        self.assertEqual(self.stays.scrape().sum(REQUESTS, **PING), 1)
+        with measured():
+            other = self.counting()
+        self.assertEqual(other.scrape().sum(REQUESTS, **PING), 1)

@@ -21,6 +21,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from ...mongo import connection as db
 from ...telemetry import tracing
+from ..environment import measured
 from ..sample.server import PROGRAM
 from ..server_process import ENGINE, ROOT, ProcessTest, ServerProcess
 from ..server_test import PASSWORD, ServerTest, mongodb_uri
@@ -225,7 +226,8 @@ class ExportTest(ProcessTest):
 
     def test_all_arrive_before_it_ends(self) -> None:
         with Collector() as collector:
-            server = self.traced(collector.port)
+            with measured():
+                server = self.traced(collector.port)
             status, request_id = self.ping(server)
             server.call("/auth/login", {"email": "nobody@example.com", "password": PASSWORD})
             self.assertEqual((status, server.stop()), (200, 0))
@@ -266,7 +268,8 @@ class ExportTest(ProcessTest):
         (hidden / "__init__.py").write_text("raise ImportError('not here')")
         path = os.pathsep.join([str(hidden.parent), os.environ.get("PYTHONPATH", "")])
         with patch.dict(os.environ, {"PYTHONPATH": path}):
-            refused = self.start("--mongodb-uri", mongodb_uri(), "--tracing")
+            with measured():
+                refused = self.start("--mongodb-uri", mongodb_uri(), "--tracing")
             untraced = self.start("--mongodb-uri", mongodb_uri())
         self.assertEqual(refused.wait(), 1)
         (line,) = refused.printed().splitlines()
