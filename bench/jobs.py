@@ -24,9 +24,8 @@ from indico.engine.mongo import connection as db
 from indico.service.jobs import Job, job
 
 DATABASE = "bench_jobs"
-PLACES = 32  # the default of `job_concurrency`
 QUEUED_AT_ONCE = 500
-PAUSE_SECONDS = 0.02  # between two jobs whose latency is measured
+PAUSE_SECONDS = 0.1  # between two jobs whose latency is measured
 HEAD = "processes      jobs  queued/s    done/s  worker, a job  MongoDB  memory before      most"
 _LOOK_SECONDS = 0.02
 _MEBIBYTE = 1 << 20
@@ -53,7 +52,8 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python3 run.py bench jobs", description=__doc__)
     parser.add_argument("--jobs", type=int, default=100_000, help="default: 100000")
     parser.add_argument("--processes", default="1,2", help="default: 1,2")
-    parser.add_argument("--calls", type=int, default=500, help="jobs one by one; default: 500")
+    parser.add_argument("--calls", type=int, default=200, help="jobs one by one; default: 200")
+    parser.add_argument("--concurrency", type=int, default=32, help="of a process; default: 32")
     options = parser.parse_args(arguments)
     cores = machine.two_cores()
     with ExitStack() as stack:
@@ -62,16 +62,18 @@ def main(arguments: list[str]) -> int:
         mongodb = stack.enter_context(embedded(folder))
         print(HEAD)
         for processes in map(int, options.processes.split(",")):
-            with _workers(mongodb.uri, processes, cores) as workers:
+            with _workers(mongodb.uri, processes, options.concurrency, cores) as workers:
                 print(_run(mongodb, options.jobs, workers, cores[0]), flush=True)
-        with _workers(mongodb.uri, 1, cores) as workers, machine.pinned(cores[0]):
+        with _workers(mongodb.uri, 1, options.concurrency, cores) as workers:
             print(_latency(mongodb.uri, options.calls, workers[0]))
         mongodb.client.drop_database(DATABASE)
     return 0
 
 
 @contextmanager
-def _workers(uri: str, processes: int, cores: tuple[int, int]) -> Iterator[list[Worker]]:
+def _workers(
+    uri: str, processes: int, concurrency: int, cores: tuple[int, int]
+) -> Iterator[list[Worker]]:
     """Start processes on both cores in turn, wait until they are ready, and end them."""
     workers = []
     started = []
@@ -79,7 +81,7 @@ def _workers(uri: str, processes: int, cores: tuple[int, int]) -> Iterator[list[
         ours, theirs = multiprocessing.Pipe()
         with machine.pinned(cores[number % 2]):
             spawn = multiprocessing.get_context("spawn")
-            process = spawn.Process(target=_work, args=(theirs, uri, DATABASE))
+            process = spawn.Process(target=_work, args=(theirs, uri, DATABASE, concurrency))
             process.start()
         started.append(process)
         workers.append(Worker(psutil.Process(process.pid), ours))
@@ -149,17 +151,17 @@ async def _call(uri: str, database: str, calls: int) -> None:
     await db.disconnect()
 
 
-def _work(pipe: Connection, uri: str, database: str) -> None:
+def _work(pipe: Connection, uri: str, database: str, concurrency: int) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run_jobs(pipe, uri, database))
+        runner.run(_run_jobs(pipe, uri, database, concurrency))
 
 
-async def _run_jobs(pipe: Connection, uri: str, database: str) -> None:
+async def _run_jobs(pipe: Connection, uri: str, database: str, concurrency: int) -> None:
     """Run jobs once the parent says so, until it says to end."""
     took: list[float] = []
     _declare(took)
     await db.connect(uri, database, timeout_seconds=30)
-    worker = JobWorker(PLACES, 30)
+    worker = JobWorker(concurrency, 30)
     pipe.send("ready")
     while (order := await asyncio.to_thread(pipe.recv)) != "end":
         if order == "begin":
