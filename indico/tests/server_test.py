@@ -45,7 +45,7 @@ class ServerTest(server_test.ServerTest):
         super().setUp()
 
     def make_settings(self, **values: Any) -> Settings:
-        return Settings(**values)
+        return server_test.settings_of(Settings, values)
 
     def make_app(self, settings: Any) -> Application:
         return make_app(settings)

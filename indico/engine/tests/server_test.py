@@ -35,9 +35,10 @@ from .sample import app
 from .sample.server import PROGRAM
 
 T = TypeVar("T")
+S = TypeVar("S", bound=ServerSettings)
 PASSWORD = "correct horse battery"
 
-_SETTINGS: dict[tuple[object, str], ServerSettings] = {}
+_SETTINGS: dict[tuple[type[ServerSettings], str], Any] = {}
 
 log.configure("text")
 log.LOGGER.setLevel("CRITICAL")
@@ -76,6 +77,15 @@ def memory() -> str | None:
     if not os.path.isdir(folder) or os.statvfs(folder).f_flag & os.ST_NOEXEC:
         return None
     return folder if shutil.disk_usage(folder).free > 4 << 30 else None
+
+
+def settings_of(kind: type[S], values: dict[str, Any]) -> S:
+    """Return settings with these values, made once: the look at the environment takes long."""
+    key = kind, repr(values)
+    if key not in _SETTINGS:
+        _SETTINGS[key] = kind(**values)
+    settings: S = _SETTINGS[key].model_copy()
+    return settings
 
 
 class ServerTest(AsyncHTTPTestCase):
@@ -118,11 +128,7 @@ class ServerTest(AsyncHTTPTestCase):
         return AsyncHTTPClient(defaults={"connect_timeout": 60, "request_timeout": 60})
 
     def get_app(self) -> Application:
-        values = {**CHOSEN, **FRESH_METRICS, **self.settings}
-        made = type(self).make_settings, repr(values)
-        if made not in _SETTINGS:  # to look at the environment takes longer than to connect
-            _SETTINGS[made] = self.make_settings(**values)
-        self.config = _SETTINGS[made].model_copy()
+        self.config = self.make_settings(**{**CHOSEN, **FRESH_METRICS, **self.settings})
         metrics.identify(PROGRAM.version)
         self.run_async(self.connect())
         app = self.make_app(self.config)
@@ -141,7 +147,7 @@ class ServerTest(AsyncHTTPTestCase):
             await connect(self.uri(), self.database, driver, timeout, 2, lane, validation)
 
     def make_settings(self, **values: Any) -> ServerSettings:
-        return app.Settings(**values)
+        return settings_of(app.Settings, values)
 
     def make_app(self, settings: Any) -> Application:
         return app.make_app(settings)

@@ -47,9 +47,9 @@ def note(what):
         print(os.getpid(), what, file=notes, flush=True)
 def got(number, _):
     note(signal.Signals(number).name)
-    if how != "busy":
+    if how != "busy" and number != signal.SIGUSR1:
         os._exit(0)
-for number in (signal.SIGTERM, signal.SIGHUP):
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
     signal.signal(number, got)
 if how == "die":
     sys.exit(3)
@@ -290,6 +290,17 @@ class ReloadTest(PoolTest):
         os.kill(os.getpid(), signal.SIGHUP)
         await until(lambda: self.logged("reloaded: 2 new workers"))
         await until(lambda: not set(self.workers()) & set(old))
+        await self.stop()
+
+    async def test_a_signal_to_those_that_serve(self) -> None:
+        old = await self.begin()
+        self.how.write_text("mute")
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: len(self.workers()) == 3)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await until(lambda: [self.signals(each) for each in old] == [["SIGUSR1"]] * 2)
+        (mute,) = set(self.workers()) - set(old)
+        self.assertEqual(self.signals(mute), [])
         await self.stop()
 
     async def test_it_is_stopped_meanwhile(self) -> None:
