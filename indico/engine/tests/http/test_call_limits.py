@@ -17,11 +17,12 @@ from ...http.call_limits import limit
 from ...http.decorators import type_check, unpack
 from ...http.kept_answers import KEPT
 from ...http.rest_handler import RestHandler
+from ...live.routes import live_routes
 from ...mongo.connection import disconnect
 from ..carriers import CARRIERS, Call
 from ..environment import DRIVER, HTTP_SERVER, LANE
 from ..limits.bucket_test import pass_time
-from ..sample.accounts import auth
+from ..sample.accounts import SESSIONS, auth, find_session
 from ..sample.app import AuthHandler, Settings
 from ..server_test import ServerTest
 
@@ -87,6 +88,7 @@ class LimitTest(ServerTest):
             (r"/auth/(?P<action>[a-z_]+)", AuthHandler),
             ("/notes", NotesHandler),
             BatchRoute,
+            *live_routes(settings, SESSIONS, find_session),
         ]
         return Application(routes, settings)
 
