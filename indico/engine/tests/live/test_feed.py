@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 from tornado.httpclient import HTTPClientError
 from tornado.testing import bind_unused_port, gen_test
 
 from ...error import ServerError, Unavailable
 from ...live.feed import Feed
+from ...live.subscription import Subscription
 from ...log import LOGGER
 from ...mongo import change_stream
 from ...process.http_servers import make_server
@@ -58,6 +60,13 @@ class OpenTest(LiveTest):
         ):
             await self.connect_live()
         self.assertEqual(raised.exception.code, 503)
+
+    def test_a_client_that_has_not_begun_reads_nothing_again(self) -> None:
+        client = Mock()
+        early = Subscription(self.feed, SimpleNamespace(user_id=self.ada), client)
+        early.resync()
+        client.write_event.assert_not_called()
+        self.assertTrue(early._lost)  # so a replay tells what came meanwhile
 
 
 class ServersTest(LiveTest):
