@@ -56,7 +56,7 @@ class CheckedLoad:
     async def more(self, rounds: int = 1) -> None:
         """Wait until every caller has made so many more rounds."""
         wanted = [made + rounds for made in self._rounds]
-        await eventually(lambda: all(map(int.__ge__, self._rounds, wanted)), 60)
+        await eventually(lambda: all(map(int.__ge__, self._rounds, wanted)), 120)
 
     async def judge(self) -> str:
         """Return what came out, as a line for a person.
