@@ -25,11 +25,15 @@ Address = tuple[str, int | None]
 
 
 class Taken(NamedTuple):
-    """A connection of PyMongo: its transport, PyMongo's protocol and the server's address."""
+    """A connection of PyMongo: its transport, PyMongo's protocol and the server's address.
+
+    `lost` is done once that protocol knows the end of the connection.
+    """
 
     transport: asyncio.Transport
     protocol: asyncio.BaseProtocol
     address: Address
+    lost: asyncio.Future[None]
 
 
 @asynccontextmanager
@@ -45,7 +49,10 @@ async def taken(client: Any, seconds: float) -> AsyncIterator[Taken]:
             connection = await stack.enter_async_context(checkout)
         stack.push_async_callback(connection.close_conn, None)
         transport, protocol = connection.conn.conn
-        yield Taken(transport, protocol, connection.address)
+        lost: asyncio.Future[None] = protocol._closed
+        if lost.done() or transport.is_closing():
+            raise AutoReconnect("connection closed before its first command")
+        yield Taken(transport, protocol, connection.address, lost)
 
 
 class Owner(Protocol):
@@ -84,6 +91,8 @@ class Lane(asyncio.Protocol):
         self._number = 0
         self._transport.set_protocol(self)
         self._transport.resume_reading()
+        # With TLS, the end may be on its way to PyMongo's protocol, and nobody would tell the lane.
+        connection.lost.add_done_callback(self._lost_before)
 
     def send(self, command: Command[Any]) -> None:
         self._number += 1
@@ -117,6 +126,10 @@ class Lane(asyncio.Protocol):
         self.retired = True
         if not self.in_flight:
             self.end()
+
+    def _lost_before(self, lost: asyncio.Future[None]) -> None:
+        """End, as PyMongo knows of the end of the connection."""
+        self.end(AutoReconnect("connection closed"), told=bool(self.in_flight))
 
     def connection_lost(self, error: Exception | None) -> None:
         # PyMongo waits for it when the connection is closed.

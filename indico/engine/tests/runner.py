@@ -50,10 +50,11 @@ _REPLICA_SET = f"{ENGINE}.tests.mongo.test_replica_set"
 # What the matrix runs after the defaults: an environment, and the modules that run in it. Of a
 # folder, a class runs if the variables that it `varies_with` have values that it has not run with.
 MATRIX: list[tuple[dict[str, str], tuple[str, ...]]] = [
+    # The longest of all classes is first, because the others fill the time beside it.
+    ({EXAMPLES: "66"}, (f"{ENGINE}.tests.http.test_splits",)),
     ({"PRIMARY_KILLS": "1"}, (_REPLICA_SET,)),
     ({"PRIMARY_KILLS": "1", LANE: "off"}, (f"{ENGINE}.tests.mongo",)),
     (_OTHERS, (f"{ENGINE}.tests.http", f"{ENGINE}.tests.mongo")),
-    ({EXAMPLES: "66"}, (f"{ENGINE}.tests.http.test_splits",)),
     ({LOOP: "asyncio"}, (f"{ENGINE}.tests.http", f"{ENGINE}.tests.tcp")),
     ({EXAMPLES: "4"}, (f"{PROJECT}.tests", f"{ENGINE}.tests.mongo")),
 ]

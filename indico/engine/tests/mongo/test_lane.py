@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from struct import Struct
-from typing import Any, ClassVar
-from unittest.mock import patch
+from typing import Any, ClassVar, cast
+from unittest.mock import Mock, patch
 
 from pymongo import AsyncMongoClient
 from tornado.testing import gen_test
 
 from ...error import Conflict, DeadlineExceeded, ServerError, Unavailable
 from ...mongo import connection as db
+from ...mongo import lane_pool
 from ...mongo.command import Sessions
 from ...mongo.delay import delay
 from ...mongo.driver import mongodb
-from ...mongo.lane import Lane
+from ...mongo.lane import Lane, Taken, taken
 from ...mongo.operation import DEADLINE, Deadline
 from ...mongo.waiting import FEW
 from .fail_point_test import FailPointTest
@@ -240,6 +242,49 @@ class DeadlineTest(LaneTest):
             await calls[0]()
             await self.things.find_by_id(1)  # shares its command, so it has no request's deadline
         self.assertEqual([each["maxTimeMS"] <= 100 for each in sent], [True, False])
+
+
+class LostBeforeTest(LaneTest):
+    """A connection that ends between its opening by PyMongo and the first command."""
+
+    @gen_test
+    async def test_before_a_lane_is_made(self) -> None:
+        client: Any = self.lanes.others._client
+        opened, ended = client._conn_for_writes, []
+
+        @asynccontextmanager
+        async def lost(checkout: Any) -> AsyncIterator[Any]:
+            async with checkout as connection:
+                transport, protocol = connection.conn.conn
+                transport.abort()
+                await protocol.wait_closed()
+                ended.append(transport)
+                yield connection
+
+        async def conn_for_writes(*args: Any) -> Any:
+            checkout = await opened(*args)
+            return checkout if ended else lost(checkout)
+
+        with patch.object(client, "_conn_for_writes", conn_for_writes):
+            self.assertIsInstance(await self.things.update_one({"_id": 1}, {"n": 1}), dict)
+        self.assertEqual(len(ended), 1)
+
+    @gen_test
+    async def test_while_a_lane_is_made(self) -> None:
+        """A transport with TLS tells its end to the protocol that it had, and is never closing."""
+        dead = Mock(is_closing=lambda: False)
+
+        @asynccontextmanager
+        async def losing(client: Any, seconds: float) -> AsyncIterator[Taken]:
+            async with taken(client, seconds) as connection:
+                first = not dead.write.called
+                if first:
+                    cast(Any, connection.protocol).connection_lost(None)
+                yield connection._replace(transport=dead) if first else connection
+
+        with patch.object(lane_pool, "taken", losing):
+            self.assertIsInstance(await self.things.update_one({"_id": 1}, {"n": 1}), dict)
+        dead.write.assert_called_once()
 
 
 class AgainTest(LaneTest):
