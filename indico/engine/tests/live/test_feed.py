@@ -10,6 +10,7 @@ from tornado.httpclient import HTTPClientError
 from tornado.testing import bind_unused_port, gen_test
 
 from ...error import ServerError, Unavailable
+from ...live.event import Event
 from ...live.feed import Feed
 from ...live.subscription import Subscription
 from ...log import LOGGER
@@ -61,12 +62,18 @@ class OpenTest(LiveTest):
             await self.connect_live()
         self.assertEqual(raised.exception.code, 503)
 
-    def test_a_client_that_has_not_begun_reads_nothing_again(self) -> None:
+    def test_what_a_client_has_already_is_not_told(self) -> None:
         client = Mock()
         early = Subscription(self.feed, SimpleNamespace(user_id=self.ada), client)
         early.resync()
         client.write_event.assert_not_called()
         self.assertTrue(early._lost)  # so a replay tells what came meanwhile
+        early._begun, early.position = True, "82"
+        for position in ("81", "82"):
+            early.give(Event(position, "", b""))
+        client.write_event.assert_not_called()
+        early.give(Event("83", "", b""))
+        client.write_event.assert_called_once()
 
 
 class ServersTest(LiveTest):

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 
 from ...mongo.mongod_binary import find_binary
 from ...mongo.mongod_commands import Client
@@ -25,6 +26,7 @@ from .proxy import Proxy
 NAME = "faults"
 USER = "tests"
 START_SECONDS = 60
+_NODE_NOT_FOUND = 74
 # A member without a primary calls for an election after a second; MongoDB's default is ten.
 # Secondaries read from the primary alone. Otherwise MongoDB 6.0 stalls after some elections: the
 # heartbeats to the new primary are lost, so the other secondary takes no member for newer than
@@ -155,9 +157,20 @@ class ReplicaSet:
         tls: dict[str, Any] = {"directConnection": True, "tls": True, "tlsCAFile": self._crt}
         # Without a user, `mongod` lets a client on loopback make the first one.
         with MongoClient[Any](self.members[0].host, **tls) as client:
-            client.admin.command("replSetInitiate", configuration)
+            until(lambda: _is_initiated(client, configuration), START_SECONDS)
             until(lambda: client.admin.command("hello")["isWritablePrimary"])
             client.admin.command("createUser", USER, pwd=USER, roles=["root"])
+
+
+def _is_initiated(client: MongoClient[Any], configuration: dict[str, Any]) -> bool:
+    """Make the set; return False if a member did not answer, as on a busy machine."""
+    try:
+        client.admin.command("replSetInitiate", configuration)
+    except OperationFailure as error:
+        if error.code != _NODE_NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 def _write(file: Path, text: str) -> str:
