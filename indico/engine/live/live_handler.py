@@ -63,9 +63,10 @@ class LiveHandler(WebSocketHandler, JSONHandler):
             raise InvalidArgument("This path is for WebSockets; /events tells the same by HTTP.")
         if self._check_cross_origin(self.check_origin):
             raise PermissionDenied("A page of another origin may not open this WebSocket.")
-        self.application.unending.refuse_too_many()
         if await self._sign_in() is None and "Authorization" in headers:
             raise AuthError
+        # After the look-up, because nothing is awaited from here to `open`.
+        self.application.unending.refuse_too_many()
 
     def on_connection_close(self) -> None:
         if self.get_status() == 101:

@@ -106,6 +106,18 @@ class SignInTest(LiveTest):
             await until(lambda: not self._app.admission.in_flight)
 
     @gen_test(timeout=60)
+    async def test_a_server_that_stops_during_the_handshake(self) -> None:
+        """A WebSocket that opens afterwards would never be closed with 1001."""
+        find = accounts.SESSIONS.find_by_id
+
+        async def drain_and_find(session_id: bytes) -> Any:
+            self._app.drain()
+            return await find(session_id)
+
+        with patch.object(accounts.SESSIONS, "find_by_id", drain_and_find):
+            self.assertEqual(await self.refusal(), (503, "unavailable"))
+
+    @gen_test(timeout=60)
     async def test_a_wrong_first_message(self) -> None:
         for wrong in ("", "{", "[]", '{"token": ""}', '{"token": "a b"}', '{"token": "wrong"}'):
             client = await self.connect_live("")
