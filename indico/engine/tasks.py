@@ -1,4 +1,4 @@
-"""Tasks that nobody awaits."""
+"""Tasks that run beside their caller."""
 
 from __future__ import annotations
 
@@ -17,3 +17,14 @@ def start(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     _running.add(task)
     task.add_done_callback(_running.discard)
     return task
+
+
+async def wait_until_set(event: asyncio.Event, task: asyncio.Task[Any]) -> None:
+    """Wait until `task` sets `event`, or ends. Raises the error with which `task` has ended."""
+    waiting = asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    if task.done():
+        task.result()

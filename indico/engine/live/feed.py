@@ -15,7 +15,7 @@ from ..log import LOGGER
 from ..mongo.change_stream import Change
 from ..mongo.collection import Collection, Document, DocumentId
 from ..mongo.live_changes import LiveChanges, PastChanges
-from ..tasks import start
+from ..tasks import start, wait_until_set
 from .ending import SESSION_ENDED, UNAVAILABLE
 from .event import Event, EventWriter
 from .replays import Replays
@@ -56,11 +56,7 @@ class Feed:
             # In a context of its own, because the deadline of a request would end the stream.
             self._running = contextvars.Context().run(start, self._run())
             self._running.add_done_callback(lambda task: task.cancelled() or task.exception())
-        running, begun = self._running, asyncio.create_task(self._begun.wait())
-        await asyncio.wait([running, begun], return_when=asyncio.FIRST_COMPLETED)
-        begun.cancel()
-        if running.done():
-            running.result()
+        await wait_until_set(self._begun, self._running)
 
     def leave(self, client: Subscription) -> None:
         """Tell `client` nothing more."""

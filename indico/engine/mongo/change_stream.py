@@ -13,6 +13,7 @@ from pymongo.errors import InvalidOperation, OperationFailure, PyMongoError
 
 from ..error import ServerError, Unavailable
 from ..log import LOGGER
+from ..tasks import wait_until_set
 from .bson_types import OPTIONS
 from .driver import Key, mongodb
 from .operation import guard, is_transient, to_api_error
@@ -73,12 +74,8 @@ class ChangeStream(Generic[T]):
     async def begin(self) -> None:
         """Open the stream, so that its `position` is known. Raises what `anext` raises."""
         await self.__aenter__()
-        reading = self._reading = self._reading or asyncio.create_task(self._read())
-        begun = asyncio.create_task(self._begun.wait())
-        await asyncio.wait([reading, begun], return_when=asyncio.FIRST_COMPLETED)
-        begun.cancel()
-        if reading.done():
-            reading.result()
+        self._reading = self._reading or asyncio.create_task(self._read())
+        await wait_until_set(self._begun, self._reading)
 
     async def __aenter__(self) -> Self:
         if not self._start:

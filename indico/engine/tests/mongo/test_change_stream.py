@@ -14,6 +14,7 @@ from ...mongo import change_stream
 from ...mongo.change_stream import Change, ChangeStream
 from ...mongo.collection import Document
 from ...mongo.connection import disconnect
+from ..async_test import AsyncTest
 from .fail_point_test import FailPointTest
 from .round_trip_test import ProxiedTest, eventually
 
@@ -130,6 +131,19 @@ class WatchTest(ProxiedTest):
 
 class WatchByMotorTest(WatchTest):
     settings: ClassVar[dict[str, Any]] = {"mongodb_lane": False, "mongodb_driver": "motor"}
+
+
+class BeginTest(AsyncTest):
+    async def test_a_caller_that_gives_up(self) -> None:
+        """A task that still waits is an error in the log, once the stream is forgotten."""
+        before = asyncio.all_tasks()
+        async with ChangeStream[Document]("things", [], {"_data": "82"}) as changes:
+            with patch.object(changes, "_read", asyncio.Event().wait):
+                caller = asyncio.create_task(changes.begin())
+                await asyncio.sleep(0)
+            caller.cancel()
+            await asyncio.wait([caller])
+        self.assertEqual(asyncio.all_tasks(), before)
 
 
 class KeysTest(FailPointTest):
