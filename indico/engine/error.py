@@ -112,6 +112,18 @@ class InvalidArgument(APIError):
             sentences.append(f"There are {number} problems in all.")
         return InvalidArgument(" ".join(sentences), details=details[:MAX_DETAILS])
 
+    @staticmethod
+    def refuse(problems: list[InvalidArgument]) -> None:
+        """Raise one error with all `problems`, if there are any, and clear the list.
+
+        The traceback of a single problem refers to the list, which would be a cycle.
+        """
+        try:
+            if problems:
+                raise InvalidArgument.join(problems)
+        finally:
+            problems.clear()
+
 
 class MissingField(InvalidArgument):
     """The body lacks the field at `path`."""

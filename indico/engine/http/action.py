@@ -89,11 +89,7 @@ class ActionRecord:
         problems[:0] = self._validate(fields, values) if self.adapters else _missing(fields, values)
         if problems and not sent:
             raise InvalidJSON("The body is empty: this action needs a JSON object with its fields.")
-        try:
-            if problems:
-                raise InvalidArgument.join(problems)
-        finally:  # no cycle, because the traceback of a single problem refers to this list
-            problems.clear()
+        InvalidArgument.refuse(problems)
         return values
 
     def _values(self, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:

@@ -99,12 +99,12 @@ def _too_deep(value: Any) -> bool:
 def _refuse_long_integers(value: dict[str, Any], body: bytes) -> None:
     numbers = _long_integers(_outside_strings(_without_escapes(body)))
     trails = _trails(value, numbers) if numbers else iter(())
-    problems = [
+    problems: list[InvalidArgument] = [
         WrongFieldType(".".join(short(str(key)) for key in trail), *INT_TOO_LONG)
         for trail in itertools.islice(trails, MAX_DETAILS)
     ]
-    if problems:  # none if each is in a value that orjson dropped for a later one of the same name
-        raise InvalidArgument.join(problems)
+    # None if each is in a value that orjson dropped for a later one of the same name.
+    InvalidArgument.refuse(problems)
 
 
 def _long_integers(text: bytes) -> set[Number]:

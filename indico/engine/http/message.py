@@ -67,11 +67,7 @@ class Message(BaseModel):
             message = cls.model_validate(sent)
         except ValidationError as error:
             problems[:0] = problems_of(error)
-        try:
-            if problems:
-                raise InvalidArgument.join(problems)
-        finally:  # no cycle, because the traceback of a single problem refers to this list
-            problems.clear()
+        InvalidArgument.refuse(problems)
         return message
 
     def headers(self, request_id: str) -> HTTPHeaders:

@@ -232,7 +232,8 @@ class LargeBodyTest(ServerTest):
     def test_none_is_kept_once_it_is_answered(self) -> None:
         """A body in a cycle of references would stay until the next garbage collection."""
         large = "x" * LARGE_BYTES
-        for body in ({"checked": "", "large": large}, {"large": large}, "{" + large, "{"):
+        objects = {"checked": "", "large": large}, {"large": large}, {"checked": 10**20}
+        for body in (*objects, "{" + large, "{"):
             raw = body if isinstance(body, str) else json.dumps(body)
             gc.collect()
             gc.disable()
