@@ -26,7 +26,7 @@ class Unending:
         return len(self._answers)
 
     def refuse_too_many(self) -> None:
-        """Raise `Unavailable` if there may be no further one."""
+        """Raise `Unavailable` while the server stops, and `Overloaded` beyond the limit."""
         if self._leaving:
             raise Unavailable("The server is stopping: connect again.")
         if len(self) >= self._limit:
