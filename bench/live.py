@@ -119,7 +119,7 @@ def main(arguments: list[str]) -> int:
 
 async def _measure(server: Server, sockets: int, changes: int) -> list[Told]:
     token = (await _ask(Connection(server.port, ""), "auth/register", _ACCOUNT))["token"]
-    await _close(await _open(server.port, token, 1))  # what the first one needs once
+    _close(await _open(server.port, token, 1))  # what the first one needs once
     before, files = server.memory_bytes(), server.open_files()
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -135,7 +135,7 @@ async def _measure(server: Server, sockets: int, changes: int) -> list[Told]:
     for number in range(1, changes + 1):
         results.append(told := await _change(server.port, token, opened, number))
         print(f"{number:6} {len(told.reached):8}  {_times(told)}", flush=True)
-    await _close(opened)
+    _close(opened)
     return results
 
 
@@ -151,7 +151,7 @@ async def _open(port: int, token: str, count: int) -> list[_Socket]:
     return await asyncio.gather(*(open_one() for _ in range(count)))
 
 
-async def _close(opened: list[_Socket]) -> None:
+def _close(opened: list[_Socket]) -> None:
     for each in opened:
         each.transport.abort()
 
