@@ -18,9 +18,16 @@ __all__ = ["PublicResolver", "is_public"]
 
 # All other IPv6 addresses are reserved, or hold an IPv4 address: mapped, compatible, or of NAT64.
 _IPV6_INTERNET = ip_network("2000::/3")
-# Not each version of Python's `is_global` knows these. 2001::/23 has Teredo, 2002::/16 is 6to4.
 _SPECIAL = tuple(
-    map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16", "3fff::/20"))
+    map(
+        ip_network,
+        (
+            # Not each version of Python's `is_global` knows these.
+            *("192.0.0.0/24", "192.88.99.0/24", "3fff::/20"),
+            *("2001::/23", "2002::/16"),  # has Teredo; 6to4
+            "168.63.129.16",  # the host of each virtual machine of Azure, with metadata
+        ),
+    )
 )
 
 
