@@ -18,17 +18,16 @@ __all__ = ["PublicResolver", "is_public"]
 
 # All other IPv6 addresses are reserved, or hold an IPv4 address: mapped, compatible, or of NAT64.
 _IPV6_INTERNET = ip_network("2000::/3")
-_SPECIAL = tuple(
-    map(
-        ip_network,
-        (
-            # Not each version of Python's `is_global` knows these.
-            *("192.0.0.0/24", "192.88.99.0/24", "3fff::/20"),
-            *("2001::/23", "2002::/16"),  # has Teredo; 6to4
-            "168.63.129.16",  # the host of each virtual machine of Azure, with metadata
-        ),
-    )
-)
+_SPECIAL = [
+    # Not each version of Python's `is_global` knows these.
+    ip_network("192.0.0.0/24"),
+    ip_network("192.88.99.0/24"),
+    ip_network("2001::/23"),  # Teredo is a part of it
+    ip_network("2002::/16"),  # 6to4
+    ip_network("3fff::/20"),
+    # Each virtual machine of Azure reaches the services of its host here.
+    ip_network("168.63.129.16"),
+]
 
 
 def is_public(address: str) -> bool:
