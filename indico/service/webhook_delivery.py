@@ -25,6 +25,7 @@ from indico.service.outgoing import Encryption, Outcome, UnknownKey, refused, se
 TEST = "webhook.test"  # such an event is tried once
 FAILING = timedelta(days=3)
 _AT_ONCE = 3  # requests of this process to one webhook
+_TURN_SECONDS = 0.25  # a job that waits has one of the few places of `job_concurrency`
 _BUSY_SECONDS = 5, 30
 _LOST = "Its secret was lost with a key of the server: delete it, and create another one."
 
@@ -86,7 +87,7 @@ async def deliver(delivery_id: ObjectId, attempts: int) -> None:
         await DeliveryDB.record(delivery, gone.attempt, "failed")
         return
     try:
-        async with turn(("webhook", webhook["_id"]), _AT_ONCE):
+        async with turn(("webhook", webhook["_id"]), _AT_ONCE, seconds=_TURN_SECONDS):
             outcome = await _send(webhook, delivery)
     except Overloaded:  # a slow receiver must not keep workers from other jobs
         await deliver.later_in(random.uniform(*_BUSY_SECONDS), delivery_id, attempts)  # noqa: S311

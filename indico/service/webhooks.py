@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from ipaddress import ip_address
 from typing import Annotated
 
 from pydantic import Field, HttpUrl, StringConstraints, TypeAdapter, ValidationError
@@ -115,7 +114,6 @@ def _refuse_private(url: HttpUrl) -> None:
     if url.scheme != "https":
         raise _wrong("it must begin with https://")
     with suppress(ValueError):  # a name
-        ip_address((url.host or "").strip("[]"))
         if not is_public((url.host or "").strip("[]")):
             raise _wrong("its address is not public")
 

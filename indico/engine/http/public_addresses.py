@@ -18,17 +18,24 @@ __all__ = ["PublicResolver", "is_public"]
 
 # All other IPv6 addresses are reserved, or hold an IPv4 address: mapped, compatible, or of NAT64.
 _IPV6_INTERNET = ip_network("2000::/3")
-# Not each version of Python's `is_global` knows these. 2001::/23 has Teredo, 2002::/16 is 6to4.
-_SPECIAL = tuple(
-    map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16", "3fff::/20"))
-)
+_SPECIAL = [
+    # Not each version of Python's `is_global` knows these.
+    ip_network("192.0.0.0/24"),
+    ip_network("192.88.99.0/24"),
+    ip_network("2001::/23"),  # Teredo is a part of it
+    ip_network("2002::/16"),  # 6to4
+    ip_network("3fff::/20"),
+    # Each virtual machine of Azure reaches the services of its host here.
+    ip_network("168.63.129.16"),
+]
 
 
 def is_public(address: str) -> bool:
     """Return whether an IPv4 or IPv6 address is of the public internet.
 
     False for loopback, private, link-local, shared (RFC 6598), multicast, unspecified, reserved
-    and documentation addresses, and for IPv6 addresses that hold an IPv4 address.
+    and documentation addresses, and for IPv6 addresses that hold an IPv4 address. Raise
+    `ValueError` for a name.
     """
     ip = ip_address(address)
     if ip.version == 6 and ip not in _IPV6_INTERNET:

@@ -111,4 +111,4 @@ def _retry_after(received: Received) -> float:
     """Return the seconds of `Retry-After`, a day at most; 0 without them."""
     value = received.headers.get("Retry-After", "")
     counts = received.status in _THROTTLED and value.isdecimal()
-    return min(int(value), _LONGEST_PAUSE) if counts else 0
+    return min(float(value), _LONGEST_PAUSE) if counts else 0

@@ -15,19 +15,23 @@ _turns: WeakValueDictionary[Hashable, asyncio.Semaphore] = WeakValueDictionary()
 
 @asynccontextmanager
 async def turn(
-    key: Hashable, places: int = 1, busy: Callable[[], APIError] | None = Overloaded
+    key: Hashable,
+    places: int = 1,
+    busy: Callable[[], APIError] | None = Overloaded,
+    seconds: float | None = None,
 ) -> AsyncIterator[None]:
     """Wait until fewer than `places` callers with the same key are at work.
 
-    Raises what `busy` returns after the setting `mongodb_timeout_seconds`, and waits on without it.
-    A turn saves work and memory. It keeps no other process out, so nothing may depend on it.
+    Raises what `busy` returns after `seconds`, or after the setting `mongodb_timeout_seconds`.
+    Waits on without `busy`. A turn saves work and memory. It keeps no other process out, so
+    nothing may depend on it.
 
         async with turn(note_id):
             ...
     """
     semaphore = _turns.setdefault(key, asyncio.Semaphore(places))
     try:
-        async with asyncio.timeout(mongodb.timeout_seconds if busy else None):
+        async with asyncio.timeout((seconds or mongodb.timeout_seconds) if busy else None):
             await semaphore.acquire()
     except TimeoutError:
         raise (busy or Overloaded)() from None

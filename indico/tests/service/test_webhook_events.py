@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -16,6 +18,23 @@ from indico.tests.server_test import PASSWORD, ServerTest
 from indico.tests.webhook_test import WebhookTest
 
 CHANGE = {"update_user": {"name": "A"}}
+
+
+@contextmanager
+def counted_reads() -> Iterator[list[int]]:
+    """Yield the limits of the reads of listeners; none follows the first one after a second."""
+    reads: list[int] = []
+    read = WebhookDB.find_listeners
+
+    async def find_listeners(limit: int) -> Any:
+        reads.append(limit)
+        return await read(limit)
+
+    with (
+        patch.object(WebhookDB, "find_listeners", find_listeners),
+        patch.object(Listeners, "SECONDS", 3600),
+    ):
+        yield reads
 
 
 class OutboxTest(WebhookTest):
@@ -70,18 +89,8 @@ class WithoutWebhooksTest(ServerTest):
     def test_a_change_is_no_transaction(self) -> None:
         """One of many changes asks MongoDB whose webhooks take which events."""
         LISTENERS.forget()
-        token, reads = self.register()["token"], []
-        read = WebhookDB.find_listeners
-
-        async def find_listeners(limit: int) -> Any:
-            reads.append(limit)
-            return await read(limit)
-
-        with (
-            patch.object(webhook_events, "in_transaction", None),
-            patch.object(Listeners, "SECONDS", 3600),
-            patch.object(WebhookDB, "find_listeners", find_listeners),
-        ):
+        token = self.register()["token"]
+        with patch.object(webhook_events, "in_transaction", None), counted_reads() as reads:
             for _ in range(3):
                 self.data(self.post("/user/update", CHANGE, token))
         self.assertEqual(len(reads), 1)
@@ -128,17 +137,7 @@ class ListenersTest(WebhookTest):
     @gen_test
     async def test_many_at_once(self) -> None:
         """Many changes share one read."""
-        reads: list[int] = []
-        read = WebhookDB.find_listeners
-
-        async def find_listeners(limit: int) -> Any:
-            reads.append(limit)
-            return await read(limit)
-
-        with (
-            patch.object(WebhookDB, "find_listeners", find_listeners),
-            patch.object(Listeners, "SECONDS", 3600),
-        ):
+        with counted_reads() as reads:
             found = await asyncio.gather(
                 *(self.listeners.include(self.owner, "user.updated") for _ in range(20))
             )

@@ -92,6 +92,7 @@ class SendTest(IsolatedAsyncioTestCase):
         for status, value, seconds in (
             (429, "5000", 5000),
             (503, "99999999", DAY),
+            (503, "9" * 5000, DAY),  # `int` refuses more than 4,300 digits
             (502, "0", 0),
             (429, "-5000", 0),
             (504, "Mon, 30 Nov 2026 12:00:00 GMT", 0),

@@ -45,6 +45,13 @@ class TurnTest(IsolatedAsyncioTestCase):
                     self.fail("two at a time")
         await self.work("a")
 
+    async def test_a_caller_that_waits_for_a_time_of_its_own(self) -> None:
+        mongodb.timeout_seconds = 3600
+        async with turn("a"):
+            with self.assertRaises(Overloaded):
+                async with turn("a", seconds=0.001):
+                    self.fail("two at a time")
+
     async def test_a_caller_that_waits_on(self) -> None:
         async with turn("a"):
             mongodb.timeout_seconds = 0.001
