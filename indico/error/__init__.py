@@ -38,6 +38,7 @@ from indico.engine.error import (
     UnsupportedMediaType,
     WrongCursor,
     WrongFieldType,
+    detail,
 )
 from indico.engine.validation import Described, Reasons, problems_of
 
@@ -73,6 +74,7 @@ __all__ = [
     "UnsupportedMediaType",
     "WrongCursor",
     "WrongFieldType",
+    "detail",
     "problems_of",
 ]
 
@@ -84,9 +86,7 @@ class EmailTaken(Conflict):
 
     def __init__(self) -> None:
         message = "This email address is taken."
-        super().__init__(
-            message, details=[{"path": "email", "reason": "taken", "message": message}]
-        )
+        super().__init__(message, details=[detail("email", "taken", message)])
 
 
 class IdentityConflict(Conflict):
@@ -102,7 +102,7 @@ class IdentityConflict(Conflict):
 
     def __init__(self, reason: str) -> None:
         message = self._WHY[reason]
-        super().__init__(message, details=[{"path": "", "reason": reason, "message": message}])
+        super().__init__(message, details=[detail("", reason, message)])
 
 
 class LoginTooOld(PermissionDenied):
@@ -112,6 +112,4 @@ class LoginTooOld(PermissionDenied):
 
     def __init__(self) -> None:
         message = "This account has no password: log in again, then do this within 10 minutes."
-        super().__init__(
-            message, details=[{"path": "", "reason": "login_too_old", "message": message}]
-        )
+        super().__init__(message, details=[detail("", "login_too_old", message)])
