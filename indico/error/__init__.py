@@ -90,11 +90,12 @@ class EmailTaken(Conflict):
 
 
 class IdentityConflict(Conflict):
-    """A login by another service that does not fit to the accounts here."""
+    """A login by another service that does not fit the accounts here."""
 
     _WHY: ClassVar[Mapping[str, str]] = {
-        "no_email": "The other service told no valid email: create an account, and add it there.",
-        "not_linked": "An account here has this email: log in there, and add the other service.",
+        "no_email": "The other service told no valid email: create an account, then link "
+        "the service.",
+        "not_linked": "An account here has this email: log in to it, then link the service.",
         "linked": "This login of the other service belongs to another account here.",
         "last": "This is the only way to log in to this account: set a password first.",
     }

@@ -13,7 +13,7 @@ _WHY = {
 
 
 class LoginFailed(AuthError):
-    """A login that ends without a person who is known."""
+    """A login that does not identify a person."""
 
     reasons = tuple(_WHY)
 
