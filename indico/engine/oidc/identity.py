@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from ..http.signed_value import SignedValue
 from .flow import SECONDS
+
+_HALF = re.compile("[\ud800-\udfff]")  # JSON can have it. A cookie and MongoDB can't.
 
 
 @dataclass(frozen=True)
@@ -27,17 +30,21 @@ class Identity:
 
     @classmethod
     def of(cls, provider: str, claims: Mapping[str, Any], user: str) -> Self:
-        email, name = claims.get("email"), claims.get("name")
         verified = claims.get("email_verified")
         return cls(
             provider,
             claims["iss"],
             claims["sub"],
-            email if isinstance(email, str) else None,
+            _text(claims.get("email")),
             verified is True or verified == "true",  # some providers send text
-            name if isinstance(name, str) else None,
+            _text(claims.get("name")),
             user,
         )
+
+
+def _text(value: object) -> str | None:
+    """Return a text; None for another type, and for half of a surrogate pair, as in a cut name."""
+    return value if isinstance(value, str) and not _HALF.search(value) else None
 
 
 # The proof of a login that waits for the password of an account.
