@@ -10,7 +10,8 @@ from typing import Any, Self
 from ..http.signed_value import SignedValue
 from .flow import SECONDS
 
-_HALF = re.compile("[\ud800-\udfff]")  # JSON can have it. A cookie and MongoDB can't.
+# JSON can have half of a surrogate pair. A cookie and MongoDB can't, and a cookie has 4 kB.
+_TEXT = re.compile("[^\ud800-\udfff]{0,300}")
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class Identity:
 
 
 def _text(value: object) -> str | None:
-    """Return a text; None for another type, and for half of a surrogate pair, as in a cut name."""
-    return value if isinstance(value, str) and not _HALF.search(value) else None
+    """Return a text that can be kept; None for any other value."""
+    return value if isinstance(value, str) and _TEXT.fullmatch(value) else None
 
 
 # The proof of a login that waits for the password of an account.
