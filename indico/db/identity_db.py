@@ -40,7 +40,7 @@ class LinkedIdentity(TypedDict):
     created_at: datetime
 
 
-async def create(user_id: ObjectId, issuer: str, subject: str, email: str | None) -> LinkedIdentity:
+async def create(user_id: ObjectId, issuer: str, subject: str, email: str | None) -> None:
     """Store an identity. Raise `Conflict` if an account has it."""
     document: IdentityDocument = {
         "_id": ObjectId(),
@@ -51,7 +51,6 @@ async def create(user_id: ObjectId, issuer: str, subject: str, email: str | None
         "created_at": now(),
     }
     await IDENTITIES.insert(document)
-    return _linked(document)
 
 
 async def find_owner(issuer: str, subject: str) -> ObjectId | None:

@@ -90,7 +90,13 @@ async def create(
 
 async def get(user_id: ObjectId) -> User:
     """Return an account. Raise `AuthError` if the account has been deleted."""
-    return _existing(await USERS.find_by_id(user_id))
+    return _user(_existing(await USERS.find_by_id(user_id)))
+
+
+async def get_with_credentials(user_id: ObjectId) -> tuple[User, Credentials]:
+    """Return an account and its credentials, from one query. Raise `AuthError` as `get` does."""
+    document = _existing(await USERS.find_by_id(user_id))
+    return _user(document), _credentials(document)
 
 
 async def find(user_id: ObjectId) -> tuple[User, Credentials] | None:
@@ -123,7 +129,7 @@ async def update(user_id: ObjectId, update_user: BaseModel) -> User:
         document = await USERS.update_by_id(user_id, changes)
     except Conflict as error:
         raise EmailTaken from error
-    return _existing(document)
+    return _user(_existing(document))
 
 
 async def record_login(
@@ -179,11 +185,11 @@ def _as_read(user_id: ObjectId, old: Credentials) -> Document:
     return {"_id": user_id, "password_changed_at": old["password_changed_at"]}
 
 
-def _existing(document: UserDocument | None) -> User:
-    """Return the account. Raise `AuthError` without one, because its token is then worthless."""
+def _existing(document: UserDocument | None) -> UserDocument:
+    """Return the document. Raise `AuthError` without one, because its token is then worthless."""
     if document is None:
         raise AuthError
-    return _user(document)
+    return document
 
 
 def _user(document: UserDocument) -> User:

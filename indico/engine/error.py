@@ -133,7 +133,7 @@ class MissingField(InvalidArgument):
     def __init__(self, path: str) -> None:
         path = short(path)
         message = f"The field {path} is missing."
-        super().__init__(message, details=[_detail(path, "missing", message)])
+        super().__init__(message, details=[detail(path, "missing", message)])
 
 
 class UnknownField(InvalidArgument):
@@ -145,7 +145,7 @@ class UnknownField(InvalidArgument):
         path = short(path)
         hint = f": did you mean {nearest}?" if nearest else "."
         message = f"The field {path} is unknown{hint}"
-        super().__init__(message, details=[_detail(path, "unknown", message)])
+        super().__init__(message, details=[detail(path, "unknown", message)])
 
 
 class WrongFieldType(InvalidArgument):
@@ -154,7 +154,7 @@ class WrongFieldType(InvalidArgument):
     def __init__(self, path: str, why: str, reason: str = "wrong_type") -> None:
         path = short(path)
         message = f"The field {path} is wrong: {why}." if path else f"The body is wrong: {why}."
-        super().__init__(message, details=[_detail(path, reason, message)])
+        super().__init__(message, details=[detail(path, reason, message)])
 
 
 class WrongCursor(WrongFieldType):
@@ -220,7 +220,7 @@ class Duplicate(Conflict):
         self.index = index
         self.fields = tuple(fields)
         why = f"Another document has the same {', '.join(fields)}."
-        details = [_detail(field, "duplicate", why) for field in fields]
+        details = [detail(field, "duplicate", why) for field in fields]
         super().__init__(details=details)
 
 
@@ -319,5 +319,6 @@ def short(path: str) -> str:
     return path if len(path) <= MAX_PATH else f"{path[:MAX_PATH]}..."
 
 
-def _detail(path: str, reason: str, message: str) -> Detail:
+def detail(path: str, reason: str, message: str) -> Detail:
+    """Return an entry of `details`."""
     return {"path": path, "reason": reason, "message": message}

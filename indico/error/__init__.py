@@ -38,6 +38,7 @@ from indico.engine.error import (
     UnsupportedMediaType,
     WrongCursor,
     WrongFieldType,
+    detail,
 )
 from indico.engine.validation import Described, Reasons, problems_of
 
@@ -73,6 +74,7 @@ __all__ = [
     "UnsupportedMediaType",
     "WrongCursor",
     "WrongFieldType",
+    "detail",
     "problems_of",
 ]
 
@@ -84,17 +86,16 @@ class EmailTaken(Conflict):
 
     def __init__(self) -> None:
         message = "This email address is taken."
-        super().__init__(
-            message, details=[{"path": "email", "reason": "taken", "message": message}]
-        )
+        super().__init__(message, details=[detail("email", "taken", message)])
 
 
 class IdentityConflict(Conflict):
-    """A login by another service that does not fit to the accounts here."""
+    """A login by another service that does not fit the accounts here."""
 
     _WHY: ClassVar[Mapping[str, str]] = {
-        "no_email": "The other service told no valid email: create an account, and add it there.",
-        "not_linked": "An account here has this email: log in there, and add the other service.",
+        "no_email": "The other service told no valid email: create an account, then link "
+        "the service.",
+        "not_linked": "An account here has this email: log in to it, then link the service.",
         "linked": "This login of the other service belongs to another account here.",
         "last": "This is the only way to log in to this account: set a password first.",
     }
@@ -102,7 +103,7 @@ class IdentityConflict(Conflict):
 
     def __init__(self, reason: str) -> None:
         message = self._WHY[reason]
-        super().__init__(message, details=[{"path": "", "reason": reason, "message": message}])
+        super().__init__(message, details=[detail("", reason, message)])
 
 
 class LoginTooOld(PermissionDenied):
@@ -112,6 +113,4 @@ class LoginTooOld(PermissionDenied):
 
     def __init__(self) -> None:
         message = "This account has no password: log in again, then do this within 10 minutes."
-        super().__init__(
-            message, details=[{"path": "", "reason": "login_too_old", "message": message}]
-        )
+        super().__init__(message, details=[detail("", "login_too_old", message)])

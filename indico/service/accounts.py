@@ -147,9 +147,7 @@ async def confirm(session: Session, password: str, caller: Caller) -> UserDB.Cre
     The caller shows this by the password; without one, by a login of the last minutes. Raise
     `PermissionDenied` for a wrong password, `LoginTooOld`, and `RateLimited`.
     """
-    _, credentials = await UserDB.find(session.user_id) or (None, None)
-    if credentials is None:
-        raise AuthError
+    _, credentials = await UserDB.get_with_credentials(session.user_id)
     if credentials["password_hash"] is None:
         if now() - session.created_at > _FRESH:
             raise LoginTooOld

@@ -60,8 +60,8 @@ async def find_account(identity: Identity) -> tuple[str, bool]:
     """
     if not identity.user:
         return (await _find_by_email(identity))["email"], True
-    user_id = ObjectId(identity.user)
-    return (await UserDB.get(user_id))["email"], await UserDB.has_password(user_id)
+    user, credentials = await UserDB.get_with_credentials(ObjectId(identity.user))
+    return user["email"], credentials["password_hash"] is not None
 
 
 async def link_by_email(

@@ -15,10 +15,11 @@ class DashboardHandler(PageHandler):
 
     @authenticated
     async def get(self) -> None:
+        account, credentials = await UserDB.get_with_credentials(self.user_id)
         self.show(
             "dashboard.html",
-            account=await UserDB.get(self.user_id),
-            has_password=await UserDB.has_password(self.user_id),
+            account=account,
+            has_password=credentials["password_hash"] is not None,
             identities=await IdentityDB.find_all(self.user_id),
             labels=self.oidc.labels,
             uses=await SessionDB.find_uses(self.user_id),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..error import InvalidArgument
+from ..error import InvalidArgument, detail
 
 HEADER = "Connect-Timeout-Ms"
 
@@ -17,6 +17,5 @@ def client_timeout(sent: Sequence[str]) -> float:
     """Return the seconds in the values of the header. Raises `InvalidArgument` for wrong values."""
     if len(sent) != 1 or not _MILLISECONDS.fullmatch(sent[0]):
         message = f"The header {HEADER} is wrong: it must be milliseconds, from 1 to 9999999999."
-        detail = {"path": HEADER, "reason": "timeout", "message": message}
-        raise InvalidArgument(message, details=[detail])
+        raise InvalidArgument(message, details=[detail(HEADER, "timeout", message)])
     return int(sent[0]) / 1000

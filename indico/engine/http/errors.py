@@ -23,6 +23,7 @@ from ..error import (
     ServerError,
     Unavailable,
     UnsupportedMediaType,
+    detail,
 )
 
 Body = dict[str, Any]
@@ -63,7 +64,7 @@ def render_rest_error(
     """Return the reason phrase, None for the usual one, and the body that REST clients expect."""
     about, message, reason = _about(error, request_id, repeatable), _message(error), None
     if isinstance(error, InvalidJSON):
-        about["details"] = [{"path": "", "reason": error.code, "message": message}]
+        about["details"] = [detail("", error.code, message)]
         message = reason = "Invalid JSON body"
     elif isinstance(error, RouteNotFound):
         message = reason = "Unknown Endpoint"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from typing_extensions import TypedDict
 
-from ..error import Unavailable
+from ..error import Unavailable, detail
 from ..mongo.connection import ping
 from .json_handler import JSONHandler
 
@@ -42,9 +42,7 @@ class ChecksFailed(Unavailable):
     reasons = ("failed",)
 
     def __init__(self, failed: dict[str, str]) -> None:
-        details = [
-            {"path": check, "reason": "failed", "message": why} for check, why in failed.items()
-        ]
+        details = [detail(check, "failed", why) for check, why in failed.items()]
         super().__init__(" ".join(failed.values()), details=details)
 
 

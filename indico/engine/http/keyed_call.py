@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ..error import APIError, CallInProgress, InvalidArgument
+from ..error import APIError, CallInProgress, InvalidArgument, detail
 from ..mongo.transactions import in_transaction
 from .default_headers import HeldAnswer
 from .kept_answers import KeptAnswers, Taken
@@ -91,8 +91,7 @@ class KeyedCall:
 def _checked(keys: Sequence[str]) -> str:
     if len(keys) != 1 or not _KEY.fullmatch(keys[0]):
         message = f"The header {HEADER} is wrong: it must have 1 to 255 printable ASCII characters."
-        detail = {"path": HEADER, "reason": REASON, "message": message}
-        raise InvalidArgument(message, details=[detail])
+        raise InvalidArgument(message, details=[detail(HEADER, REASON, message)])
     return keys[0]
 
 

@@ -1,4 +1,4 @@
-"""`Client`: this server as a provider sees it. It sends people there, and asks who came back."""
+"""`Client`: the logins with one provider, from the redirect there to the person's identity."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Client:
             return tokens
         problem = tokens.get("error")
         error = self.server.unavailable(f"no tokens, but {status} {problem!r:.100}")
-        # A code that is wrong, too old or used is the person's; all else is between the servers.
+        # A wrong, old or used code fails this login. Any other answer is a fault of a server.
         raise LoginFailed("answer") if problem == "invalid_grant" else error
 
     def _credentials(self, basic: bool) -> tuple[dict[str, str], dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..error import AuthError, PermissionDenied, Unavailable, WrongFieldType
+from ..error import AuthError, PermissionDenied, Unavailable, WrongFieldType, detail
 
 _WHY = {
     "state": "This login was not begun here, or it took too long: begin again.",
@@ -13,13 +13,13 @@ _WHY = {
 
 
 class LoginFailed(AuthError):
-    """A login that ends without a person who is known."""
+    """A login that does not identify a person."""
 
     reasons = tuple(_WHY)
 
     def __init__(self, reason: str) -> None:
         super().__init__(_WHY[reason])
-        self.details = [{"path": "", "reason": reason, "message": _WHY[reason]}]
+        self.details = [detail("", reason, self.message)]
 
 
 class LinkFailed(PermissionDenied):
@@ -38,8 +38,7 @@ class ProviderUnavailable(Unavailable):
     default_message = "The other service does not answer: try again later."
 
     def __init__(self) -> None:
-        detail = {"path": "", "reason": "provider", "message": self.default_message}
-        super().__init__(details=[detail])
+        super().__init__(details=[detail("", "provider", self.default_message)])
 
 
 class NotConfigured(WrongFieldType):

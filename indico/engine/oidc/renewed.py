@@ -47,7 +47,8 @@ class Renewed(Generic[T]):
                 return
             self._tried_at = monotonic()
             self._attempt = start(self._try())
-        await asyncio.shield(self._attempt)  # a caller that gives up leaves it to the others
+        # A caller that gives up does not cancel the attempt of the others.
+        await asyncio.shield(self._attempt)
 
     async def _try(self) -> None:
         try:

@@ -14,7 +14,7 @@ from .flow import SECONDS
 
 
 class UsedState(TypedDict):
-    """The `state` of a finished login. MongoDB removes it once the flow is too old anyway."""
+    """The `state` of a finished login. MongoDB removes it after the flow has expired."""
 
     _id: str
     used_at: datetime

@@ -59,7 +59,7 @@ TEXTS = Texts(
     linked_since="verknüpft {time}",
     unlink="Trennen",
     unlink_one="{service} trennen",
-    no_password="Dein Konto hat kein Passwort. Melde dich höchstens 10 Minuten vorher an.",  # noqa: S106
+    no_password="Dein Konto hat kein Passwort. Deine Anmeldung darf höchstens 10 Minuten alt sein.",  # noqa: S106
     set_password="Passwort festlegen",  # noqa: S106
     book="Adressbuch",
     book_search="Suchen",
@@ -105,12 +105,12 @@ TEXTS = Texts(
         "Passwort.",
         "not_configured": "Diesen Dienst kennt der Server nicht.",
         "no_email": "Der andere Dienst nannte keine gültige E-Mail. Lege ein Konto an, und "
-        "verknüpfe ihn dort.",
+        "verknüpfe den Dienst auf der Übersicht.",
         "not_linked": "Ein Konto hat diese E-Mail. Melde dich dort an, und verknüpfe den Dienst "
         "auf der Übersicht.",
         "linked": "Diese Anmeldung des anderen Dienstes gehört zu einem anderen Konto.",
         "last": "Das ist der einzige Weg zu deinem Konto. Lege erst ein Passwort fest.",
-        "login_too_old": "Dein Konto hat kein Passwort. Melde dich erst neu an, und ändere es "
+        "login_too_old": "Dein Konto hat kein Passwort. Melde dich erst neu an, und mache dies "
         "innerhalb von 10 Minuten.",
     },
     other_problem="Das kann nicht gespeichert werden.",

@@ -59,7 +59,7 @@ TEXTS = Texts(
     linked_since="linked {time}",
     unlink="Unlink",
     unlink_one="Unlink {service}",
-    no_password="Your account has no password. You must have logged in within 10 minutes.",  # noqa: S106
+    no_password="Your account has no password. Your login must be at most 10 minutes old.",  # noqa: S106
     set_password="Set a password",  # noqa: S106
     book="Address book",
     book_search="Search",
@@ -101,11 +101,14 @@ TEXTS = Texts(
         "answer": "The answer of the other service can't be trusted. Begin again.",
         "provider": "The other service does not answer. Try again later, or use your password.",
         "not_configured": "This server knows no such service.",
-        "no_email": "The other service told no valid email. Create an account, and link it there.",
-        "not_linked": "An account has this email. Log in to it first, and link the service there.",
+        "no_email": "The other service told no valid email. Create an account, then link the "
+        "service on the dashboard.",
+        "not_linked": "An account has this email. Log in to it first, then link the service on "
+        "the dashboard.",
         "linked": "This login of the other service belongs to another account.",
         "last": "This is the only way to log in to your account. Set a password first.",
-        "login_too_old": "Your account has no password. Log in again first, within 10 minutes.",
+        "login_too_old": "Your account has no password. Log in again first, then do this within "
+        "10 minutes.",
     },
     other_problem="This can't be stored.",
     refusals={

@@ -148,6 +148,12 @@ class UserinfoTest(ClientTest):
         self.client.metadata.max_age = self.client.metadata.pause = 0
         self.assertIsNone(self.log_in().email)
 
+    def test_too_long_for_a_cookie(self) -> None:
+        """A browser drops a cookie of more than 4 kB, and the login with it."""
+        self.provider.about |= {"email": f"{'a' * 5000}@example.com", "name": "A" * 5000}
+        identity = self.log_in()
+        self.assertEqual((identity.email, identity.name), (None, None))
+
     def test_other_types(self) -> None:
         self.provider.about = {"sub": "ada", "email": 5, "email_verified": 1, "name": ["Ada"]}
         identity = self.log_in()

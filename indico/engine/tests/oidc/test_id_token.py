@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable
@@ -99,6 +100,14 @@ class SignatureTest(ClientTest):
         self.provider.sign = lambda header, _: _signed(header, "[" * 50_000)
         self.fails("answer")
 
+    def test_half_a_character(self) -> None:
+        """JSON can have half of a surrogate pair, but a cookie and a document can't."""
+        self.provider.sign = partial(_signed_with, {"sub": "\ud83d"})
+        self.fails("answer")
+        self.provider.sign = partial(_signed_with, {"email": "\ud83d@a.example", "name": "\ud83d"})
+        identity = self.log_in()
+        self.assertEqual((identity.email, identity.name), (None, None))
+
     def test_unknown_field_of_the_header(self) -> None:
         self.provider.header = {"pi.atm": "x"}
         self.log_in()
@@ -170,3 +179,7 @@ def with_header(
 
 def _signed(header: dict[str, Any], payload: str) -> str:
     return jws.serialize_compact(header, payload, KEY)
+
+
+def _signed_with(more: dict[str, Any], header: dict[str, Any], claims: dict[str, Any]) -> str:
+    return _signed(header, json.dumps({**claims, **more}))
