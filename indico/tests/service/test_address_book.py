@@ -251,7 +251,7 @@ class PublicVersionTest(BookTest):
 
 
 class ListTest(BookTest):
-    seconds = 7
+    seconds = 3
 
     async def fill(self, *names: str) -> list[Address]:
         return [await create_address(ADA, {"name": name}) for name in names]
