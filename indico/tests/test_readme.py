@@ -90,7 +90,7 @@ class CallsTest(ProcessTest):
 class NewResourceTest(CopyTest):
     """Copy of the package, with the resource of docs/first-resource.md added as the page says."""
 
-    seconds = 20
+    seconds = 10
     new: list[str]
 
     @classmethod

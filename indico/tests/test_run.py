@@ -66,7 +66,7 @@ def run_task(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 class RunTest(TestCase):
     integration = True
-    seconds = 15
+    seconds = 20
     template: Path
     examined: subprocess.CompletedProcess[str]
     first: subprocess.CompletedProcess[str]

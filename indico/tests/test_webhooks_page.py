@@ -30,8 +30,6 @@ EVENTS = 10
 class ReceiverTest(ProcessTest):
     """The receiver of the page, and a server of two processes."""
 
-    measured = False
-
     def setUp(self) -> None:
         super().setUp()
         client: MongoClient[dict[str, Any]] = MongoClient(mongodb_uri())

@@ -37,6 +37,11 @@ class Call(NamedTuple):
         named = {"Idempotency-Key": self.idempotency_key, "Connect-Timeout-Ms": self.timeout_ms}
         return {name: str(value) for name, value in named.items() if value is not None}
 
+    @property
+    def message(self) -> dict[str, Any]:
+        """The call over TCP and a WebSocket."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
 
 def over_http(test: ServerTest, call: Call) -> Envelope:
     response = test.post(f"/{call.action}", call.body, call.token, **call.headers)
@@ -62,9 +67,8 @@ def over_tcp(test: ServerTest, call: Call) -> Envelope:
 async def _ask_over_tcp(test: ServerTest, call: Call) -> Envelope:
     server, port = serve_lines(test._app, test.config)
     client = await LineClient.connect(port)
-    sent = {name: value for name, value in call._asdict().items() if value is not None}
     try:
-        client.send(sent)
+        client.send(call.message)
         answer: Envelope = await client.answer()
     finally:
         client.close()
@@ -78,9 +82,8 @@ def over_live(test: ServerTest, call: Call) -> Envelope:
 
 async def _ask_over_live(test: ServerTest, call: Call) -> Envelope:
     client = await websocket_connect(f"ws://127.0.0.1:{test.get_http_port()}/live")
-    sent = {name: value for name, value in call._asdict().items() if value is not None}
     try:
-        await client.write_message(json.dumps(sent))
+        await client.write_message(json.dumps(call.message))
         answer: Envelope = json.loads(await client.read_message() or "{}")
     finally:
         client.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any
 from unittest import TestCase
 
 from pymongo import MongoClient
@@ -18,20 +18,11 @@ class ClassDatabase:
     MongoDB takes longer to make and drop validators and indexes than most tests run.
     """
 
-    _all: ClassVar[dict[type[TestCase], Self]] = {}
-
-    def __init__(self, name: str, collections: Sequence[Collection[Any]]) -> None:
-        self.name = name
+    def __init__(self, kind: type[TestCase], collections: Sequence[Collection[Any]]) -> None:
+        number = zlib.crc32(f"{kind.__module__}.{kind.__qualname__}".encode())
+        self.name = f"test_{kind.__name__[:35]}_{number:08x}"
         self._collections = collections
         self._is_made = False
-
-    @classmethod
-    def of(cls, kind: type[TestCase], collections: Sequence[Collection[Any]]) -> Self:
-        """Return the database of the test class `kind`, the same for each of its tests."""
-        if kind not in cls._all:
-            number = zlib.crc32(f"{kind.__module__}.{kind.__qualname__}".encode())
-            cls._all[kind] = cls(f"test_{kind.__name__[:35]}_{number:08x}", collections)
-        return cls._all[kind]
 
     def missing(self) -> Sequence[Collection[Any]]:
         """Return the collections that are to be made, which is all or none."""

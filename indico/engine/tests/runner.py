@@ -70,10 +70,10 @@ A name is a folder or a file, with a class and a test in the file if you like:
   {FOLDER}/tests/routes/test_user.py:UpdateTest.test_valid
 
 --matrix also runs the engine's tests of HTTP and MongoDB on PyMongo's own client, Tornado's
-HTTP server and the loop of asyncio; its tests of MongoDB without lanes; its tests of HTTP on
-its own server and that loop; 66 times as many streams of requests, split at random; four times
-as many random examples of your routes and of concurrent operations; and all faults of a replica
-set, with lanes and without. A test that would do the same again is left out.
+HTTP server and the loop of asyncio; its tests of MongoDB without lanes; its tests of HTTP and
+TCP on its own servers and that loop; 66 times as many streams of requests, split at random; four
+times as many random examples of your routes and of concurrent operations; and all faults of a
+replica set, with lanes and without. A test that would do the same again is left out.
 """
 
 

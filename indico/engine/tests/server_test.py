@@ -104,19 +104,21 @@ class ServerTest(AsyncHTTPTestCase):
     settings: ClassVar[dict[str, Any]] = {}
     indexed: Sequence[Collection[Any]] = ()
     shares_database: ClassVar[bool] = False
+    shared: ClassVar[ClassDatabase]
 
     @classmethod
-    def shared(cls) -> ClassDatabase:
-        return ClassDatabase.of(cls, cls.indexed)
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.shared = ClassDatabase(cls, cls.indexed)
 
     @classmethod
     def tearDownClass(cls) -> None:
         if cls.shares_database:
-            cls.shared().drop(mongodb_uri())
+            cls.shared.drop(mongodb_uri())
         super().tearDownClass()
 
     def setUp(self) -> None:
-        self.database = self.shared().name if self.shares_database else test_database(self)
+        self.database = self.shared.name if self.shares_database else test_database(self)
         super().setUp()
 
     def tearDown(self) -> None:
@@ -142,7 +144,7 @@ class ServerTest(AsyncHTTPTestCase):
         lane, validation = config.mongodb_lane, config.document_validation
         declared = self.indexed
         if self.shares_database and declared is type(self).indexed:  # and not those of one test
-            declared = self.shared().missing()
+            declared = self.shared.missing()
         with patch.object(Collection, "declared", declared):
             await connect(self.uri(), self.database, driver, timeout, 2, lane, validation)
 
@@ -161,7 +163,7 @@ class ServerTest(AsyncHTTPTestCase):
     async def drop(self) -> None:
         # By the client that is open already: the other one would connect for this alone.
         if self.shares_database:
-            await self.shared().empty(mongodb.own)
+            await self.shared.empty(mongodb.own)
         else:
             await drop_collections(mongodb.own)
         await disconnect()

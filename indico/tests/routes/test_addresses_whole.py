@@ -37,7 +37,7 @@ class LargeBookTest(AddressesTest):
 
 
 class WholeBookTest(LargeBookTest):
-    seconds = 10
+    seconds = 5
 
     @gen_test(timeout=120)
     async def test_memory_does_not_grow_with_it(self) -> None:

@@ -46,6 +46,8 @@ class LimitsTest(ServerTest):
 
 
 class LoginTest(LimitsTest):
+    seconds = 11
+
     def setUp(self) -> None:
         super().setUp()
         self.token = self.register()["token"]

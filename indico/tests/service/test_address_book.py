@@ -45,27 +45,29 @@ ADA, EVE = ObjectId(), ObjectId()
 class BookTest(AsyncTest):
     integration = True
     driver: ClassVar[Driver] = "motor"
+    shared: ClassVar[ClassDatabase]
 
     @classmethod
-    def shared(cls) -> ClassDatabase:
-        return ClassDatabase.of(cls, YOURS)
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.shared = ClassDatabase(cls, YOURS)
 
     @classmethod
     def tearDownClass(cls) -> None:
-        cls.shared().drop(mongodb_uri())
+        cls.shared.drop(mongodb_uri())
         super().tearDownClass()
 
     async def asyncSetUp(self) -> None:
         await super().asyncSetUp()
-        with patch.object(Collection, "declared", self.shared().missing()):
-            await db.connect(mongodb_uri(), self.shared().name, self.driver, 30)
+        with patch.object(Collection, "declared", self.shared.missing()):
+            await db.connect(mongodb_uri(), self.shared.name, self.driver, 30)
         for user_id in (ADA, EVE):
             user = {"_id": user_id, "email": "", "email_key": str(user_id), "name": None}
             times = dict.fromkeys(["created_at", "updated_at", "password_changed_at"], now())
             await mongodb.users.insert_one({**user, **times, "password_hash": ""})
 
     async def asyncTearDown(self) -> None:
-        await self.shared().empty(mongodb.own)
+        await self.shared.empty(mongodb.own)
         await db.disconnect()
 
 
@@ -249,7 +251,7 @@ class PublicVersionTest(BookTest):
 
 
 class ListTest(BookTest):
-    seconds = 7
+    seconds = 3
 
     async def fill(self, *names: str) -> list[Address]:
         return [await create_address(ADA, {"name": name}) for name in names]

@@ -43,7 +43,7 @@ def _name(test: TestCase) -> str:
 class SuiteTest(TestCase):
     varies_with = (LOOP,)
     integration = True
-    seconds = 8
+    seconds = 2
     maxDiff = None
     module: ModuleType
 

@@ -105,8 +105,6 @@ class BinaryTest(EmbeddedTest):
 class LibcurlTest(EmbeddedTest):
     """A system without libcurl, as slim containers are."""
 
-    seconds = 4
-
     def setUp(self) -> None:
         super().setUp()
         without = patch.object(mongod_binary, "find_library", return_value=None)

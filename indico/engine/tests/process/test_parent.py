@@ -67,7 +67,7 @@ class WorkersTest(ProcessTest):
 
 class ServeTest(WorkersTest):
     measured = True
-    seconds = 11
+    seconds = 24
 
     def test_as_many_as_was_said_until_a_ctrl_c(self) -> None:
         server = self.serve("--processes", "2")
