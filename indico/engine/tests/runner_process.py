@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from . import environment as _environment  # noqa: F401 - the processes of tests inherit it
 
 ROOT = Path(__file__).resolve().parents[3]
-HANGS_AFTER_SECONDS = 600  # after the timeout of each test, which tells more
+HANGS_AFTER_SECONDS = 300  # the slowest class takes a tenth of this
 
 
 class Failure(NamedTuple):
