@@ -95,6 +95,6 @@ def _load(run: Run, servers: list[Server], workload: Workload, seconds: int) -> 
     return (
         f"{workload.name:8} {sum(one.requests / one.seconds for one in seen):11,.0f}"
         f" {max(one.p99_milliseconds for one in seen):6.1f} ms"
-        f" {used / requests * 1e6:7.0f} {database / requests * 1e6:8.0f}"
+        f" {used / (requests or 1) * 1e6:7.0f} {database / (requests or 1) * 1e6:8.0f}"
         f"{f'  ERRORS {errors}' if errors else ''}"
     )

@@ -101,6 +101,8 @@ def main(arguments: list[str]) -> int:
         for result in results:
             lost += options.connections - min(result.most, len(result.lateness))
         print(_row(servers, options.connections, results), flush=True)
+    if lost:
+        print(f"{lost} calls were not answered, or not held at the same time as all others")
     return 1 if lost else 0
 
 

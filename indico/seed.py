@@ -34,7 +34,8 @@ async def seed(settings: Settings, progress: Progress) -> None:
     kept = len(NAMES) - len(made)
     progress.say(f"{len(made)} accounts made in {settings.mongodb_database}, {kept} kept")
     progress.say(f"{len(NAMES) * len(made)} addresses made, {len(NAMES)} for each new account")
-    body = json.dumps({"email": email(NAMES[0]), "password": PASSWORD})
+    # The README registers the first name with another password.
+    body = json.dumps({"email": email(NAMES[-1]), "password": PASSWORD})
     progress.say(f"log in: curl localhost:{settings.port}/auth/login -d '{body}'")
 
 

@@ -74,7 +74,7 @@ class CommandTest(TestCase):
         code, printed = self.command("seed", "--port", "81", *flags)
         self.assertEqual(code, 0, printed)
         self.assertIn(f"{len(NAMES)} accounts made in {database.name}, 0 kept", printed)
-        self.assertIn('log in: curl localhost:81/auth/login -d \'{"email": "ada@', printed)
+        self.assertIn('log in: curl localhost:81/auth/login -d \'{"email": "niklaus@', printed)
         self.assertEqual(database.users.count_documents({}), len(NAMES))
 
     def test_production(self) -> None:
