@@ -12,10 +12,9 @@ import pymongo
 
 from .. import standard_streams
 from ..migrations.running import unlimited
-from ..mongo.bson_types import OPTIONS
 from ..mongo.clock import now
 from ..mongo.connection import disconnect
-from ..mongo.driver import Document, ObjectId
+from ..mongo.driver import Database, Document, ObjectId
 from ..mongo.embedded import Embedded
 from ..mongo.operation import guard
 from ..process.database import connect_to
@@ -55,8 +54,7 @@ def main(program: Program, argv: Sequence[str]) -> int:
         uri = origin.uri if isinstance(origin, Embedded) else origin
         timeout = settings.mongodb_timeout_seconds
         async with unlimited(uri, settings.mongodb_database, timeout) as database:
-            stored = database.own.get_collection(JOBS.name, codec_options=OPTIONS)
-            return await _StoredJobs(stored).do(chosen)
+            return await _StoredJobs(database).do(chosen)
 
     standard_streams.open_streams()
     return run_script(program, options, flags, work)
@@ -79,8 +77,9 @@ async def _work(program: Program, settings: ServerSettings, origin: Embedded | s
 class _StoredJobs:
     """The jobs of the database, by the driver's own collection."""
 
-    def __init__(self, stored: Any) -> None:
-        self._stored = stored
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._stored = database[JOBS.name]
 
     async def do(self, chosen: argparse.Namespace) -> int:
         """Do what the flags say, and return the exit code."""
@@ -106,7 +105,7 @@ class _StoredJobs:
         running = {"$cond": [{"$eq": ["$lease", None]}, 0, 1]}
         sums = {"all": {"$sum": 1}, "dead": {"$sum": dead}, "running": {"$sum": running}}
         group = {"$group": {"_id": "$name", **sums, "next": {"$min": "$due_at"}}}
-        lines = await self._read(lambda: self._stored.aggregate([group, {"$sort": {"_id": 1}}]))
+        lines = await self._read([group, {"$sort": {"_id": 1}}])
         for found in lines:
             queued = found["all"] - found["dead"] - found["running"]
             counts = f"{queued} queued, {found['running']} running, {found['dead']} dead"
@@ -115,10 +114,8 @@ class _StoredJobs:
             say("there are no jobs")
 
     async def _list_dead(self) -> None:
-        def find() -> Any:
-            return self._stored.find(DEAD).sort("failed_at", 1).limit(_MOST_SHOWN)
-
-        for job in await self._read(find):
+        order, limit = {"$sort": {"failed_at": 1}}, {"$limit": _MOST_SHOWN}
+        for job in await self._read([{"$match": DEAD}, order, limit]):
             say(
                 f"{job['_id']}  {job['name']}  {job['attempts']} attempts, the last at "
                 f"{job['failed_at']:%Y-%m-%d %H:%M:%S}: {job['error']}\n    {job['arguments']}"
@@ -131,14 +128,8 @@ class _StoredJobs:
         count: int = result.matched_count
         return count
 
-    async def _read(self, find: Callable[[], Any]) -> list[Document]:
-        async def read() -> list[Document]:
-            cursor = find()
-            opened = await cursor if asyncio.iscoroutine(cursor) else cursor
-            found: list[Document] = await opened.to_list(None)
-            return found
-
-        found: list[Document] = await _done(read)
+    async def _read(self, pipeline: list[Document]) -> list[Document]:
+        found: list[Document] = await _done(lambda: self._database.aggregate(JOBS.name, pipeline))
         return found
 
 

@@ -98,4 +98,9 @@ class TakenJob:
 
 
 def _text(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    """Return the name and the message of an error, as MongoDB can hold it.
+
+    A surrogate, as in the name of a file that is not in UTF-8, becomes its escape sequence.
+    """
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return text.encode(errors="backslashreplace").decode()

@@ -303,6 +303,20 @@ class FailureTest(JobTest):
         self.assertEqual((waiting["attempts"], waiting["error"]), (1, "KeyError"))
 
     @gen_test
+    async def test_an_error_that_utf8_can_not_hold(self) -> None:
+        """The job is recorded as dead, and no step fails again and again."""
+
+        @job(attempts=1)
+        async def fail() -> None:
+            raise ValueError("no file caf\udce9")  # as the name of a file in Latin-1 is read
+
+        await fail.later()
+        async with self.working():
+            await self.all_done()
+        (dead,) = await self.jobs()
+        self.assertEqual(dead["error"], r"ValueError: no file caf\udce9")
+
+    @gen_test
     async def test_other_ends(self) -> None:
         @job()
         async def give_up() -> None:
