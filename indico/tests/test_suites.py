@@ -8,10 +8,13 @@ import sys
 from contextlib import redirect_stderr
 from importlib.util import find_spec
 from unittest import SkipTest, TestCase
+from unittest.mock import patch
 
-from indico.engine.tests import runner
+from indico.engine.tests import runner, runner_process
 from indico.engine.tests.environment import DRIVER, EXAMPLES, HTTP_SERVER, LANE, LOOP
 from indico.tests.server_process import ROOT
+
+PASSED = {"ran": 1, "skipped": 0, "seconds": 0, "processor": 0, "failures": []}
 
 
 def start_runner(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -70,6 +73,19 @@ class SuitesTest(TestCase):
             self.assertEqual(added[test], environments, test)
         for test in ("mongo.test_embedded:StartTest", "test_settings:LoadTest"):
             self.assertNotIn(test, added)
+
+    def test_few_starts(self) -> None:
+        """A process goes on with tests of its own environment, as long as there are any."""
+        items = [runner.Item(f"{n}", {LOOP: loop}, False) for n in range(3) for loop in "ab"]
+        run = runner.Run([])
+        run.items = items
+        with patch.object(runner_process, "RunnerProcess") as process:
+            process.return_value.run.return_value = PASSED
+            run.run(1)
+        asked = [call.args[0] for call in process.return_value.run.call_args_list]
+        self.assertEqual(asked, ["0", "1", "2", "0", "1", "2"])
+        self.assertEqual([call.args[0][LOOP] for call in process.call_args_list], ["a", "b"])
+        self.assertEqual(process.return_value.end.call_count, 2)
 
     def test_those_that_are_named(self) -> None:
         done = start_runner("indico/tests/test_config.py:SettingsTest.test_names")

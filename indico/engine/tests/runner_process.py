@@ -14,13 +14,13 @@ import unittest
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 from . import environment as _environment  # noqa: F401 - the processes of tests inherit it
 
 ROOT = Path(__file__).resolve().parents[3]
 HANGS_AFTER_SECONDS = 300  # the slowest class takes a tenth of this
+Kind = tuple[dict[str, str], bool]
 
 
 class Failure(NamedTuple):
@@ -38,12 +38,17 @@ class Item(NamedTuple):
     environment: dict[str, str]
     cover: bool
 
+    @property
+    def kind(self) -> Kind:
+        """The kind of process that runs the item."""
+        return self.environment, self.cover
+
 
 class RunnerProcess:
     """A process that runs one test class after another, with a MongoDB of its own."""
 
     def __init__(self, environment: dict[str, str], cover: bool) -> None:
-        self.kind = environment, cover
+        self.kind: Kind = environment, cover
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the process
         coverage = ("-m", "coverage", "run", "--parallel-mode") if cover else ()
         self._process = subprocess.Popen(
@@ -89,14 +94,14 @@ class Run:
         self._started = list(started)
         self.failures: list[Failure] = []
         self.ran = self.skipped = 0
-        self._left: SimpleQueue[Item] = SimpleQueue()
+        self._left: list[Item] = []
+        self._kinds: list[Kind | None] = []
         self._lock = threading.Lock()
         self._done = 0
 
     def run(self, processes: int) -> None:
-        """Run the items in their order; those of one environment should follow each other."""
-        for item in self.items:
-            self._left.put(item)
+        """Run the items in their order, as far as that takes few starts of processes."""
+        self._left = list(self.items)
         # Daemons, so that Ctrl-C ends the run.
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(processes)]
         for thread in threads:
@@ -107,11 +112,14 @@ class Run:
     def _work(self) -> None:
         with self._lock:
             process = self._started.pop() if self._started else None
-        while item := self._next():
-            if process and process.kind != item[1:]:
+            kind = process.kind if process else None
+            self._kinds.append(kind)
+        while item := self._next(kind):
+            if process and kind != item.kind:
                 process.end()
                 process = None
-            process = process or RunnerProcess(item.environment, item.cover)
+            kind = item.kind
+            process = process or RunnerProcess(*kind)
             result = process.run(item.test)
             with self._lock:
                 self._count(item, result)
@@ -121,11 +129,21 @@ class Run:
         if process:
             process.end()
 
-    def _next(self) -> Item | None:
-        try:
-            return self._left.get_nowait()
-        except Empty:
-            return None
+    def _next(self, kind: Kind | None) -> Item | None:
+        """Take the first item for a process of this kind.
+
+        If there is none, take one of a kind that no other process has, or else the first of all,
+        because each change of kind costs the start of a process with its MongoDB.
+        """
+        with self._lock:
+            self._kinds.remove(kind)
+            mine = [each for each in self._left if each.kind == kind]
+            new = [each for each in self._left if each.kind not in self._kinds]
+            item = next(iter([*mine, *new, *self._left]), None)
+            if item:
+                self._left.remove(item)
+                self._kinds.append(item.kind)
+            return item
 
     def _count(self, item: Item, result: dict[str, Any]) -> None:
         self._done += 1
