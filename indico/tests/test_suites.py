@@ -76,8 +76,10 @@ class SuitesTest(TestCase):
 
     def test_few_starts(self) -> None:
         """A process goes on with tests of its own environment, as long as there are any."""
-        items = [runner.Item(f"{n}", {LOOP: loop}, False) for n in range(3) for loop in "ab"]
-        run = runner.Run([])
+        items = [
+            runner_process.Item(f"{n}", {LOOP: loop}, False) for n in range(3) for loop in "ab"
+        ]
+        run = runner_process.Run([])
         run.items = items
         with patch.object(runner_process, "RunnerProcess") as process:
             process.return_value.run.return_value = PASSED
