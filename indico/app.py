@@ -9,6 +9,7 @@ from indico.engine.http.batch import BatchRoute
 from indico.engine.oidc.clients import Clients
 from indico.engine.openapi.document import API
 from indico.engine.openapi.pages import docs_routes, openapi_route
+from indico.engine.webhooks import use_webhooks
 from indico.routes.address import AddressRoute
 from indico.routes.addresses import AddressesEntryRoute, AddressesRoute
 from indico.routes.auth import AuthRoute
@@ -16,7 +17,7 @@ from indico.routes.live import live_routes
 from indico.routes.system import SystemRoute
 from indico.routes.text import TextRoute
 from indico.routes.user import UserRoute
-from indico.routes.webhook import WebhookRoute, use_webhooks
+from indico.routes.webhook import WebhookRoute
 from indico.web.error_page import error_page
 from indico.web.routes import page_routes
 

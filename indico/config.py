@@ -53,12 +53,6 @@ class Settings(ServerSettings, env_prefix="INDICO_"):
         5, description="time for each answer of such a service; beyond it 503"
     )
 
-    webhooks_private_addresses: bool = Field(
-        False,
-        description="send webhooks by http and to private addresses; in development only",
-        json_schema_extra={"development_only": True},
-    )
-
     @property
     def serves_public_address_book(self) -> bool:
         if self.public_address_book is None:

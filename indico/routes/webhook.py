@@ -6,16 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
-import indico.db.webhook_db as WebhookDB
-from indico.config import Settings
 from indico.db import Id, ObjectId
-from indico.db.delivery_db import Delivery
-from indico.db.webhook_db import Webhook
 from indico.error import Conflict, NotFound
 from indico.routes.handler import DEFAULT_LIMIT, Created, Cursor, IndicoHandler, Limit, Page, Status
-from indico.service import webhook_delivery, webhooks
-from indico.service.webhook_events import EventType
-from indico.service.webhooks import NewWebhook, Types, Url
+from indico.service import webhooks
+from indico.service.webhooks import Delivery, EventType, NewWebhook, Types, Url, Webhook
 from indico.utils import idempotent, limit, not_idempotent, raises, read_only, type_check, unpack
 from indico.utils.auth.auth_utils import auth
 
@@ -34,7 +29,7 @@ class WebhookHandler(IndicoHandler):
         The secret is never shown again. A user has at most 10 webhooks. Changes are told from one
         second after this call on.
         """
-        return await webhooks.create(self.user_id, url, types, self._private)
+        return await webhooks.create(self.user_id, url, types)
 
     @read_only
     @auth
@@ -43,7 +38,7 @@ class WebhookHandler(IndicoHandler):
 
         The server turns a webhook off that answers 410, or that fails for days. `note` says why.
         """
-        return Page(items=await WebhookDB.find(self.user_id), next_cursor=None)
+        return Page(items=await webhooks.find(self.user_id), next_cursor=None)
 
     @idempotent
     @auth
@@ -58,8 +53,7 @@ class WebhookHandler(IndicoHandler):
         enabled: bool | None,
     ) -> Webhook:
         """Change the fields that are sent; `enabled` turns a webhook off, or on again."""
-        user_id, private = self.user_id, self._private
-        return await webhooks.update(user_id, webhook_id, url, types, enabled, private)
+        return await webhooks.update(self.user_id, webhook_id, url, types, enabled)
 
     @idempotent
     @auth
@@ -92,15 +86,5 @@ class WebhookHandler(IndicoHandler):
         find = partial(webhooks.find_deliveries, self.user_id, webhook_id)
         return await self.page(find, limit, cursor, str(webhook_id))
 
-    @property
-    def _private(self) -> bool:
-        return self.config.webhooks_private_addresses
-
 
 WebhookRoute = (r"/webhook/(?P<action>[a-zA-Z_]+)?", WebhookHandler)
-
-
-def use_webhooks(settings: Settings) -> None:
-    """Give deliveries what they need of the settings."""
-    private = settings.webhooks_private_addresses
-    webhook_delivery.use(settings.secret_key, settings.old_secret_keys, private)

@@ -19,7 +19,7 @@ from indico.error import AuthError, LoginTooOld, MissingField, PermissionDenied
 from indico.service.fields import UserUpdate, normal_email
 from indico.service.login_limits import UNLIMITED, Caller
 from indico.service.passwords import hash_password, needs_renewal
-from indico.service.webhook_events import announce, announced
+from indico.service.webhooks import announce, announced
 
 # How long a login confirms a change of an account without a password.
 _FRESH = timedelta(minutes=10)

@@ -20,7 +20,7 @@ from indico.error import AuthError, Contended, NotFound, PreconditionFailed
 from indico.service.address_entry import check_off_loop, is_large
 from indico.service.documents import merge_patch
 from indico.service.offload import in_thread
-from indico.service.webhook_events import announce, announced
+from indico.service.webhooks import announce, announced
 
 __all__ = [
     "POSITION",

@@ -112,7 +112,7 @@ class DeleteWebhooksTest(DeleteTest):
 
     def test_nothing_is_left_that_needs_them(self) -> None:
         for path in (self.root / "indico").rglob("*.py"):
-            if "engine" not in path.parts and path.name not in ("outgoing.py", Path(__file__).name):
+            if "engine" not in path.parts and path.name != Path(__file__).name:
                 self.assertNotIn("webhook", path.read_text().lower(), path)
         rules = ("test_english.PagesTest", "test_app.DocumentationTest")
         self.run_modules("test_imports", *rules)

@@ -13,10 +13,9 @@ from unittest.mock import patch
 from pymongo import MongoClient
 from tornado.testing import gen_test
 
-import indico.db.webhook_db as WebhookDB
 from indico.db import Collection, ObjectId, mongodb
 from indico.engine.tests.server_test import test_database
-from indico.service.webhook_events import LISTENERS
+from indico.service import webhooks
 from indico.tests.server_process import ROOT, ProcessTest, ServerProcess, until
 from indico.tests.server_test import PASSWORD, ServerTest, mongodb_uri
 from indico.tests.test_readme import BLOCK, assert_like, curl
@@ -102,8 +101,7 @@ class OwnEventTest(ServerTest):
         user_id, create = ObjectId(), names["create"]
         await create(user_id, "Buy milk")
         types = ["note.created"]
-        await WebhookDB.create(ObjectId(), user_id, "https://receiver.example/", types, b"")
-        LISTENERS.forget()
+        await webhooks.create(user_id, "https://receiver.example/", types)
         note_id = await create(user_id, "Buy bread")
         (delivery,) = await mongodb.deliveries.find().to_list(None)
         event = json.loads(delivery["body"])

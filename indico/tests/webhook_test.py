@@ -6,38 +6,20 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
-from standardwebhooks.webhooks import Webhook
-
-from indico.db import mongodb
-from indico.db.delivery_db import DELIVERIES
-from indico.db.webhook_db import WEBHOOKS
-from indico.engine.tests.http.receiver import Receiver, Request
-from indico.service.webhook_delivery import deliver
-from indico.service.webhook_events import LISTENERS
-from indico.tests.server_test import YOURS, ServerTest
-
-# For tests that need the indexes of webhooks.
-ALL = [*YOURS, WEBHOOKS, DELIVERIES]
+from indico.engine.tests.webhooks.webhook_test import ReceivingTest
+from indico.tests.server_test import ServerTest
 
 
-class WebhookTest(ServerTest):
+class WebhookTest(ServerTest, ReceivingTest):
     """Ada with one webhook for `types`, and Eve without any, who registers when she is needed."""
 
-    settings: ClassVar[dict[str, Any]] = {"webhooks_private_addresses": True}
     types: ClassVar[Sequence[str]] = ("user.updated",)
 
     def setUp(self) -> None:
         super().setUp()
-        LISTENERS.forget()  # those of another test
-        self.receiver = Receiver()
-        self.run_async(self.receiver.start())
         registered = self.register()
         self.user, self.token = registered["user"], registered["token"]
         self.webhook = self.create(self.receiver.url, *self.types)
-
-    def tearDown(self) -> None:
-        self.run_async(self.receiver.close())
-        super().tearDown()
 
     @cached_property
     def eve(self) -> str:
@@ -63,20 +45,7 @@ class WebhookTest(ServerTest):
         """Make an event."""
         self.data(self.post("/user/update", {"update_user": {"name": name}}, self.token))
 
-    def work(self) -> int:
-        """Run the jobs that are queued, also those for later, and return their number."""
-        return self.run_async(self._work())
-
-    async def _work(self) -> int:
-        queued = await mongodb.jobs.find().to_list(None)
-        for job in queued:
-            await mongodb.jobs.delete_one({"_id": job["_id"]})
-            await deliver(**job["arguments"])
-        return len(queued)
-
-    def next(self) -> Request:
-        return self.run_async(self.receiver.next())
-
-    def event(self, request: Request) -> Any:
-        """Return the event in a request, whose signature must be right."""
-        return Webhook(self.webhook["secret"]).verify(request.body, request.headers)
+    def events(self) -> list[tuple[str, Any]]:
+        """Return the type and the data of each event that has been sent since the last call."""
+        events = [self.event(self.next()) for _ in range(self.work())]
+        return [(event["type"], event["data"]) for event in events]

@@ -198,6 +198,11 @@ class ServerSettings(ProjectSettings):
     job_lease_seconds: Seconds = Field(
         30, description="time after which a job of a killed process runs elsewhere"
     )
+    webhooks_private_addresses: bool = Field(
+        False,
+        description="send webhooks by http and to private addresses; in development only",
+        json_schema_extra={"development_only": True},
+    )
 
     @property
     def has_parent(self) -> bool:

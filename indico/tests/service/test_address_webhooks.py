@@ -15,11 +15,6 @@ class AddressEventsTest(WebhookTest):
     def address(self, action: str, token: str | None = None, **body: Any) -> Any:
         return self.post(f"/address/{action}", body, token or self.token)
 
-    def events(self) -> list[tuple[str, Any]]:
-        """Return the type and the data of each event that has been sent since the last call."""
-        events = [self.event(self.next()) for _ in range(self.work())]
-        return [(event["type"], event["data"]) for event in events]
-
     def test_valid(self) -> None:
         created = self.data(self.address("create", entry=GRACE), 201)
         told = {"id": created["id"]}

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from standardwebhooks.webhooks import Webhook as Signer
 from typing_extensions import TypedDict
 
+from ..http.outgoing_post import Received, Unreachable, post
 from ..mongo.clock import now
-from .outgoing_post import Received, Unreachable, post
 
 __all__ = ["PAUSES", "Attempt", "Outcome", "new_secret", "refused", "send", "signature_headers"]
 
@@ -32,10 +32,7 @@ _THROTTLED = (429, 502, 503, 504)
 
 
 class Attempt(TypedDict):
-    """One request, and its answer: `status` is of HTTP, and `answer` the first bytes of the body.
-
-    `error` says why there was no answer, or no request.
-    """
+    """One request, and the first bytes of its answer; `error` says why there was none."""
 
     at: datetime
     milliseconds: int

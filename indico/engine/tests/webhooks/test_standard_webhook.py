@@ -7,9 +7,16 @@ from unittest import IsolatedAsyncioTestCase, TestCase
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from ...http.standard_webhook import PAUSES, Outcome, new_secret, refused, send, signature_headers
 from ...mongo.clock import now
-from .receiver import Receiver, answer
+from ...webhooks.standard_webhook import (
+    PAUSES,
+    Outcome,
+    new_secret,
+    refused,
+    send,
+    signature_headers,
+)
+from ..http.receiver import Receiver, answer
 
 BODY = '{"type":"note.created"}'
 DAY = 24 * 3600

@@ -1,4 +1,4 @@
-"""Deliveries of events to webhooks: every query on the collection `deliveries`.
+"""The log of deliveries: every query on the collection `deliveries`.
 
 MongoDB removes a delivery some days after its event.
 """
@@ -10,20 +10,14 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from indico.db import Collection, IndexModel, ObjectId, Position, find_page, now
+from ..mongo.clock import now
+from ..mongo.collection import Collection, IndexModel
+from ..mongo.driver import ObjectId
+from ..mongo.paging import Position, find_page
+from .standard_webhook import Attempt
 
 Status = Literal["pending", "delivered", "failed"]
 _KEPT_SECONDS = 7 * 24 * 3600
-
-
-class Attempt(TypedDict):
-    """One request, and the first bytes of its answer; `error` says why there was none."""
-
-    at: datetime
-    milliseconds: int
-    status: int | None
-    error: str | None
-    answer: str
 
 
 class DeliveryDocument(TypedDict):

@@ -1,4 +1,4 @@
-"""Webhooks: every query on the collection `webhooks`."""
+"""Stored webhooks: every query on the collection `webhooks`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from indico.db import Collection, IndexModel, ObjectId, now
-from indico.error import Conflict, Contended
+from ..error import Conflict, Contended
+from ..mongo.clock import now
+from ..mongo.collection import Collection, IndexModel
+from ..mongo.driver import ObjectId
 
 MAX_WEBHOOKS = 10  # of one user
 
@@ -74,7 +76,7 @@ class Webhook(TypedDict):
 async def create(
     webhook_id: ObjectId, user_id: ObjectId, url: str, types: Sequence[str], secret: bytes
 ) -> Webhook:
-    """Store a new webhook. Raise `Conflict` if its user has `MAX_WEBHOOKS` already."""
+    """Store a new webhook. Raises `Conflict` if its user has `MAX_WEBHOOKS` already."""
     document: WebhookDocument = {
         "_id": webhook_id,
         "user_id": user_id,

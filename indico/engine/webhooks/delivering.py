@@ -6,21 +6,25 @@ A job that was cut off runs again. So a receiver may get an event twice, with th
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
 import orjson
-from pydantic import SecretStr
 
-import indico.db.delivery_db as DeliveryDB
-import indico.db.webhook_db as WebhookDB
-from indico.db import ObjectId, now, transaction, turn
-from indico.db.delivery_db import Delivery, DeliveryDocument
-from indico.db.webhook_db import WebhookDocument
-from indico.error import Overloaded
-from indico.service.jobs import job
-from indico.service.outgoing import Encryption, Outcome, UnknownKey, refused, send
+from ..encryption import UnknownKey
+from ..error import Overloaded
+from ..jobs import job
+from ..mongo.clock import now
+from ..mongo.driver import ObjectId
+from ..mongo.transactions import transaction
+from ..mongo.turns import turn
+from . import delivery_log, stored_webhooks
+from .delivery_log import Delivery, DeliveryDocument
+from .options import Options
+from .standard_webhook import Outcome, refused, send
+from .stored_webhooks import WebhookDocument
+
+__all__ = ["FAILING", "TEST", "Event", "deliver", "new_event", "queue"]
 
 TEST = "webhook.test"  # such an event is tried once
 FAILING = timedelta(days=3)
@@ -30,30 +34,12 @@ _BUSY_SECONDS = 5, 30
 _LOST = "Its secret was lost with a key of the server: delete it, and create another one."
 
 
-class _Options:
-    """The settings that deliveries need, because a job knows no request."""
-
-    encryption: Encryption
-    private: bool
-
-
 class Event(NamedTuple):
     """A change of which webhooks are told; `body` is the JSON that they get."""
 
     id: ObjectId
     type: str
     body: str
-
-
-def use(secret_key: SecretStr, old_secret_keys: Sequence[SecretStr], private: bool) -> None:
-    """Take the keys for secrets; `private` allows http and private addresses."""
-    _Options.encryption = Encryption("webhooks", secret_key, old_secret_keys)
-    _Options.private = private
-
-
-def encrypt(secret: str, webhook_id: ObjectId) -> bytes:
-    """Return the secret as it is stored."""
-    return _Options.encryption.encrypt(secret.encode(), webhook_id.binary)
 
 
 def new_event(type: str, **ids: ObjectId) -> Event:
@@ -67,24 +53,26 @@ def new_event(type: str, **ids: ObjectId) -> Event:
 @transaction
 async def queue(user_id: ObjectId, webhook_id: ObjectId, event: Event) -> Delivery:
     """Log a delivery, and let a worker make its first attempt."""
-    delivery = await DeliveryDB.create(user_id, webhook_id, event.id, event.type, event.body)
+    delivery = await delivery_log.create(user_id, webhook_id, event.id, event.type, event.body)
     await deliver.later(delivery["id"], 0)
     return delivery
 
 
-@job(attempts=20)  # for faults of this side only, such as servers that are killed
+# The name is that of jobs which are stored. The attempts are for faults of this side only, such as
+# servers that are killed.
+@job(name="deliver", attempts=20)
 async def deliver(delivery_id: ObjectId, attempts: int) -> None:
     """Make an attempt at a delivery that had so many `attempts` before; queue the next if it fails.
 
     Nothing is done for a delivery that has had the attempt already.
     """
-    delivery = await DeliveryDB.find_pending(delivery_id, attempts)
+    delivery = await delivery_log.find_pending(delivery_id, attempts)
     if delivery is None:
         return
-    webhook = await WebhookDB.find_enabled(delivery["webhook_id"])
+    webhook = await stored_webhooks.find_enabled(delivery["webhook_id"])
     if webhook is None:
         gone = refused("The webhook was turned off or deleted.")
-        await DeliveryDB.record(delivery, gone.attempt, "failed")
+        await delivery_log.record(delivery, gone.attempt, "failed")
         return
     try:
         async with turn(("webhook", webhook["_id"]), _AT_ONCE, seconds=_TURN_SECONDS):
@@ -98,10 +86,10 @@ async def deliver(delivery_id: ObjectId, attempts: int) -> None:
 
 
 async def _send(webhook: WebhookDocument, delivery: DeliveryDocument) -> Outcome:
-    """Make one request, and return its outcome. Raise `UnknownKey`."""
-    secret = _Options.encryption.decrypt(webhook["secret"], webhook["_id"].binary).decode()
-    message_id = DeliveryDB.message_id(delivery["event_id"])
-    return await send(webhook["url"], secret, message_id, delivery["body"], _Options.private)
+    """Make one request, and return its outcome. Raises `UnknownKey`."""
+    secret = Options.encryption.decrypt(webhook["secret"], webhook["_id"].binary).decode()
+    message_id = delivery_log.message_id(delivery["event_id"])
+    return await send(webhook["url"], secret, message_id, delivery["body"], Options.private)
 
 
 @transaction
@@ -110,31 +98,32 @@ async def _record(webhook: WebhookDocument, delivery: DeliveryDocument, outcome:
     attempt, attempts = outcome.attempt, len(delivery["attempts"]) + 1
     pause = None if delivery["type"] == TEST else outcome.pause(attempts)
     if outcome.succeeded:
-        if await DeliveryDB.record(delivery, attempt, "delivered"):
-            await WebhookDB.end_failing(webhook["_id"])
+        if await delivery_log.record(delivery, attempt, "delivered"):
+            await stored_webhooks.end_failing(webhook["_id"])
     elif pause is None:
-        if await DeliveryDB.record(delivery, attempt, "failed"):
+        if await delivery_log.record(delivery, attempt, "failed"):
             await _judge(webhook["_id"], delivery, outcome)
-    elif await DeliveryDB.record(delivery, attempt, "pending", now() + timedelta(seconds=pause)):
+    elif await delivery_log.record(delivery, attempt, "pending", now() + timedelta(seconds=pause)):
         await deliver.later_in(pause, delivery["_id"], attempts)
-        await WebhookDB.begin_failing(webhook["_id"], attempt["at"])
+        await stored_webhooks.begin_failing(webhook["_id"], attempt["at"])
 
 
 async def _judge(webhook_id: ObjectId, delivery: DeliveryDocument, last: Outcome) -> None:
     """Disable a webhook that is gone or fails for days, after the last attempt at a delivery."""
     if last.is_gone:
-        await WebhookDB.turn_off(webhook_id, "It answered 410 Gone, so it wants no more events.")
+        reason = "It answered 410 Gone, so it wants no more events."
+        await stored_webhooks.turn_off(webhook_id, reason)
     elif delivery["type"] != TEST:
         at, error = last.attempt["at"], last.attempt["error"]
-        since = await WebhookDB.begin_failing(webhook_id, at)
+        since = await stored_webhooks.begin_failing(webhook_id, at)
         if at - since >= FAILING:
             why = error or f"status {last.attempt['status']}"
             reason = f"No delivery has succeeded since {since:%Y-%m-%d %H:%M} UTC, the last: {why}."
-            await WebhookDB.turn_off(webhook_id, reason)
+            await stored_webhooks.turn_off(webhook_id, reason)
 
 
 @transaction
 async def _lose(webhook: WebhookDocument, delivery: DeliveryDocument) -> None:
     """Disable a webhook for which nobody can sign, because a key has left `old_secret_keys`."""
-    await DeliveryDB.record(delivery, refused(_LOST).attempt, "failed")
-    await WebhookDB.turn_off(webhook["_id"], _LOST)
+    await delivery_log.record(delivery, refused(_LOST).attempt, "failed")
+    await stored_webhooks.turn_off(webhook["_id"], _LOST)
