@@ -34,8 +34,20 @@ class Encryption:
 
     def decrypt(self, stored: bytes, place: bytes) -> bytes:
         """Return the value. Raises `UnknownKey`."""
+        return self._decrypt(stored, place)[0]
+
+    def renewed(self, stored: bytes, place: bytes) -> bytes | None:
+        """Return the value encrypted with the key of `secret_key`, or None if it is already.
+
+        Raises `UnknownKey`.
+        """
+        value, is_old = self._decrypt(stored, place)
+        return self.encrypt(value, place) if is_old else None
+
+    def _decrypt(self, stored: bytes, place: bytes) -> tuple[bytes, bool]:
+        """Return the value, and whether its key is an old one."""
         nonce, encrypted = stored[:_NONCE_BYTES], stored[_NONCE_BYTES:]
-        for cipher in self._ciphers:
+        for number, cipher in enumerate(self._ciphers):
             with suppress(InvalidTag):
-                return cipher.decrypt(nonce, encrypted, place)
+                return cipher.decrypt(nonce, encrypted, place), number > 0
         raise UnknownKey

@@ -23,6 +23,13 @@ class EncryptionTest(TestCase):
         encryption = Encryption("secrets", NEW, [OLD])
         self.assertEqual(encryption.decrypt(self.stored, b"1"), b"a value")
 
+    def test_renewal(self) -> None:
+        """A value that is encrypted anew needs no old key any more."""
+        self.assertIsNone(self.encryption.renewed(self.stored, b"1"))
+        renewed = Encryption("secrets", NEW, [OLD]).renewed(self.stored, b"1")
+        assert renewed
+        self.assertEqual(Encryption("secrets", NEW, []).decrypt(renewed, b"1"), b"a value")
+
     def test_something_else(self) -> None:
         for encryption, place in (
             (Encryption("secrets", NEW, []), b"1"),
@@ -31,3 +38,5 @@ class EncryptionTest(TestCase):
         ):
             with self.assertRaises(UnknownKey):
                 encryption.decrypt(self.stored, place)
+            with self.assertRaises(UnknownKey):
+                encryption.renewed(self.stored, place)

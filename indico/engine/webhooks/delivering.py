@@ -87,7 +87,10 @@ async def deliver(delivery_id: ObjectId, attempts: int) -> None:
 
 async def _send(webhook: WebhookDocument, delivery: DeliveryDocument) -> Outcome:
     """Make one request, and return its outcome. Raises `UnknownKey`."""
-    secret = Options.encryption.decrypt(webhook["secret"], webhook["_id"].binary).decode()
+    stored, place = webhook["secret"], webhook["_id"].binary
+    secret = Options.encryption.decrypt(stored, place).decode()
+    if renewed := Options.encryption.renewed(stored, place):
+        await stored_webhooks.renew_secret(webhook, renewed)
     message_id = delivery_log.message_id(delivery["event_id"])
     return await send(webhook["url"], secret, message_id, delivery["body"], Options.private)
 

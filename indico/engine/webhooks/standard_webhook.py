@@ -22,7 +22,8 @@ __all__ = ["PAUSES", "Attempt", "Outcome", "new_secret", "refused", "send", "sig
 
 # Seconds from a failed attempt to the next one: 31 hours in all.
 PAUSES = (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600)
-_LONGEST_PAUSE = 24 * 3600
+# So that the last attempt comes before the delivery is deleted, whatever a receiver asks for.
+_LONGEST_PAUSE = PAUSES[-1]
 _JITTER = 1.0, 1.2
 _SECRET_BYTES = 32  # the specification: 24 to 64
 _SECONDS = 15  # for an answer; the specification: 15 to 30
@@ -105,7 +106,7 @@ def refused(why: str) -> Outcome:
 
 
 def _retry_after(received: Received) -> float:
-    """Return the seconds of `Retry-After`, a day at most; 0 without them."""
+    """Return the seconds of `Retry-After`, `_LONGEST_PAUSE` at most; 0 without them."""
     value = received.headers.get("Retry-After", "")
     counts = received.status in _THROTTLED and value.isdecimal()
     return min(float(value), _LONGEST_PAUSE) if counts else 0

@@ -133,6 +133,12 @@ async def update(user_id: ObjectId, webhook_id: ObjectId, changes: Changes) -> W
     return _webhook(changed) if changed else None
 
 
+async def renew_secret(webhook: WebhookDocument, secret: bytes) -> None:
+    """Store the same secret as another key encrypts it."""
+    query = {"_id": webhook["_id"], "secret": webhook["secret"]}
+    await WEBHOOKS.update_one(query, {"secret": secret})
+
+
 async def delete(user_id: ObjectId, webhook_id: ObjectId) -> bool:
     return await WEBHOOKS.delete({"_id": webhook_id, "user_id": user_id}) == 1
 

@@ -267,10 +267,20 @@ class TurnedOffTest(DeliveryTest):
         self.assertTrue(self.found()["enabled"])
 
     def test_an_old_key(self) -> None:
+        """The secret is encrypted anew with the new key, so that the old one can go."""
         self.use(secret_key=NEW_KEY, old_secret_keys=[self.config.secret_key])
         self.change()
         self.work()
         self.event(self.next())
+        self.use(secret_key=NEW_KEY)
+        self.change()
+        self.work()
+        self.assertTrue(self.found()["enabled"])
+        self.event(self.next())
+        (stored,) = self.stored("webhooks")
+        self.change()
+        self.work()
+        self.assertEqual(self.stored("webhooks"), [stored])
 
     def test_a_lost_key(self) -> None:
         self.use(secret_key=NEW_KEY)
@@ -324,9 +334,19 @@ class PublicTest(DeliveryTest):
 
 
 class LogTest(DeliveryTest):
-    def test_it_ends_after_days(self) -> None:
+    def test_it_ends_after_the_last_attempt(self) -> None:
+        """A receiver can't ask to be left alone until the delivery is deleted."""
+        self.receiver.answer = answer(503, Retry_After="9" * 10)
+        self.change()
+        pauses = 0.0
+        for _ in PAUSES:
+            self.work()
+            pauses += self.left()
+        self.work()
+        self.assertEqual(self.status(), "failed")
         indexes = self.run_async(mongodb.deliveries.index_information())
         kept = timedelta(seconds=indexes["created_at_1"]["expireAfterSeconds"])
+        self.assertGreater(kept, 1.5 * timedelta(seconds=pauses))
         self.assertGreater(kept, 2 * timedelta(seconds=sum(PAUSES)))
 
 
