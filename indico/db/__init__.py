@@ -8,6 +8,7 @@ from indico.engine.mongo.clock import now
 from indico.engine.mongo.collection import Collection, IndexModel, Part
 from indico.engine.mongo.driver import Document, Id, ObjectId, mongodb
 from indico.engine.mongo.paging import Position, find_page
+from indico.engine.mongo.shared_version import SharedVersion
 from indico.engine.mongo.transactions import (
     current_session,
     in_transaction,
@@ -27,6 +28,7 @@ __all__ = [
     "Part",
     "Position",
     "Rate",
+    "SharedVersion",
     "current_session",
     "find_page",
     "give_back",

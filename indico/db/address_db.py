@@ -13,8 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import StringConstraints, TypeAdapter
 from typing_extensions import TypedDict
 
-import indico.db.public_book_db as PublicBookDB
-from indico.db import Collection, IndexModel, ObjectId, Part
+from indico.db import Collection, IndexModel, ObjectId, Part, SharedVersion
 
 T = TypeVar("T")
 
@@ -57,6 +56,8 @@ ADDRESSES = Collection(
     owner="book",
     live=lambda document: _address(document).answer,
 )
+# Of the public book alone, which anybody may change.
+PUBLIC_VERSION = SharedVersion("public_book")
 
 _LIST_BYTES = 2_000_000
 _FEW = 4
@@ -143,7 +144,7 @@ def fold(text: str) -> str:
 
 
 async def _change(book: Book, work: Callable[[], Awaitable[T]]) -> T:
-    return await (PublicBookDB.change(work) if book == PUBLIC else work())
+    return await (PUBLIC_VERSION.change(work) if book == PUBLIC else work())
 
 
 async def _find_part(

@@ -12,10 +12,9 @@ from functools import partial
 from typing import Any
 
 import indico.db.address_db as AddressDB
-import indico.db.public_book_db as PublicBookDB
 import indico.db.user_db as UserDB
 from indico.db import ObjectId, turn
-from indico.db.address_db import POSITION, PUBLIC, Address, Book, Position
+from indico.db.address_db import POSITION, PUBLIC, PUBLIC_VERSION, Address, Book, Position
 from indico.error import AuthError, Contended, NotFound, PreconditionFailed
 from indico.service.address_entry import check_off_loop, is_large
 from indico.service.documents import merge_patch
@@ -142,7 +141,7 @@ async def list_addresses(
 
 async def public_version() -> str:
     """Return the version of the public book, a new one after each of its changes."""
-    return await PublicBookDB.version()
+    return await PUBLIC_VERSION.get()
 
 
 @announced("address.created")
