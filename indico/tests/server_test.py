@@ -41,7 +41,7 @@ class ServerTest(server_test.ServerTest):
     shares_database = True
 
     def setUp(self) -> None:
-        self.enterContext(patch.object(passwords, "HASHER", self.hasher))
+        self.enterContext(patch.object(passwords.HASHING, "hasher", self.hasher))
         super().setUp()
 
     def make_settings(self, **values: Any) -> Settings:

@@ -37,6 +37,7 @@ ALLOWED = {
 FACES = {
     *("db/__init__.py", "db/migrations/__init__.py", "error/__init__.py", "routes/handler.py"),
     *("service/documents.py", "service/identities.py", "service/jobs.py", "service/offload.py"),
+    "service/passwords.py",
     "service/webhooks.py",
     *("utils/__init__.py", "utils/auth/auth_utils.py"),
     *("web/handler.py", "web/language.py", "web/rendering.py"),

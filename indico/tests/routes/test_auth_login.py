@@ -18,7 +18,7 @@ from indico.tests.server_test import PASSWORD, ServerTest
 class HashTest(ServerTest):
     """Passwords hashed with the parameters of the server."""
 
-    hasher = passwords.HASHER
+    hasher = passwords.HASHING.hasher
 
     def test_parameters(self) -> None:
         self.register()
@@ -123,7 +123,7 @@ class LoginTest(ServerTest):
         self.error(self.post("/auth/login", body), 401, "unauthenticated")
 
     def test_too_many_at_once(self) -> None:
-        with patch.object(passwords.THREADS, "limit", 0):
+        with patch.object(passwords.HASHING.threads, "limit", 0):
             body = {"email": "ada@example.com", "password": PASSWORD}
             response = self.post("/auth/login", body)
         self.error(response, 503, "unavailable")
