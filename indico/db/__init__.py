@@ -8,6 +8,7 @@ from indico.engine.mongo.clock import now
 from indico.engine.mongo.collection import Collection, IndexModel, Part
 from indico.engine.mongo.driver import Document, Id, ObjectId, mongodb
 from indico.engine.mongo.paging import Position, find_page
+from indico.engine.mongo.prefix import beginning_with
 from indico.engine.mongo.shared_version import SharedVersion
 from indico.engine.mongo.transactions import (
     current_session,
@@ -29,6 +30,7 @@ __all__ = [
     "Position",
     "Rate",
     "SharedVersion",
+    "beginning_with",
     "current_session",
     "find_page",
     "give_back",

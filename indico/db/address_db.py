@@ -8,12 +8,20 @@ import unicodedata
 from collections.abc import Awaitable, Callable
 from collections.abc import Collection as Several
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import StringConstraints, TypeAdapter
 from typing_extensions import TypedDict
 
-from indico.db import Collection, IndexModel, ObjectId, Part, SharedVersion
+from indico.db import (
+    Collection,
+    IndexModel,
+    ObjectId,
+    Position,
+    SharedVersion,
+    beginning_with,
+    find_page,
+)
+from indico.error import WrongCursor
 
 T = TypeVar("T")
 
@@ -24,9 +32,8 @@ MAX_NAME_KEY = 200
 PUBLIC: Literal["public"] = "public"
 Book = ObjectId | Literal["public"]
 Entry = dict[str, Any]
-# The last address of a page, as `name_key` and hex id; the next page begins after this address.
-Position = tuple[str, Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")]]
-POSITION: TypeAdapter[Position] = TypeAdapter(Position)
+# The types in a position: lists are by id, or by name and id.
+_POSITIONS = ([ObjectId], [str, ObjectId])
 
 
 class _Changes(TypedDict):
@@ -59,24 +66,17 @@ ADDRESSES = Collection(
 # Of the public book alone, which anybody may change.
 PUBLIC_VERSION = SharedVersion("public_book")
 
-_LIST_BYTES = 2_000_000
 _FEW = 4
 _VERSION = re.compile(r"[0-7][0-9a-f]{15}")  # 63 bits, because MongoDB's integers are signed
-_LAST_CHARACTER = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An entry with its id and place in lists; `version` is a new one after each change."""
+    """An entry with its id; `version` is a new one after each change."""
 
     id: ObjectId
     entry: Entry
     version: str
-    name_key: str
-
-    @property
-    def position(self) -> Position:
-        return self.name_key, str(self.id)
 
     @property
     def answer(self) -> dict[str, Any]:
@@ -118,24 +118,21 @@ async def find(
     after: Position | None = None,
     prefix: str | None = None,
     first: int = _FEW,
-) -> tuple[list[Address], bool]:
-    """Return at most `limit` addresses after `after`, and whether more follow.
+) -> tuple[list[Address], Position | None]:
+    """Return a page of addresses, and the position of the next page.
 
     The order is by id. With `prefix`, the list has the addresses whose name begins with it, in any
-    letter case, by name and id. Large addresses make a list shorter, but never empty. MongoDB is
-    asked for `first` addresses, because their size tells how many more fit.
+    letter case, by name. MongoDB is asked for `first` addresses before the others. Raise
+    `WrongCursor` for a position that is none.
     """
-    asked = min(first, limit + 1)
-    part = await _find_part(book, asked, after, prefix, _LIST_BYTES)
-    found = [_address(document) for document in part.documents]
-    if len(found) == asked <= limit:
-        room = _LIST_BYTES - part.size
-        asked = min(limit + 1 - asked, 1 + room * asked // part.size)
-        part = await _find_part(book, asked, found[-1].position, prefix, room)
-        found += [_address(document) for document in part.documents]
-    if len(part.documents) == asked:  # the last one only shows that more follow
-        return found[:-1], True
-    return found, part.cut
+    if after is not None and [type(value) for value in after] not in _POSITIONS:
+        raise WrongCursor  # an older version had others
+    query: dict[str, Any] = {"book": book}
+    sort = [("_id", 1)]
+    if prefix is not None:
+        query["name_key"], sort = beginning_with(fold(prefix)), [("name_key", 1)]
+    found, end = await find_page(ADDRESSES, query, limit=limit, after=after, sort=sort, first=first)
+    return [_address(document) for document in found], end
 
 
 def fold(text: str) -> str:
@@ -145,29 +142,6 @@ def fold(text: str) -> str:
 
 async def _change(book: Book, work: Callable[[], Awaitable[T]]) -> T:
     return await (PUBLIC_VERSION.change(work) if book == PUBLIC else work())
-
-
-async def _find_part(
-    book: Book, limit: int, after: Position | None, prefix: str | None, max_bytes: int
-) -> Part[AddressDocument]:
-    query: dict[str, Any] = {"book": book}
-    if prefix is not None:
-        query["name_key"] = names = _names(prefix)
-    if after is not None:
-        name_key, address_id = after[0], {"$gt": ObjectId(after[1])}
-        if prefix is None:
-            query["_id"] = address_id
-        else:
-            names["$gte"] = name_key
-            query["$or"] = [{"name_key": {"$gt": name_key}}, {"_id": address_id}]
-    sort = [("_id", 1)] if prefix is None else [("name_key", 1), ("_id", 1)]
-    return await ADDRESSES.find_part(query, sort=sort, limit=limit, max_bytes=max_bytes)
-
-
-def _names(prefix: str) -> dict[str, str]:
-    """Return the range of the names that begin with `prefix`."""
-    start = fold(prefix)
-    return {"$gte": start, "$lt": end} if (end := _successor(start)) else {"$gte": start}
 
 
 def _query(book: Book, address_id: ObjectId, versions: Several[str] | None) -> dict[str, Any]:
@@ -184,16 +158,5 @@ def _changes(entry: Entry) -> _Changes:
     return {"entry": entry, "name_key": name_key, "version": secrets.randbits(63)}
 
 
-def _successor(prefix: str) -> str:
-    """Return the first text after all texts that begin with `prefix`; empty if there is none."""
-    prefix = prefix.rstrip(_LAST_CHARACTER)
-    if not prefix:
-        return ""
-    following = ord(prefix[-1]) + 1
-    # MongoDB compares UTF-8, which can't hold surrogates, so the successor skips them.
-    return prefix[:-1] + chr(0xE000 if 0xD800 <= following < 0xE000 else following)
-
-
 def _address(document: AddressDocument) -> Address:
-    version = f"{document['version']:016x}"
-    return Address(document["_id"], document["entry"], version, document["name_key"])
+    return Address(document["_id"], document["entry"], f"{document['version']:016x}")

@@ -12,7 +12,7 @@ from indico.db import Id, ObjectId
 from indico.error import NotFound, PreconditionFailed
 from indico.routes.handler import DEFAULT_LIMIT, Created, Cursor, IndicoHandler, Limit, Page
 from indico.service import address_book
-from indico.service.address_book import POSITION, Address, Book, Position
+from indico.service.address_book import Address, Book, Position
 from indico.service.address_entry import Entry, Stored
 from indico.utils import idempotent, not_idempotent, raises, read_only, type_check, unpack
 from indico.utils.auth.auth_utils import auth
@@ -85,7 +85,7 @@ class AddressHandler(IndicoHandler):
         at about 2 MB, with fewer than `limit` entries. A cursor is valid for its own list only.
         """
         find = partial(_find, self.user_id, query)
-        return await self.page(find, limit, cursor, query, kind=POSITION)
+        return await self.page(find, limit, cursor, query)
 
 
 AddressRoute = (r"/address/(?P<action>[a-zA-Z_]+)?", AddressHandler)

@@ -12,7 +12,7 @@ from indico.db import Id, ObjectId
 from indico.error import Conflict, NotFound, PreconditionFailed, RouteNotFound
 from indico.routes.handler import DEFAULT_LIMIT, Created, Cursor, Limit, Page, RestHandler, dumps
 from indico.service import address_book
-from indico.service.address_book import POSITION, PUBLIC, Address, Position
+from indico.service.address_book import PUBLIC, Address, Position
 from indico.service.address_entry import Entry, Patch, Stored
 from indico.utils import raises, type_check, unpack
 
@@ -45,7 +45,7 @@ class AddressesHandler(RestHandler):
     ) -> dict[PathId, Stored] | Page[ListedAddress] | None:
         """Return all entries by their ids; with `limit` or `cursor`, one page of them."""
         if limit is not None or cursor is not None:
-            return await self.page(_find, limit or DEFAULT_LIMIT, cursor, kind=POSITION)
+            return await self.page(_find, limit or DEFAULT_LIMIT, cursor)
         if not self.not_modified(await address_book.public_version()):
             await self.stream(_pieces(address_book.get_all_addresses(PUBLIC)))
         return None

@@ -13,8 +13,8 @@ from typing import Any
 
 import indico.db.address_db as AddressDB
 import indico.db.user_db as UserDB
-from indico.db import ObjectId, turn
-from indico.db.address_db import POSITION, PUBLIC, PUBLIC_VERSION, Address, Book, Position
+from indico.db import ObjectId, Position, turn
+from indico.db.address_db import PUBLIC, PUBLIC_VERSION, Address, Book
 from indico.error import AuthError, Contended, NotFound, PreconditionFailed
 from indico.service.address_entry import check_off_loop, is_large
 from indico.service.documents import merge_patch
@@ -22,7 +22,6 @@ from indico.service.offload import in_thread
 from indico.service.webhooks import announce, announced
 
 __all__ = [
-    "POSITION",
     "PUBLIC",
     "Address",
     "Book",
@@ -115,15 +114,15 @@ async def get_all_addresses(book: Book) -> AsyncIterator[Address]:
     An address that exists from the first read to the last comes exactly once.
     """
     async with _reading():
-        addresses, more = await AddressDB.find(book, _AT_ONCE)
+        addresses, end = await AddressDB.find(book, _AT_ONCE)
     while True:
         for address in addresses:
             yield address
-        if not more:
+        if end is None:
             break
-        after, first = addresses[-1].position, 2 * len(addresses)
         async with _reading(busy=None):  # the answer has begun
-            addresses, more = await AddressDB.find(book, _AT_ONCE, after, first=first)
+            first = 2 * len(addresses)
+            addresses, end = await AddressDB.find(book, _AT_ONCE, end, first=first)
 
 
 async def list_addresses(
@@ -135,8 +134,7 @@ async def list_addresses(
     begins with it, in any letter case, by name. Large addresses make a page shorter.
     """
     async with _reading():
-        addresses, more = await AddressDB.find(book, limit, after, prefix)
-    return addresses, addresses[-1].position if more else None
+        return await AddressDB.find(book, limit, after, prefix)
 
 
 async def public_version() -> str:

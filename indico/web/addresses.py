@@ -9,7 +9,7 @@ from typing import Any
 from indico.db import ObjectId
 from indico.error import RouteNotFound
 from indico.service import address_book
-from indico.service.address_book import POSITION, Address, Position
+from indico.service.address_book import Address, Position
 from indico.service.address_book import Book as BookName
 from indico.web.contact import Contact
 from indico.web.form_handler import OwnFormHandler
@@ -35,7 +35,7 @@ class Book:
         query = handler.get_query_argument("query", "")[:_MAX_QUERY]
         cursor = handler.get_query_argument("cursor", None)
         find = partial(_find, handler.user_id, query or None)
-        page = await handler.page(find, _ENTRIES, cursor, query, kind=POSITION)
+        page = await handler.page(find, _ENTRIES, cursor, query)
         return cls(query, page["items"], page["next_cursor"], cursor is not None)
 
 

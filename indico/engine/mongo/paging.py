@@ -8,6 +8,7 @@ from typing import Any
 from ..error import WrongCursor
 from .collection import Collection
 from .declared_collection import T
+from .documents import Part
 
 Position = Sequence[Any]  # the values by which a document is sorted
 Order = Sequence[tuple[str, int]]
@@ -24,6 +25,7 @@ async def find_page(
     limit: int,
     after: Position | None = None,
     sort: Order = (("_id", 1),),
+    first: int | None = None,
 ) -> tuple[list[T], Position | None]:
     """Return the documents after a position, and the position of the next page; None at the end.
 
@@ -32,18 +34,35 @@ async def find_page(
     field holds values of one type, or null. The collection needs an index on the fields that
     `query` compares, then those of `sort`, then `_id`. Large documents make a page shorter.
 
+    MongoDB sends up to 16 MB of a page that becomes shorter. With `first` it is asked for so many
+    documents before, because their size tells how many more fit.
+
         NOTES = Collection("notes", NoteDocument, IndexModel([("user_id", 1), ("_id", 1)]))
 
         await find_page(NOTES, {"user_id": user_id}, limit=limit, after=after)
     """
     order = sort if sort[-1][0] == "_id" else [*sort, ("_id", sort[-1][1])]
-    if after is not None:
-        query = {"$and": [query, *_after(order, after)]}
-    part = await collection.find_part(query, sort=order, limit=limit + 1, max_bytes=_MAX_BYTES)
-    found = part.documents[:limit]
-    if part.cut or len(part.documents) > limit:
-        return found, [_value(found[-1], field) for field, _ in order]
-    return found, None
+
+    async def read(after: Position | None, limit: int, max_bytes: int) -> Part[T]:
+        beyond = query if after is None else {"$and": [query, *_after(order, after)]}
+        return await collection.find_part(beyond, sort=order, limit=limit, max_bytes=max_bytes)
+
+    asked = min(first or limit + 1, limit + 1)
+    part = await read(after, asked, _MAX_BYTES)
+    found = part.documents
+    if len(found) == asked <= limit:
+        room = _MAX_BYTES - part.size
+        asked = max(1, min(limit + 1 - asked, 1 + room * asked // part.size))
+        part = await read(_position(order, found[-1]), asked, room)
+        found = found + part.documents
+    more = part.cut
+    if len(part.documents) == asked:  # the last one only shows that more follow
+        found, more = found[:-1], True
+    return found, _position(order, found[-1]) if more else None
+
+
+def _position(order: Order, document: Mapping[str, Any]) -> Position:
+    return [_value(document, field) for field, _ in order]
 
 
 def _after(order: Order, position: Position) -> Iterator[Mapping[str, Any]]:

@@ -190,10 +190,12 @@ class ListTest(AddressTest):
     def test_cursor_of_another_shape(self) -> None:
         """A person who knows the secret can sign anything."""
         user_id = self.data(self.post("/auth/check", token=self.token))["user_id"]
-        right = ["", self.address["id"]]
-        for query in (None, "g"):
+        address_id = ObjectId(self.address["id"])
+        right: Any
+        for query, right in ((None, [address_id]), ("g", ["", address_id])):
             purpose = f"/address/list of {user_id}: {(query,)!r}"
-            for position in (right, ["a", "b"], ["a"], [1, right[1]], [*right, 1]):
+            old = ["", str(address_id)]
+            for position in (right, old, ["a", "b"], ["a"], [1, address_id], [*right, 1], []):
                 cursor = write_cursor(position, purpose, self.config.secret_key)
                 response = self.call("list", cursor=cursor, query=query)
                 if position is right:

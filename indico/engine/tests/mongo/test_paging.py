@@ -44,11 +44,13 @@ class PagingTest(ServerTest):
                 document["size"] = {"high": high}
             await SHELF.insert(document)
 
-    async def pages(self, sort: Order, limit: int) -> list[Any]:
+    async def pages(self, sort: Order, limit: int, first: int | None) -> list[Any]:
         ids: list[Any] = []
         after: Position | None = None
         while True:
-            found, after = await find_page(SHELF, {"owner": 1}, sort=sort, limit=limit, after=after)
+            found, after = await find_page(
+                SHELF, {"owner": 1}, sort=sort, limit=limit, after=after, first=first
+            )
             ids += [document["_id"] for document in found]
             if after is None:
                 return ids
@@ -59,8 +61,9 @@ class PagingTest(ServerTest):
         await self.fill()
         for sort in ORDERS:
             whole = await SHELF.find({"owner": 1}, sort=[*sort, ("_id", sort[-1][1])])
-            for limit in (1, 7, 30, 100):
-                self.assertEqual(await self.pages(sort, limit), [each["_id"] for each in whole])
+            for limit, first in ((1, None), (1, 4), (7, None), (7, 4), (7, 8), (30, 4), (100, 60)):
+                pages = await self.pages(sort, limit, first)
+                self.assertEqual(pages, [each["_id"] for each in whole], (sort, limit, first))
 
     @gen_test
     async def test_while_documents_come_and_go(self) -> None:
@@ -77,6 +80,31 @@ class PagingTest(ServerTest):
             await SHELF.insert({"_id": number, "owner": 1, "text": "x" * 900_000})
         found, after = await find_page(SHELF, {"owner": 1}, limit=4)
         self.assertEqual((len(found), after), (2, [1]))
+
+    @gen_test
+    async def test_large_documents_are_not_fetched(self) -> None:
+        """MongoDB sends little more than what is on the page."""
+        for number in range(20):
+            await SHELF.insert({"_id": number, "owner": 1, "text": "x" * 300_000})
+        await mongodb.client[self.database].command("profile", 2)
+        found, after = await find_page(SHELF, {"owner": 1}, limit=20, first=2)
+        await mongodb.client[self.database].command("profile", 0)
+        self.assertEqual([each["_id"] for each in found], list(range(6)))
+        self.assertEqual(after, [5])
+        profile = mongodb.client[self.database]["system.profile"].find({"op": "query"})
+        sizes = [each["responseLength"] for each in await profile.to_list(None)]
+        self.assertEqual(len(sizes), 2)
+        self.assertLess(sum(sizes), 2_500_000)
+
+    @gen_test
+    async def test_a_document_that_is_larger_than_a_page(self) -> None:
+        for number in range(3):
+            await SHELF.insert({"_id": number, "owner": 1, "text": "x" * 3_000_000})
+        for first in (1, 2, None):
+            found, after = await find_page(SHELF, {"owner": 1}, limit=3, first=first)
+            self.assertEqual([each["_id"] for each in found], [0], first)
+            found, after = await find_page(SHELF, {"owner": 1}, limit=3, after=[1], first=first)
+            self.assertEqual(([each["_id"] for each in found], after), ([2], None), first)
 
     @gen_test
     async def test_a_position_of_another_order(self) -> None:
