@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Self
-
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field
 
 from indico.engine.limits.rate import Rate
-from indico.engine.oidc.provider import Issuer, Provider, Providers
-from indico.engine.settings import OptionalRate, Seconds, ServerSettings, Words
+from indico.engine.oidc.provider_settings import ProviderSettings
+from indico.engine.settings import OptionalRate
 
 
-class Settings(ServerSettings, env_prefix="INDICO_"):
+class Settings(ProviderSettings, env_prefix="INDICO_"):
     """Settings of this server. Each is a flag, an environment variable and a line of a file."""
 
     session_ttl_seconds: int = Field(
@@ -34,24 +31,6 @@ class Settings(ServerSettings, env_prefix="INDICO_"):
     pages: bool = Field(
         True, description="serve the pages for people: /, /login, /register and /dashboard"
     )
-    oidc_issuer: Issuer | None = Field(
-        None, description="URL of a service that people may log in with, by OpenID Connect"
-    )
-    oidc_client_id: str | None = Field(
-        None, min_length=1, description="id that oidc_issuer has given to this server"
-    )
-    oidc_client_secret: SecretStr | None = Field(
-        None, description="secret that oidc_issuer has given to this server, if it has one"
-    )
-    oidc_providers: Providers = Field(
-        {}, repr=False, description="several such services, by name; JSON in a flag or a variable"
-    )
-    oidc_redirect_uris: Words = Field(
-        (), description="addresses of apps to which these services may lead after a login"
-    )
-    oidc_timeout_seconds: Seconds = Field(
-        5, description="time for each answer of such a service; beyond it 503"
-    )
 
     @property
     def serves_public_address_book(self) -> bool:
@@ -62,24 +41,3 @@ class Settings(ServerSettings, env_prefix="INDICO_"):
     @property
     def serves_docs(self) -> bool:
         return self.environment == "development" if self.docs is None else self.docs
-
-    @property
-    def providers(self) -> Mapping[str, Provider]:
-        """All services that people may log in with. That of `oidc_issuer` is named by its host."""
-        if self.oidc_issuer is None or self.oidc_client_id is None:
-            return self.oidc_providers
-        one = Provider(
-            issuer=self.oidc_issuer,
-            client_id=self.oidc_client_id,
-            client_secret=self.oidc_client_secret,
-        )
-        return {one.host: one, **self.oidc_providers}
-
-    @model_validator(mode="after")
-    def _names_a_whole_provider(self) -> Self:
-        missing = [n for n in ("oidc_issuer", "oidc_client_id") if getattr(self, n) is None]
-        if len(missing) == 1 or (missing and self.oidc_client_secret):
-            raise ValueError(
-                f"{missing[0]}: is not set, but another setting of the same service is"
-            )
-        return self
