@@ -27,6 +27,19 @@ class OutboxTest(WebhookTest):
         self.change()
         self.assertEqual(self.counts(), (1, 1))
 
+    def test_what_is_stored(self) -> None:
+        """Documents and jobs of a version before are read by this one."""
+        self.change()
+        (webhook,), (delivery,) = self.stored("webhooks"), self.stored("deliveries")
+        (job,) = self.stored("jobs")
+        of_both = {"_id", "user_id", "created_at"}
+        found = {"url", "types", "secret", "place", "enabled", "note", "failing_since"}
+        self.assertEqual(set(webhook), of_both | found)
+        told = {"webhook_id", "event_id", "type", "body", "status", "attempts", "next_attempt_at"}
+        self.assertEqual(set(delivery), of_both | told)
+        arguments = {"delivery_id": delivery["_id"], "attempts": 0}
+        self.assertEqual((job["name"], job["arguments"]), ("deliver", arguments))
+
     def test_another_user(self) -> None:
         self.run_async(create_memo(self.stranger, "A"))
         self.assertEqual(self.counts(), (0, 0))
