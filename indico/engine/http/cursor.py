@@ -31,8 +31,11 @@ class _BSON:
         return encode({"": list(position)})
 
     @staticmethod
-    def loads(data: bytes) -> Any:
-        return decode(data)[""]
+    def loads(data: bytes) -> list[Any]:
+        position = decode(data)[""]
+        if not isinstance(position, list):
+            raise TypeError("no position")
+        return position
 
 
 def write_cursor(position: Sequence[Any], purpose: str, secret: SecretStr) -> str:

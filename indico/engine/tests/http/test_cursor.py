@@ -51,6 +51,12 @@ class CursorTest(TestCase):
             with self.assertRaisesRegex(WrongFieldType, "take a next_cursor as it was answered"):
                 read_cursor(self.sign(document), "list", SECRET, SHAPE)
 
+    def test_no_list(self) -> None:
+        positions: list[Any] = [5, "ab", None, {}]
+        for position in positions:
+            with self.assertRaisesRegex(WrongFieldType, "take a next_cursor as it was answered"):
+                read_cursor(self.sign({"": position}), "list", SECRET)
+
     def test_an_older_version(self) -> None:
         signer = URLSafeSerializer("secret", "list", signer_kwargs={"digest_method": sha256})
         for kind in (None, SHAPE):
