@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from typing import Any
 
 from ..error import APIError
@@ -102,5 +103,7 @@ def _text(error: BaseException) -> str:
 
     A surrogate, as in the name of a file that is not in UTF-8, becomes its escape sequence.
     """
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    text = type(error).__name__
+    with suppress(Exception):  # an error whose `__str__` fails has a name only
+        text += f": {error}" if str(error) else ""
     return text.encode(errors="backslashreplace").decode()

@@ -127,9 +127,12 @@ class JobWorker:
 
     async def _run(self, taken: TakenJob) -> None:
         document = taken.document
-        outcome: Outcome | None = Outcome("released")
+        outcome: Outcome | None = None  # after a fault of the engine the lease runs out
         try:
             outcome = await taken.attempt()
+        except asyncio.CancelledError:
+            outcome = Outcome("released")
+            raise
         finally:
             del self._running[document["_id"]]
             metrics.JOBS_RUNNING.dec()

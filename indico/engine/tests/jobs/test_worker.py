@@ -317,6 +317,26 @@ class FailureTest(JobTest):
         self.assertEqual(dead["error"], r"ValueError: no file caf\udce9")
 
     @gen_test
+    async def test_an_error_without_a_text(self) -> None:
+        """The attempt counts, so that the job does not run without end."""
+
+        class Mute(Exception):
+            def __str__(self) -> str:
+                raise KeyError("text")
+
+        @job(delays_seconds=[0])
+        async def fail() -> None:
+            raise Mute
+
+        await fail.later()
+        with self.assertLogs(LOGGER, "WARNING") as logged:
+            async with self.working():
+                await self.all_done()
+        (dead,) = await self.jobs()
+        self.assertEqual((dead["attempts"], dead["error"]), (2, "Mute"))
+        self.assertIn("failed, and is dead: Mute", logged.output[-1])
+
+    @gen_test
     async def test_other_ends(self) -> None:
         @job()
         async def give_up() -> None:
