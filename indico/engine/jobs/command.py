@@ -86,7 +86,7 @@ class _StoredJobs:
         if chosen.dead:
             await self._list_dead()
         elif chosen.retry_all:
-            say(f"{await self._retry({})} dead jobs run again")
+            say(f"dead jobs that run again: {await self._retry({})}")
         elif chosen.retry:
             done = await self._retry({"_id": _id(chosen.retry)})
             return _say_whether(done, f"{chosen.retry} runs again", "no dead job has this id")
@@ -104,7 +104,8 @@ class _StoredJobs:
         dead = {"$cond": [{"$eq": ["$due_at", None]}, 1, 0]}
         running = {"$cond": [{"$eq": ["$lease", None]}, 0, 1]}
         sums = {"all": {"$sum": 1}, "dead": {"$sum": dead}, "running": {"$sum": running}}
-        group = {"$group": {"_id": "$name", **sums, "next": {"$min": "$due_at"}}}
+        waits_until = {"$cond": [{"$eq": ["$lease", None]}, "$due_at", None]}
+        group = {"$group": {"_id": "$name", **sums, "next": {"$min": waits_until}}}
         lines = await self._read([group, {"$sort": {"_id": 1}}])
         for found in lines:
             queued = found["all"] - found["dead"] - found["running"]
@@ -116,8 +117,9 @@ class _StoredJobs:
     async def _list_dead(self) -> None:
         order, limit = {"$sort": {"failed_at": 1}}, {"$limit": _MOST_SHOWN}
         for job in await self._read([{"$match": DEAD}, order, limit]):
+            attempts = "1 attempt" if job["attempts"] == 1 else f"{job['attempts']} attempts"
             say(
-                f"{job['_id']}  {job['name']}  {job['attempts']} attempts, the last at "
+                f"{job['_id']}  {job['name']}  {attempts}, the last at "
                 f"{job['failed_at']:%Y-%m-%d %H:%M:%S}: {job['error']}\n    {job['arguments']}"
             )
 

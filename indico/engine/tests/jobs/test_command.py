@@ -38,16 +38,19 @@ class CommandTest(TestCase):
         @job(every="1 day")
         async def clean_up() -> None: ...
 
+        @job(every="1 day")
+        async def rotate() -> None: ...
+
     def run_command(self, *flags: str) -> tuple[int, str]:
         """Return the exit code, and what is printed."""
         database = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", self.db.name)
         code, printed = run_main(*database, *flags, main=main)
         return code, printed.rstrip()
 
-    def insert_dead(self) -> ObjectId:
+    def insert_dead(self, attempts: int = 8) -> ObjectId:
         job_id = ObjectId()
         failure = {"error": "KeyError: 5", "failed_at": datetime(2026, 11, 30, 12, tzinfo=UTC)}
-        dead = document("deliver", _id=job_id, attempts=8, due_at=None, **failure)
+        dead = document("deliver", _id=job_id, attempts=attempts, due_at=None, **failure)
         self.jobs.insert_one({**dead, "arguments": {"to": "Ada"}})
         return job_id
 
@@ -58,6 +61,7 @@ class CommandTest(TestCase):
         for each in (
             *(document("deliver"), document("deliver"), document("deliver", lease=ObjectId())),
             document("clean_up", _id="clean_up", due_at=next_run),
+            document("rotate", _id="rotate", due_at=next_run, lease=ObjectId()),
             document("of older code"),
         ):
             self.jobs.insert_one({**each})
@@ -69,6 +73,7 @@ class CommandTest(TestCase):
                 "clean_up  1 queued, 0 running, 0 dead, next at 2026-12-01 03:00:00",
                 "deliver  2 queued, 1 running, 1 dead",
                 "of older code  1 queued, 0 running, 0 dead, not in this code",
+                "rotate  0 queued, 1 running, 0 dead",
             ],
         )
 
@@ -84,6 +89,9 @@ class CommandTest(TestCase):
                 "    {'to': 'Ada'}",
             ),
         )
+        self.jobs.delete_many({})
+        self.insert_dead(attempts=1)
+        self.assertIn("  1 attempt, the last at", self.run_command("--dead")[1])
 
     def test_retry(self) -> None:
         job_id, other = self.insert_dead(), self.insert_dead()
@@ -94,7 +102,7 @@ class CommandTest(TestCase):
         self.assertEqual(self.jobs.count_documents({"_id": other, "due_at": None}), 1)
         code, printed = self.run_command("--retry", str(job_id))
         self.assertEqual((code, printed.partition(": ")[2]), (1, "no dead job has this id"))
-        self.assertEqual(self.run_command("--retry-all"), (0, "1 dead jobs run again"))
+        self.assertEqual(self.run_command("--retry-all"), (0, "dead jobs that run again: 1"))
         self.assertEqual(self.jobs.count_documents({"due_at": None}), 0)
 
     def test_delete(self) -> None:
@@ -115,7 +123,7 @@ class CommandTest(TestCase):
             os.kill(os.getpid(), signal.SIGTERM)
 
         self.jobs.insert_one({**document("stop_all")})
-        del Job.declared["clean_up"]
+        del Job.declared["clean_up"], Job.declared["rotate"]
         code, printed = self.run_command("--work", "--job-concurrency", "2")
         self.assertEqual(code, 0)
         self.assertIn("runs up to 2 jobs at once", printed)
