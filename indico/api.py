@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from indico.app import make_app
-from indico.config import Settings
-from indico.engine.openapi.markdown import page
-from indico.engine.openapi.pages import api_of
-from indico.engine.openapi.schemas import Schema
+from indico.engine.requirements import required
+
+with required():
+    from indico.app import make_app
+    from indico.config import Settings
+    from indico.engine.openapi.markdown import page
+    from indico.engine.openapi.pages import api_of
+    from indico.engine.openapi.schemas import Schema
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/api.md"
 

@@ -7,14 +7,17 @@ import json
 import sys
 from collections.abc import Sequence
 
-from indico.config import Settings
-from indico.db import ObjectId
-from indico.engine.process.script import run_in_development
-from indico.engine.progress import Progress
-from indico.error import EmailTaken
+from indico.engine.requirements import required
 from indico.server import PROGRAM
-from indico.service import accounts
-from indico.service.address_book import create_address
+
+with required():
+    from indico.config import Settings
+    from indico.db import ObjectId
+    from indico.engine.process.script import run_in_development
+    from indico.engine.progress import Progress
+    from indico.error import EmailTaken
+    from indico.service import accounts
+    from indico.service.address_book import create_address
 
 PASSWORD = "correct horse battery"  # noqa: S105 - everybody may know it
 NAMES = (

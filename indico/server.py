@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from indico import __version__
 from indico.engine.program import Program
+from indico.engine.requirements import required
 
 PROGRAM = Program(
     server="indico.server",
@@ -20,7 +21,8 @@ PROGRAM = Program(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server until a signal ends it, and return the exit code of the process."""
-    from indico.engine.process.command import main  # the doctor reads PROGRAM without packages
+    with required():  # here, because the doctor reads PROGRAM without packages
+        from indico.engine.process.command import main
 
     return main(PROGRAM, sys.argv[1:] if argv is None else argv)
 
