@@ -14,6 +14,8 @@ COMMANDS = {**MEASUREMENTS, "release": release.main}
 
 
 def main(arguments: list[str]) -> int:
+    if arguments in (["-h"], ["--help"]):
+        _print_names()
     named = bool(arguments) and not arguments[0].startswith("-")
     name, options = (arguments[0], arguments[1:]) if named else ("peers", arguments)
     if name not in COMMANDS:
@@ -27,6 +29,15 @@ def main(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _print_names() -> None:
+    """Print all measurements, with the first line of their modules, and what follows them."""
+    print("usage: python3 run.py bench [NAME] [options]\n")
+    for name, measure in COMMANDS.items():
+        about, *_ = str(sys.modules[measure.__module__].__doc__).splitlines()
+        print(f"  {name:9} {about.partition(': ')[2]}")
+    print("\nEach has its own --help. Without a NAME it is peers:\n")
 
 
 if __name__ == "__main__":

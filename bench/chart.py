@@ -1,4 +1,4 @@
-"""The results as pictures: pygal draws the values of `results.json` and `overload.json`."""
+"""`bench draw`: the pictures, drawn by pygal from `results.json` and `overload.json`."""
 
 from __future__ import annotations
 

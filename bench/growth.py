@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import load, machine
@@ -24,15 +25,20 @@ SCRATCH = Path(__file__).parent.parent / ".bench"
 
 @dataclass(frozen=True)
 class Run:
-    """One run; `cores` are the first server's core, and the core of everything else."""
+    """One run; `cores` are the first server's core, and the core of everything else.
+
+    `errors` counts the errors of all its loads, by their kinds.
+    """
 
     mongodb: MongoDB
     folder: Path
     cores: tuple[int, int]
     seconds: int
+    errors: Counter[str] = field(default_factory=Counter)
 
 
 def main(arguments: list[str]) -> int:
+    """Measure, and return 0 if there was no error."""
     parser = argparse.ArgumentParser(prog="python3 run.py bench growth", description=__doc__)
     parser.add_argument("--seconds", type=int, default=5, help="for each line; default: 5")
     options = parser.parse_args(arguments)
@@ -50,7 +56,7 @@ def main(arguments: list[str]) -> int:
             _measure(run, documents, 1)
         for processes in PROCESSES:
             _measure(run, FEW_DOCUMENTS, processes)
-    return 0
+    return 1 if run.errors else 0
 
 
 def _measure(run: Run, documents: int, processes: int) -> None:
@@ -89,12 +95,13 @@ def _load(run: Run, servers: list[Server], workload: Workload, seconds: int) -> 
         ]
     seen = [future.result() for future in loads]
     requests = sum(one.requests for one in seen)
-    errors = {kind: count for one in seen for kind, count in one.errors.items()}
+    errors = sum((Counter(one.errors) for one in seen), Counter())
+    run.errors.update(errors)
     used = sum(server.processor_seconds() for server in servers) - before
     database = run.mongodb.processor_seconds() - database
     return (
         f"{workload.name:8} {sum(one.requests / one.seconds for one in seen):11,.0f}"
         f" {max(one.p99_milliseconds for one in seen):6.1f} ms"
         f" {used / (requests or 1) * 1e6:7.0f} {database / (requests or 1) * 1e6:8.0f}"
-        f"{f'  ERRORS {errors}' if errors else ''}"
+        f"{f'  ERRORS {dict(errors)}' if errors else ''}"
     )
