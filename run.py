@@ -43,6 +43,12 @@ def migrate(flags: list[str]) -> int:
     return run("-m", "indico.migrate", *flags)
 
 
+def jobs(flags: list[str]) -> int:
+    """show the jobs, run dead ones again, or work on them (--help shows the flags)"""
+    install(VENV, SERVE)
+    return replace("-m", "indico.jobs", *flags)
+
+
 def seed(flags: list[str]) -> int:
     """fill a development database with accounts to try"""
     install(VENV, SERVE)
@@ -100,7 +106,7 @@ def clients(arguments: list[str]) -> int:
 
 
 def bench(arguments: list[str]) -> int:
-    """measure how fast it is, beside other frameworks (--help shows the options)"""
+    """measure how fast it is, beside other frameworks (--help shows what there is)"""
     install(BENCH, (*SERVE, "bench/requirements.txt"))
     return replace("-m", "bench", *arguments, environment=BENCH)
 
@@ -184,7 +190,7 @@ def replace(*arguments: str, environment: Path = VENV) -> int:
 
 
 _ALL = (
-    *(serve, doctor, migrate, seed, test, lint, typecheck, check),
+    *(serve, doctor, migrate, jobs, seed, test, lint, typecheck, check),
     *(fuzz, api, clients, screenshots, bench),
 )
 TASKS = {task.__name__: task for task in _ALL}
@@ -192,11 +198,14 @@ TASKS = {task.__name__: task for task in _ALL}
 
 def main(arguments: list[str]) -> int:
     task = TASKS.get(arguments[0]) if arguments else None
+    asked = arguments in ([], ["-h"], ["--help"])
+    if not (task or asked):
+        print(f"run.py: there is no task {arguments[0]}", file=sys.stderr, flush=True)
     if task is None:
         print("usage: python3 run.py TASK [arguments]\n")
         for name, known in TASKS.items():
             print(f"  {name:11} {known.__doc__}")
-        return 0 if arguments in ([], ["-h"], ["--help"]) else 2
+        return 0 if asked else 2
     if sys.version_info < (3, 11):  # noqa: UP036 - it is this line that says so
         sys.exit("run.py: indico needs Python 3.11 or newer.")
     try:

@@ -88,10 +88,12 @@ class RunTest(TestCase):
         for arguments, code in (([], 0), (["--help"], 0), (["nosuch"], 2)):
             done = run_task(self.folder, *arguments)
             self.assertEqual(done.returncode, code)
+            self.assertEqual(done.stderr, "run.py: there is no task nosuch\n" if code else "")
             for task in [
                 "serve",
                 "doctor",
                 "migrate",
+                "jobs",
                 "seed",
                 "test",
                 "lint",
