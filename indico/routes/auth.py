@@ -104,7 +104,7 @@ class AuthHandler(IndicoHandler):
     @read_only
     @unpack("provider", "redirect_uri")
     @type_check(str, str)
-    @raises(NotConfigured, ProviderUnavailable)
+    @raises(NotConfigured, ProviderUnavailable, RateLimited)
     async def oidc_start(self, provider: str, redirect_uri: str) -> Begun:
         """Begin a login with another service, for an app.
 
@@ -113,7 +113,7 @@ class AuthHandler(IndicoHandler):
         """
         if redirect_uri not in self.config.oidc_redirect_uris:
             raise NotConfigured("redirect_uri")
-        flow, url = await self.oidc[provider].begin(redirect_uri)
+        flow, url = await identities.begin(self.oidc[provider], self.caller, redirect_uri)
         return Begun(authorization_url=url, flow=FLOW.write(self, flow))
 
     @keyless
@@ -128,7 +128,8 @@ class AuthHandler(IndicoHandler):
         account. If an account has the person's email, `login` is null: send `confirm.link` to
         `/auth/oidc_link`, with that account's password.
         """
-        identity = await self.oidc.finish(FLOW.read(self, flow), returned)
+        begun = FLOW.read(self, flow)
+        identity = await identities.finish(self.oidc, self.caller, begun, returned)
         ttl = self.config.session_ttl_seconds
         if login := await identities.login(identity, ttl, self.caller):
             return ServiceLogin(login=login, confirm=None)

@@ -102,7 +102,8 @@ class UserHandler(IndicoHandler):
         `password` is a 403, and so is a login there that failed.
         """
         try:
-            identity = await self.oidc.finish(FLOW.read(self, flow), returned)
+            begun = FLOW.read(self, flow)
+            identity = await identities.finish(self.oidc, self.caller, begun, returned)
         except LoginFailed as error:
             raise LinkFailed(error) from None
         await identities.link(self.session, identity, password, self.caller)

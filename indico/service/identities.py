@@ -5,7 +5,7 @@ An account is found by issuer and subject, never by the email alone: emails chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -13,6 +13,9 @@ import indico.db.identity_db as IdentityDB
 import indico.db.user_db as UserDB
 from indico.db import ObjectId, in_transaction, transaction
 from indico.db.session_db import Session
+from indico.engine.oidc.client import Client
+from indico.engine.oidc.clients import Clients
+from indico.engine.oidc.flow import Flow
 from indico.engine.oidc.identity import Identity
 from indico.error import IdentityConflict, NotFound, PermissionDenied
 from indico.service import accounts
@@ -20,10 +23,40 @@ from indico.service.accounts import Login
 from indico.service.fields import Email, Name
 from indico.service.login_limits import Caller
 
-__all__ = ["Identity", "find_account", "link", "link_by_email", "login", "unlink"]
+__all__ = [
+    "Identity",
+    "begin",
+    "find_account",
+    "finish",
+    "link",
+    "link_by_email",
+    "login",
+    "unlink",
+]
 
 _EMAIL: TypeAdapter[str] = TypeAdapter(Email)
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
+
+
+async def begin(
+    client: Client, caller: Caller, redirect_uri: str, next_path: str = "", user: str = ""
+) -> tuple[Flow, str]:
+    """Return a new flow, and the address where the person logs in.
+
+    Each flow is finished once. So a limit of what begins limits what asks the service, too. Raise
+    `RateLimited` and `ProviderUnavailable`.
+    """
+    await caller.count_service_login()
+    return await client.begin(redirect_uri, next_path, user)
+
+
+async def finish(
+    clients: Clients, caller: Caller, flow: Flow | None, returned: Mapping[str, str]
+) -> Identity:
+    """Return the person who came back. Raise `LoginFailed` and `ProviderUnavailable`."""
+    identity = await clients.finish(flow, returned)
+    await caller.uncount_service_login()
+    return identity
 
 
 async def login(identity: Identity, ttl_seconds: int, caller: Caller) -> Login | None:

@@ -1,14 +1,14 @@
-"""The limits of passwords and registrations: see docs/limits-and-jobs.md.
+"""The limits of passwords, registrations and service logins: see docs/limits-and-jobs.md.
 
 A try takes a token of its account and of its address before the password is checked, so that tries
 at the same time are counted too. A right password gives them back. The more tries were wrong, the
-longer the next one has to wait, but never for more than a day's share.
+longer the next one has to wait, but never for more than a day's share. A login with another service
+takes a token of its address when it begins, and gives it back when it succeeds.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from indico.db import Bucket, Rate, give_back, network_of, take
@@ -39,7 +39,7 @@ class Caller:
 
         Raise `RateLimited` after too many wrong passwords, and `Unavailable` without MongoDB.
         """
-        buckets = list(self._buckets(account, credentials["networks"] if credentials else []))
+        buckets = self._buckets(account, credentials["networks"] if credentials else [])
         if buckets:
             await take(*buckets)
         valid = await verify_password(credentials and credentials["password_hash"], password)
@@ -47,25 +47,39 @@ class Caller:
             await give_back(*buckets)
         return valid
 
+    async def count_service_login(self) -> None:
+        """Count a login with another service that begins. Raise the errors of `is_right`."""
+        if buckets := self._of_address("service login"):
+            await take(*buckets)
+
+    async def uncount_service_login(self) -> None:
+        """Give back what `count_service_login` took, once the service knows the person."""
+        await give_back(*self._of_address("service login"))
+
     async def count_registration(self) -> None:
         """Raise `RateLimited` after too many registrations, and `Unavailable` without MongoDB."""
         if self.network and self.registration_limit:
             await take(Bucket("registration", "address", self.network, self.registration_limit))
 
-    def _buckets(self, account: str, known: list[str]) -> Iterator[Bucket]:
-        """Yield the buckets of a try.
+    def _buckets(self, account: str, known: list[str]) -> list[Bucket]:
+        """Return the buckets of a try.
 
         A network from which the account has logged in before has tokens of its own for it. So
         nobody elsewhere can use them up. All other networks share those of the account.
         """
-        if self.network is None or self.login_limit is None:
-            return
         own = f"{account} {self.network}" if self.network in known else account
         digest = hashlib.blake2b(own.encode(), digest_size=16).hexdigest()
-        for tries, time in _GROWING:
-            yield Bucket("login", "account", digest, self.login_limit.times(tries, time))
-            room = self.login_limit.times(tries * _ROOM_OF_AN_ADDRESS, time)
-            yield Bucket("login", "address", self.network, room)
+        of_account = [Bucket("login", "account", digest, rate) for rate in self._rates()]
+        return of_account + self._of_address("login")
+
+    def _of_address(self, scope: str) -> list[Bucket]:
+        rates = [rate.times(_ROOM_OF_AN_ADDRESS) for rate in self._rates()]
+        return [Bucket(scope, "address", str(self.network), rate) for rate in rates]
+
+    def _rates(self) -> list[Rate]:
+        """Return the limits of an account; none without a limit or an address."""
+        limit = self.login_limit if self.network else None
+        return [limit.times(tries, time) for tries, time in _GROWING] if limit else []
 
 
 UNLIMITED = Caller()

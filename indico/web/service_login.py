@@ -53,7 +53,7 @@ class StartHandler(ServiceHandler):
 
     async def begin(self, name: str, next_path: str = "", user: str = "") -> None:
         here = f"{self.request.protocol}://{self.request.host}/login/with/{name}/callback"
-        flow, url = await self.oidc[name].begin(here, next_path, user)
+        flow, url = await identities.begin(self.oidc[name], self.caller, here, next_path, user)
         FLOW.set_cookie(self, flow)
         self.redirect(url, status=303)
 
@@ -75,7 +75,7 @@ class CallbackHandler(ServiceHandler):
         if flow is None or flow.provider != name:
             raise LoginFailed("state")
         returned = {key: self.get_query_argument(key) for key in self.request.query_arguments}
-        identity = await self.oidc.finish(flow, returned)
+        identity = await identities.finish(self.oidc, self.caller, flow, returned)
         ttl = self.config.session_ttl_seconds
         login = None if flow.user else await identities.login(identity, ttl, self.caller)
         if login is None:

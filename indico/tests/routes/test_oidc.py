@@ -231,6 +231,39 @@ class LimitTest(ProviderTest):
             self.assertEqual(self.post(path, body, token).code, status, path)
 
 
+class BeginLimitTest(ProviderTest):
+    """The logins that one address may begin; each is finished once."""
+
+    settings = {"login_limit": "1/hour"}  # noqa: RUF012
+
+    def refused(self) -> None:
+        answer = self.post("/auth/oidc_start", {"provider": "test", "redirect_uri": APP})
+        self.error(answer, 429, "rate_limited")
+        self.assertIn("Retry-After", answer.headers)
+
+    def test_begun(self) -> None:
+        for _ in range(10):
+            self.begin()
+        self.refused()
+        self.register("bob@example.com")
+        self.login("bob@example.com")  # passwords have tokens of their own
+
+    def test_finished(self) -> None:
+        """A login that succeeds gives its token back, and one that fails does not."""
+        token = self.register("bob@example.com")["token"]
+        begun = [self.begin() for _ in range(10)]
+        self.refused()
+        link = {"password": PASSWORD}
+        self.data(self.post("/user/link", {**begun.pop(), **link}, token))
+        begun.append(self.begin())
+        self.refused()
+        self.data(self.post("/auth/oidc_finish", begun.pop()))
+        begun.append(self.begin())
+        self.provider.claims = {"aud": "another"}
+        self.error(self.post("/auth/oidc_finish", begun.pop()), 401, "unauthenticated", "")
+        self.refused()
+
+
 class LinkTest(ProviderTest):
     """A person who adds a service to an account with another email."""
 

@@ -185,6 +185,17 @@ class FailedTest(ServiceTest):
         self.assertIn("Not allowed", self.page(self.send("/dashboard/services", "evil"), 403))
 
 
+class LimitTest(ServiceTest):
+    settings = {"login_limit": "1/hour"}  # noqa: RUF012
+
+    def test_begun(self) -> None:
+        returned = [self.go() for _ in range(10)][-1]
+        self.assertIn("Too often", self.page(self.visit(START), 429))
+        self.leads_to(self.come_back(returned), "/dashboard")
+        self.go("/dashboard/services/test")
+        self.assertIn("Too often", self.page(self.visit("/dashboard/services/test"), 429))
+
+
 class LinkTest(ServiceTest):
     """A person whose email an account has."""
 
