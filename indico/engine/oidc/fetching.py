@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -17,14 +19,19 @@ from .error import ProviderUnavailable
 MAX_BYTES = 1 << 18
 # A slow provider holds back at most this many logins. The others wait for a place, or time out.
 MAX_REQUESTS = 32
+_LEAST_SECONDS = 0.001  # because 0 is no timeout to Tornado
 
 
 class Fetcher:
-    """The HTTP client for one provider, which must answer a JSON object within `seconds`."""
+    """The HTTP client for one provider, which must answer a JSON object within `seconds`.
+
+    The time that a request waits for its turn counts.
+    """
 
     def __init__(self, name: str, seconds: float) -> None:
         self.seconds = seconds
         self._name = name
+        self._turns = asyncio.Semaphore(MAX_REQUESTS)
 
     @cached_property
     def _client(self) -> OutgoingClient:
@@ -43,23 +50,39 @@ class Fetcher:
 
         Raises `ProviderUnavailable` if there is no such answer. Redirects are not followed.
         """
-        request = HTTPRequest(
-            url,
-            method="GET" if form is None else "POST",
-            headers={"Accept": "application/json", **(headers or {})},
-            body=None if form is None else urlencode(form),
-            connect_timeout=self.seconds,
-            request_timeout=self.seconds,
-            follow_redirects=False,
-        )
-        try:
-            answer = await self._client.fetch(request, raise_error=False)
-            document = orjson.loads(answer.body)
-        except (HTTPError, OSError, ValueError) as error:
-            raise self.unavailable(f"{url}: {error}") from None
+        async with self._turn(url) as seconds:
+            request = HTTPRequest(
+                url,
+                method="GET" if form is None else "POST",
+                headers={"Accept": "application/json", **(headers or {})},
+                body=None if form is None else urlencode(form),
+                connect_timeout=seconds,
+                request_timeout=seconds,
+                follow_redirects=False,
+            )
+            try:
+                answer = await self._client.fetch(request, raise_error=False)
+                document = orjson.loads(answer.body)
+            except (HTTPError, OSError, ValueError) as error:
+                raise self.unavailable(f"{url}: {error}") from None
         if not isinstance(document, dict) or not (answer.code < 300 or 400 <= answer.code < 500):
             raise self.unavailable(f"{url} answered {answer.code}")
         return answer.code, document
+
+    @asynccontextmanager
+    async def _turn(self, url: str) -> AsyncIterator[float]:
+        """Wait for one of the `MAX_REQUESTS` turns, and yield the seconds that are left then."""
+        time = asyncio.get_running_loop().time
+        end = time() + self.seconds
+        try:
+            async with asyncio.timeout_at(end):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise self.unavailable(f"{url}: too many others wait for an answer") from None
+        try:
+            yield max(end - time(), _LEAST_SECONDS)
+        finally:
+            self._turns.release()
 
     def unavailable(self, why: str) -> ProviderUnavailable:
         """Return the error to raise, and log the reason, which is not for the person."""

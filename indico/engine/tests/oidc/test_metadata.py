@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from unittest.mock import patch
 
+from tornado.httpclient import HTTPRequest
+
+from ...http.outgoing import OutgoingClient
+from ...log import LOGGER
+from ...oidc import fetching
 from ...oidc.error import ProviderUnavailable
 from ...oidc.fetching import MAX_BYTES
 from .client_test import BACK, ClientTest
@@ -50,6 +56,49 @@ class UnavailableTest(ClientTest):
 
         self.provider.sign = sign_and_hurry
         self.unavailable()
+
+    def test_waiting_counts(self) -> None:
+        """A request has less time if it had to wait for its turn."""
+        left: list[Any] = []
+        fetch = OutgoingClient.fetch
+
+        def recorded(client: OutgoingClient, request: HTTPRequest, **kwargs: Any) -> Any:
+            left.append((request.connect_timeout, request.request_timeout))
+            return fetch(client, request, **kwargs)
+
+        async def fetch_both() -> None:
+            server = self.client.server
+            url = self.provider.issuer + METADATA
+            await asyncio.gather(server.fetch(url), server.fetch(url))
+
+        with patch.object(fetching, "MAX_REQUESTS", 1):
+            self.forget()
+        with patch.object(OutgoingClient, "fetch", recorded):
+            self.run_async(fetch_both())
+        (first, _), (second, same) = left
+        self.assertLess(second, first)
+        self.assertEqual(second, same)
+
+    def test_no_turn(self) -> None:
+        self.provider.silent = {"/silent"}
+
+        async def fetch() -> None:
+            server = self.client.server
+            first = asyncio.create_task(server.fetch(f"{self.provider.issuer}/silent"))
+            while not self.provider.asked:
+                await asyncio.sleep(0)
+            server.seconds = 0.01
+            try:
+                await server.fetch(f"{self.provider.issuer}/second")
+            finally:
+                first.cancel()
+
+        with patch.object(fetching, "MAX_REQUESTS", 1):
+            self.forget()
+        with self.assertLogs(LOGGER, "WARNING") as logged, self.assertRaises(ProviderUnavailable):
+            self.run_async(fetch())
+        self.assertIn("/second: too many others wait for an answer", logged.output[0])
+        self.assertEqual(self.provider.asked, ["/silent"])
 
     def test_wrong_answers(self) -> None:
         answers = [(500, b"{}"), (302, b"{}"), (200, b"x"), (200, b"[]")]
