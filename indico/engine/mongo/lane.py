@@ -92,7 +92,7 @@ class Lane(asyncio.Protocol):
         self._transport.set_protocol(self)
         self._transport.resume_reading()
         # With TLS, the end may be on its way to PyMongo's protocol, and nobody would tell the lane.
-        connection.lost.add_done_callback(self._lost_before)
+        connection.lost.add_done_callback(lambda _: self.connection_lost(None))
 
     def send(self, command: Command[Any]) -> None:
         self._number += 1
@@ -126,10 +126,6 @@ class Lane(asyncio.Protocol):
         self.retired = True
         if not self.in_flight:
             self.end()
-
-    def _lost_before(self, lost: asyncio.Future[None]) -> None:
-        """End, as PyMongo knows of the end of the connection."""
-        self.end(AutoReconnect("connection closed"), told=bool(self.in_flight))
 
     def connection_lost(self, error: Exception | None) -> None:
         # PyMongo waits for it when the connection is closed.
