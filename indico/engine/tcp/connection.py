@@ -73,6 +73,9 @@ class LineConnection:
     # From lines to calls.
 
     async def _receive(self, data: bytes) -> None:
+        """Begin the calls of the lines that `data` ends. Raises `StreamClosedError` as `_begin`."""
+        if self._stream.closed():  # since `data` came
+            raise StreamClosedError
         *ends, rest = data.split(b"\n")
         for end in ends:
             if not end and not self._line.begun:  # there may be thousands in a piece

@@ -15,6 +15,7 @@ from ...http.body import SMALL_BYTES
 from ...http.timeouts import TimeoutQueue
 from ...log import LOGGER
 from ...tcp import connection
+from ...tcp.connection import LineConnection
 from ..http.http_servers import ask_narrowly, until
 from .line_client import LineClient
 from .line_server_test import LineServerTest, StepHandler
@@ -204,6 +205,26 @@ class GoneTest(LineServerTest):
                 await until(lambda: any(each._line.begun for each in self.lines.connections))
                 self.go(client, abruptly)
                 await until(lambda: not self.lines.connections)
+
+    @gen_test(timeout=60)
+    async def test_closed_before_a_piece_is_handled(self) -> None:
+        """No timeout begins for half a line of a connection that is closed."""
+        receive = LineConnection._receive
+        handled: list[LineConnection] = []
+
+        async def receive_late(each: LineConnection, data: bytes) -> None:
+            each.close()
+            await until(lambda: each not in self.lines.connections)
+            try:
+                await receive(each, data)
+            finally:
+                handled.append(each)
+
+        with patch.object(LineConnection, "_receive", receive_late):
+            client = await self.join()
+            client.send(b'{"action": "step')
+            await until(lambda: handled)
+        self.assertIsNone(handled[0]._line_timeout._timer)
 
     @gen_test(timeout=60)
     async def test_in_the_middle_of_an_answer(self) -> None:
