@@ -63,16 +63,18 @@ def _line(handler: RequestHandler, status: int, seconds: float) -> log.Line:
 
 def log_uncalled(client: Client, action: str, status: int, request_id: str) -> None:
     """Log a call that was refused inside the server, before it became a request."""
-    path = f"/{action}"[:MAX_PATH]
+    method, path = "POST", f"/{action}"[:MAX_PATH]
     remote_ip, carrier = client.remote_ip, client.carrier
     fields = {
+        "method": method,
         "path": path,
         "status": status,
         "remote_ip": remote_ip,
         "request_id": request_id,
         "carrier": carrier,
     }
-    log.info((f"POST {path} {status} id={request_id} from={remote_ip} by={carrier}", fields))
+    message = f"{method} {path} {status} id={request_id} from={remote_ip} by={carrier}"
+    log.info((message, fields))
 
 
 def log_refused(status: int, requests: Iterable[tuple[str, str, str]]) -> None:

@@ -99,6 +99,8 @@ class SeenTest(LineServerTest):
         self.assertNotIn("by=", over_http.getMessage())
         fields = [json.loads(JSONFormatter("sample").format(each)) for each in logs.records]
         self.assertEqual([each.get("carrier") for each in fields], ["tcp", "tcp", "tcp", None])
+        methods = [each["method"] for each in fields]
+        self.assertEqual(methods, ["POST", "POST", "POST", "GET"])
 
     @gen_test(timeout=60)
     async def test_calls_are_counted(self) -> None:
