@@ -9,13 +9,15 @@ from ..error import InvalidArgument, detail
 
 HEADER = "Connect-Timeout-Ms"
 
-# The Connect protocol: a positive integer of at most ten digits.
-_MILLISECONDS = re.compile(r"[1-9][0-9]{0,9}")
+_DIGITS = 10  # of a positive integer at most, as the Connect protocol says
+MOST_MILLISECONDS = 10**_DIGITS - 1
+_MILLISECONDS = re.compile(rf"[1-9][0-9]{{0,{_DIGITS - 1}}}")
 
 
 def client_timeout(sent: Sequence[str]) -> float:
     """Return the seconds in the values of the header. Raises `InvalidArgument` for wrong values."""
     if len(sent) != 1 or not _MILLISECONDS.fullmatch(sent[0]):
-        message = f"The header {HEADER} is wrong: it must be milliseconds, from 1 to 9999999999."
+        limits = f"milliseconds, from 1 to {MOST_MILLISECONDS}"
+        message = f"The header {HEADER} is wrong: it must be {limits}."
         raise InvalidArgument(message, details=[detail(HEADER, "timeout", message)])
     return int(sent[0]) / 1000

@@ -17,10 +17,10 @@ from .kept_answers import KeptAnswers, Taken
 if TYPE_CHECKING:
     from .json_handler import JSONHandler
 
-__all__ = ["HEADER", "REASON", "KeyedCall"]
+__all__ = ["HEADER", "KEY", "REASON", "KeyedCall"]
 
 HEADER, REASON = "Idempotency-Key", "idempotency_key"
-_KEY = re.compile(r"[ -~]{1,255}")
+KEY = "^[ -~]{1,255}$"
 # Errors of the request itself and of limits: the same call may succeed later.
 _NOT_KEPT = {400, 401, 413, 415, 429}
 
@@ -89,7 +89,7 @@ class KeyedCall:
 
 
 def _checked(keys: Sequence[str]) -> str:
-    if len(keys) != 1 or not _KEY.fullmatch(keys[0]):
+    if len(keys) != 1 or not re.fullmatch(KEY, keys[0]):
         message = f"The header {HEADER} is wrong: it must have 1 to 255 printable ASCII characters."
         raise InvalidArgument(message, details=[detail(HEADER, REASON, message)])
     return keys[0]

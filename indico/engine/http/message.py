@@ -19,9 +19,11 @@ from tornado.httputil import HTTPHeaders
 from ..error import InvalidArgument
 from ..validation import problems_of
 from .client_timeout import HEADER as CLIENT_TIMEOUT
+from .client_timeout import MOST_MILLISECONDS
 from .headers import new_id, sane_id
 from .inner_call import ActionPath, Envelope
 from .keyed_call import HEADER as IDEMPOTENCY_KEY
+from .keyed_call import KEY
 from .unknown_fields import unknown_fields
 
 
@@ -37,8 +39,8 @@ def _id(value: Any) -> Any:
 
 # What a header can hold, so that a message can't write headers of its own.
 Text = Annotated[str, StringConstraints(pattern=r"^[ -~]*$")]
-Key = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,255}$")]
-Milliseconds = Annotated[int, Field(ge=1, le=9_999_999_999)]
+Key = Annotated[str, StringConstraints(pattern=KEY)]
+Milliseconds = Annotated[int, Field(ge=1, le=MOST_MILLISECONDS)]
 
 
 class Message(BaseModel):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..error import PreconditionFailed
-from ..http.client_timeout import HEADER
-from ..http.keyed_call import HEADER as KEY
+from ..http import keyed_call
+from ..http.client_timeout import HEADER, MOST_MILLISECONDS
 from .operations import Operation
 from .schemas import Schema
 
@@ -14,13 +14,13 @@ _TIMEOUT = {
     "name": HEADER,
     "in": "header",
     "description": "The milliseconds that the client gives to the call, if less than the server.",
-    "schema": {"type": "integer", "minimum": 1, "maximum": 9_999_999_999},
+    "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MILLISECONDS},
 }
 _KEY = {
-    "name": KEY,
+    "name": keyed_call.HEADER,
     "in": "header",
     "description": "A key of this call: it happens once, however often it is sent with the key.",
-    "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
+    "schema": {"type": "string", "pattern": keyed_call.KEY},
 }
 _MATCH = {
     "name": "If-Match",
@@ -41,7 +41,7 @@ REQUEST_HEADERS: dict[str, Schema] = {
 
 def request_headers(operation: Operation) -> Iterator[Schema]:
     """Yield a reference to each header that the operation reads."""
-    names = [HEADER, *([KEY] if operation.takes_key else [])]
+    names = [HEADER, *([keyed_call.HEADER] if operation.takes_key else [])]
     if operation.is_rest and PreconditionFailed in operation.record.raises:
         names += ["If-Match", "If-None-Match"]
     elif operation.is_rest and operation.method == "get":
