@@ -1,4 +1,4 @@
-"""What to do if the Python of a command lacks a package; without any package itself."""
+"""The end of a command whose Python lacks a package. This module needs none."""
 
 from __future__ import annotations
 

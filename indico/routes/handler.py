@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from indico.config import Settings
-from indico.db import ObjectId
-from indico.db.session_db import Session
 from indico.engine.http.action_handler import ActionHandler
 from indico.engine.http.answer import Created, Status
 from indico.engine.http.cursor import DEFAULT_LIMIT, Cursor, Limit
@@ -12,11 +9,10 @@ from indico.engine.http.json_answer import dumps
 from indico.engine.http.paging import Page
 from indico.engine.http.rest_handler import RestHandler
 from indico.engine.live.routes import live_routes
-from indico.engine.oidc.clients import Clients
 from indico.engine.oidc.error import LinkFailed, LoginFailed, NotConfigured, ProviderUnavailable
 from indico.engine.oidc.flow import FLOW
 from indico.engine.oidc.identity import IDENTITY
-from indico.service.login_limits import Caller
+from indico.handler import BaseHandler
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -38,7 +34,7 @@ __all__ = [
 ]
 
 
-class IndicoHandler(ActionHandler):
+class IndicoHandler(BaseHandler, ActionHandler):
     """A resource: each coroutine method in the class body is an action, `POST /<resource>/<name>`.
 
     An action with `@auth` finds the caller in `self.session` and `self.user_id`.
@@ -52,19 +48,3 @@ class IndicoHandler(ActionHandler):
 
         NoteRoute = (r"/note/(?P<action>[a-zA-Z_]+)?", NoteHandler)
     """
-
-    config: Settings
-    session: Session
-    user_id: ObjectId
-
-    @property
-    def caller(self) -> Caller:
-        """The client, for logins and registrations."""
-        config = self.config
-        return Caller(self.request.remote_ip, config.login_limit, config.registration_limit)
-
-    @property
-    def oidc(self) -> Clients:
-        """The services that people may log in with."""
-        clients: Clients = self.settings["oidc"]
-        return clients

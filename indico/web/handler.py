@@ -9,18 +9,16 @@ from typing import Any
 from tornado.web import authenticated
 
 import indico.db.session_db as SessionDB
-from indico.config import Settings
 from indico.db.session_db import Session
 from indico.engine.http.call_limits import take_tokens
 from indico.engine.http.health import failed_checks
 from indico.engine.http.html_handler import HTMLHandler
 from indico.engine.http.session_cookie import clear_cookie, read_cookie, set_cookie
-from indico.engine.oidc.clients import Clients
 from indico.engine.oidc.error import LoginFailed
 from indico.engine.oidc.flow import FLOW
 from indico.engine.oidc.identity import IDENTITY, Identity
+from indico.handler import BaseHandler
 from indico.service.accounts import Login
-from indico.service.login_limits import Caller
 from indico.web import language
 from indico.web.rendering import render
 from indico.web.texts import Texts
@@ -39,14 +37,13 @@ __all__ = [
 _OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]*")
 
 
-class PageHandler(HTMLHandler):
+class PageHandler(BaseHandler, HTMLHandler):
     """A page: `get` shows it, `post` changes something and redirects.
 
     A page with Tornado's `@authenticated` sends a browser without a session to /login and back, and
     finds the caller in `self.session` and `self.user_id`.
     """
 
-    config: Settings
     _found: Session | None = None
 
     async def prepare(self) -> None:  # type: ignore[override]
@@ -57,24 +54,12 @@ class PageHandler(HTMLHandler):
             self.session, self.user_id = self._found, self._found.user_id
             await take_tokens(self)
 
-    @property
-    def caller(self) -> Caller:
-        """The client, for logins and registrations."""
-        config = self.config
-        return Caller(self.request.remote_ip, config.login_limit, config.registration_limit)
-
     def get_current_user(self) -> Session | None:
         """Return the session of the cookie, which `prepare` has looked up."""
         return self._found
 
     def get_login_url(self) -> str:
         return "/login"
-
-    @property
-    def oidc(self) -> Clients:
-        """The services that people may log in with."""
-        clients: Clients = self.settings["oidc"]
-        return clients
 
     @cached_property
     def texts(self) -> Texts:

@@ -1,4 +1,4 @@
-"""What a command says whose Python lacks a package."""
+"""The sentence for a Python that lacks a package."""
 
 from __future__ import annotations
 
