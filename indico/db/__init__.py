@@ -1,5 +1,6 @@
 """MongoDB: one helper module a collection. This module lists what they need of the engine."""
 
+from indico.engine.letter_case import folded
 from indico.engine.limits.bucket import Bucket
 from indico.engine.limits.buckets import give_back, take
 from indico.engine.limits.network import network_of
@@ -33,6 +34,7 @@ __all__ = [
     "beginning_with",
     "current_session",
     "find_page",
+    "folded",
     "give_back",
     "in_transaction",
     "mongodb",

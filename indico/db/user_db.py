@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, NotRequired
 
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from indico.db import Collection, Document, IndexModel, ObjectId, now
+from indico.db import Collection, Document, IndexModel, ObjectId, folded, now
 from indico.error import AuthError, Conflict, EmailTaken
 
 
@@ -41,8 +40,6 @@ USERS = Collection(
     live=lambda document: _user(document),
 )
 
-MAX_NETWORKS = 10
-
 
 class User(TypedDict):
     """An account as its owner sees it."""
@@ -66,15 +63,16 @@ class Credentials(TypedDict):
     networks: list[str]
 
 
-async def create(
-    email: str, name: str | None, password_hash: str | None
-) -> tuple[User, Credentials]:
+Account = tuple[User, Credentials]
+
+
+async def create(email: str, name: str | None, password_hash: str | None) -> Account:
     """Store a new account. Raise `EmailTaken` if the email is taken, in any letter case."""
     time = now()
     document: UserDocument = {
         "_id": ObjectId(),
         "email": email,
-        "email_key": email_key(email),
+        "email_key": folded(email),
         "name": name,
         "password_hash": password_hash,
         "password_changed_at": time,
@@ -85,7 +83,7 @@ async def create(
         await USERS.insert(document)
     except Conflict as error:
         raise EmailTaken from error
-    return _user(document), _credentials(document)
+    return _account(document)
 
 
 async def get(user_id: ObjectId) -> User:
@@ -93,28 +91,21 @@ async def get(user_id: ObjectId) -> User:
     return _user(_existing(await USERS.find_by_id(user_id)))
 
 
-async def get_with_credentials(user_id: ObjectId) -> tuple[User, Credentials]:
+async def get_with_credentials(user_id: ObjectId) -> Account:
     """Return an account and its credentials, from one query. Raise `AuthError` as `get` does."""
-    document = _existing(await USERS.find_by_id(user_id))
-    return _user(document), _credentials(document)
+    return _account(_existing(await USERS.find_by_id(user_id)))
 
 
-async def find(user_id: ObjectId) -> tuple[User, Credentials] | None:
+async def find(user_id: ObjectId) -> Account | None:
     """Return an account, or None if it has been deleted."""
     document = await USERS.find_by_id(user_id)
-    return (_user(document), _credentials(document)) if document else None
+    return _account(document) if document else None
 
 
-async def has_password(user_id: ObjectId) -> bool:
-    """Return whether an account has a password; one without logs in by other services only."""
-    found = await find(user_id)
-    return found is not None and found[1]["password_hash"] is not None
-
-
-async def find_login(email: str) -> tuple[User, Credentials] | None:
+async def find_login(email: str) -> Account | None:
     """Return the account with this email, in any letter case."""
-    document = await USERS.find_one({"email_key": email_key(email)})
-    return (_user(document), _credentials(document)) if document else None
+    document = await USERS.find_one({"email_key": folded(email)})
+    return _account(document) if document else None
 
 
 async def update(user_id: ObjectId, update_user: BaseModel) -> User:
@@ -124,7 +115,7 @@ async def update(user_id: ObjectId, update_user: BaseModel) -> User:
     """
     changes: Any = {**update_user.model_dump(exclude_unset=True), "updated_at": now()}
     if "email" in changes:
-        changes["email_key"] = email_key(changes["email"])
+        changes["email_key"] = folded(changes["email"])
     try:
         document = await USERS.update_by_id(user_id, changes)
     except Conflict as error:
@@ -133,20 +124,17 @@ async def update(user_id: ObjectId, update_user: BaseModel) -> User:
 
 
 async def record_login(
-    user_id: ObjectId, old: Credentials, session_id: bytes, network: str | None
+    user_id: ObjectId, old: Credentials, session_id: bytes, networks: list[str]
 ) -> bool:
-    """Store the id and the network of a new session.
+    """Store the id of a new session, and the networks of the latest logins.
 
-    Return False if the password has changed since `old` was read.
-
-    A deleted account gives False too. Of two transactions that write the same account, MongoDB
-    runs one again after the other. So no session escapes a change of password or a deletion.
+    Return False if the password has changed since `old` was read, or the account was deleted. Of
+    two transactions that write the same account, MongoDB runs one again after the other. So no
+    session escapes a change of password or a deletion.
     """
-    changes: Any = {"last_session_id": session_id}
-    if network is not None:
-        others = [each for each in old["networks"] if each != network]
-        changes["networks"] = [network, *others][:MAX_NETWORKS]
-    changed = await USERS.update_one(_as_read(user_id, old), changes)
+    changed = await USERS.update_one(
+        _as_read(user_id, old), {"last_session_id": session_id, "networks": networks}
+    )
     return changed is not None
 
 
@@ -166,18 +154,13 @@ async def renew_hash(user_id: ObjectId, old: Credentials, password_hash: str) ->
     await USERS.update_one(query, {"password_hash": password_hash})
 
 
-async def record_unlink(user_id: ObjectId) -> None:
-    """Change the account, so that of two transactions that unlink one sees what the other did."""
-    await USERS.update_by_id(user_id, {"updated_at": now()})
+async def record_unlink(user_id: ObjectId) -> Credentials:
+    """Return the credentials, and change the account, so that of two unlinks one is run again."""
+    return _credentials(_existing(await USERS.update_by_id(user_id, {"updated_at": now()})))
 
 
 async def delete(user_id: ObjectId) -> None:
     await USERS.delete_by_id(user_id)
-
-
-def email_key(email: str) -> str:
-    """Return the email with letter case and Unicode form folded, for comparisons."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", email).casefold())
 
 
 def _as_read(user_id: ObjectId, old: Credentials) -> Document:
@@ -190,6 +173,10 @@ def _existing(document: UserDocument | None) -> UserDocument:
     if document is None:
         raise AuthError
     return document
+
+
+def _account(document: UserDocument) -> Account:
+    return _user(document), _credentials(document)
 
 
 def _user(document: UserDocument) -> User:

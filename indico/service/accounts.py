@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 import indico.db.session_db as SessionDB
 import indico.db.user_db as UserDB
-from indico.db import ObjectId, in_transaction, now, transaction
+from indico.db import ObjectId, folded, in_transaction, now, transaction
 from indico.db.owned import delete_owned
 from indico.db.session_db import Session
 from indico.error import AuthError, LoginTooOld, MissingField, PermissionDenied
@@ -59,14 +59,11 @@ async def login(email: str, password: str, ttl_seconds: int, caller: Caller = UN
     return opened
 
 
-async def check_login(
-    email: str, password: str, caller: Caller
-) -> tuple[UserDB.User, UserDB.Credentials]:
+async def check_login(email: str, password: str, caller: Caller) -> UserDB.Account:
     """Return the account with this email and password. Raise the errors of `login`."""
     known = normal_email(email)
     user, credentials = (known and await UserDB.find_login(known)) or (None, None)
-    account = UserDB.email_key(known or "")
-    valid = await caller.is_right(account, credentials, password)
+    valid = await caller.is_right(folded(known or ""), credentials, password)
     if user is None or credentials is None or not valid:
         raise _wrong_login()
     return user, credentials
@@ -136,7 +133,8 @@ async def open_session(
 ) -> Login:
     """Open a session. Raise `AuthError` if the password has changed, or the account is deleted."""
     token, session = await SessionDB.create(user["id"], ttl_seconds, caller.address)
-    if not await UserDB.record_login(user["id"], credentials, session.id, caller.network):
+    networks = caller.networks(credentials)
+    if not await UserDB.record_login(user["id"], credentials, session.id, networks):
         raise _wrong_login()
     return Login(user=user, token=token, expires_at=session.expires_at)
 

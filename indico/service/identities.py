@@ -124,7 +124,8 @@ async def link(session: Session, identity: Identity, password: str, caller: Call
 
     async def add() -> None:
         await _add(session.user_id, identity)
-        if not await UserDB.record_login(session.user_id, credentials, session.id, None):
+        networks = credentials["networks"]
+        if not await UserDB.record_login(session.user_id, credentials, session.id, networks):
             raise PermissionDenied("The password was changed by another request.")
 
     await in_transaction(add)
@@ -138,8 +139,8 @@ async def unlink(user_id: ObjectId, identity_id: ObjectId, issuers: Iterable[str
     """
     if not await IdentityDB.delete(user_id, identity_id):
         raise NotFound
-    await UserDB.record_unlink(user_id)
-    if not (await UserDB.has_password(user_id) or await IdentityDB.has_any(user_id, issuers)):
+    has_password = (await UserDB.record_unlink(user_id))["password_hash"] is not None
+    if not (has_password or await IdentityDB.has_any(user_id, issuers)):
         raise IdentityConflict("last")
 
 

@@ -19,6 +19,7 @@ from indico.service.passwords import verify_password
 _GROWING = ((1, 1), (3, 60), (10, 24 * 60))
 # Offices share an address.
 _ROOM_OF_AN_ADDRESS = 10
+_KNOWN_NETWORKS = 10  # of the latest logins of an account
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,13 @@ class Caller:
     def network(self) -> str | None:
         """The address, or of an IPv6 address its /64."""
         return network_of(self.address) if self.address else None
+
+    def networks(self, credentials: Credentials) -> list[str]:
+        """Return the networks of the account's latest logins, after one of this caller."""
+        if self.network is None:
+            return credentials["networks"]
+        others = [each for each in credentials["networks"] if each != self.network]
+        return [self.network, *others][:_KNOWN_NETWORKS]
 
     async def is_right(self, account: str, credentials: Credentials | None, password: str) -> bool:
         """Return whether `password` is the account's; False if it has no `credentials`.

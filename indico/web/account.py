@@ -39,7 +39,8 @@ class ConfirmedHandler(OwnFormHandler):
     _has_password = True
 
     async def load(self) -> None:
-        self._has_password = await UserDB.has_password(self.user_id)
+        _, credentials = await UserDB.get_with_credentials(self.user_id)
+        self._has_password = credentials["password_hash"] is not None
 
     def show(self, template: str, **values: Any) -> None:
         super().show(template, has_password=self._has_password, **values)

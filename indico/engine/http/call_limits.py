@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..error import Unavailable
+from ..letter_case import folded
 from ..limits.bucket import Bucket, headers_of
 from ..limits.buckets import take
 from ..limits.network import network_of
@@ -138,5 +138,5 @@ _VALUES: dict[str, Callable[[JSONHandler], str]] = {
 def _digest(value: Any) -> str:
     """Return the digest of a field, because a value may be long, and nobody's business."""
     text = value if isinstance(value, str) else dumps(value).decode()
-    folded = unicodedata.normalize("NFKC", text[:_MOST_CHARACTERS]).casefold()
-    return hashlib.blake2b(folded.encode(), digest_size=16).hexdigest()
+    known = folded(text[:_MOST_CHARACTERS])
+    return hashlib.blake2b(known.encode(), digest_size=16).hexdigest()
