@@ -16,7 +16,8 @@ from tornado.testing import gen_test
 from indico import db
 from indico.db import Collection, Document, IndexModel, mongodb
 from indico.engine.http.application import Application
-from indico.engine.migrations.running import migrate, unlimited
+from indico.engine.migrations.running import migrate
+from indico.engine.mongo.connection import unlimited
 from indico.engine.mongo.indexes import make_indexes
 from indico.engine.progress import Progress
 from indico.engine.tests.migrations.migrations_test import FolderTest

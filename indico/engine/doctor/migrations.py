@@ -9,7 +9,7 @@ from ..error import StartError
 from ..migrations.folder import find_migrations
 from ..migrations.journal import State, read_state
 from ..migrations.plan import unapplied, warnings
-from ..migrations.running import unlimited
+from ..mongo.connection import unlimited
 from ..program import Program
 from ..settings import ServerSettings
 from .finding import Finding, fault, fault_of, ok, warning

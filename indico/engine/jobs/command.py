@@ -11,9 +11,8 @@ from typing import Any
 import pymongo
 
 from .. import standard_streams
-from ..migrations.running import unlimited
 from ..mongo.clock import now
-from ..mongo.connection import disconnect
+from ..mongo.connection import disconnect, unlimited
 from ..mongo.driver import Database, Document, ObjectId
 from ..mongo.embedded import Embedded
 from ..mongo.operation import guard

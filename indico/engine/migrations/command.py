@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from .. import standard_streams
+from ..mongo.connection import unlimited
 from ..mongo.driver import Database
 from ..mongo.embedded import Embedded
 from ..process.greeting import say
@@ -16,7 +17,7 @@ from ..settings import ServerSettings
 from .folder import Migration, find_migrations
 from .journal import Applied, State, read_state
 from .plan import load_works, make_plan, unapplied, warnings
-from .running import migrate, unlimited
+from .running import migrate
 
 UNAPPLIED = 3
 

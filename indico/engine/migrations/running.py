@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
-
-import pymongo
+from collections.abc import Awaitable
 
 from ..broken_code import BrokenCode, broken_code
 from ..mongo.collection import Collection
-from ..mongo.connection import closed_on_error, opened
 from ..mongo.driver import Database
-from ..mongo.operation import guard
 from ..mongo.validators import Validation, put_validators
 from ..program import Program
 from ..progress import Progress
@@ -20,24 +15,6 @@ from .folder import find_migrations
 from .iteration import RUNNING, Running
 from .lease import LEASE_SECONDS, hold
 from .plan import Step, load_works, make_plan
-
-
-@asynccontextmanager
-async def unlimited(
-    uri: str, name: str, answers_within_seconds: float = 4
-) -> AsyncIterator[Database]:
-    """Yield a database of PyMongo's client whose operations have no timeout.
-
-    Raises `StartError` if MongoDB refuses or does not answer.
-    """
-    database = opened(uri, name, "pymongo", 0)
-    try:
-        async with closed_on_error(database):
-            with pymongo.timeout(answers_within_seconds):
-                await guard(lambda: database.own.command("ping"), answers_within_seconds)
-            yield database
-    finally:
-        await database.close()
 
 
 async def migrate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..error import StartError
 from ..log import LOGGER
+from ..mongo.connection import unlimited
 from ..mongo.driver import Database
 from ..program import Program
 from ..progress import Progress
@@ -11,7 +12,7 @@ from ..settings import ServerSettings
 from .folder import find_migrations
 from .journal import read_state
 from .plan import unapplied, warnings
-from .running import migrate, unlimited
+from .running import migrate
 
 
 async def prepare(program: Program, settings: ServerSettings, uri: str, database: Database) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pymongo
 from pymongo.errors import ConfigurationError, InvalidURI, NotPrimaryError
 
 from ..error import ServerError, StartError, Unavailable
@@ -89,6 +90,24 @@ async def closed_on_error(opening: Database) -> AsyncIterator[None]:
     except StartError:
         await opening.close()
         raise
+
+
+@asynccontextmanager
+async def unlimited(
+    uri: str, name: str, answers_within_seconds: float = 4
+) -> AsyncIterator[Database]:
+    """Yield a database of PyMongo's client whose operations have no timeout.
+
+    Raises `StartError` if MongoDB refuses or does not answer.
+    """
+    database = opened(uri, name, "pymongo", 0)
+    try:
+        async with closed_on_error(database):
+            with pymongo.timeout(answers_within_seconds):
+                await guard(lambda: database.own.command("ping"), answers_within_seconds)
+            yield database
+    finally:
+        await database.close()
 
 
 async def disconnect() -> None:

@@ -6,7 +6,8 @@ import asyncio
 import sys
 
 from ...error import StartError
-from ...migrations.running import migrate, unlimited
+from ...migrations.running import migrate
+from ...mongo.connection import unlimited
 from ...progress import Progress
 from ..sample.server import PROGRAM
 

@@ -14,7 +14,8 @@ from unittest import TestCase
 from pymongo import MongoClient
 
 from ...migrations.journal import COLLECTION
-from ...migrations.running import migrate, unlimited
+from ...migrations.running import migrate
+from ...mongo.connection import unlimited
 from ...mongo.driver import Database
 from ...program import Program
 from ...progress import Progress
