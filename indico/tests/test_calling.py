@@ -44,6 +44,7 @@ class CallingTest(ServerTest):
 
     def test_python(self) -> None:
         self.register(password="correct horse", name="Ada")
+        self.register("bob@example.com")  # as the examples of curl do
         found: dict[str, Any] = {}
         self.run_async(asyncio.to_thread(exec, self.code("python"), found))
         found["client"].close()
