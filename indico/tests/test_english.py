@@ -106,6 +106,14 @@ class PagesTest(TestCase):
     def test_length_of_the_readme(self) -> None:
         self.assertLessEqual(len((ROOT / "README.md").read_text().splitlines()), 150)
 
+    def test_lines_are_short(self) -> None:
+        """All but tables and code fit into an editor, and into a diff."""
+        for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *PACKAGE.rglob("*.md")]:
+            text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
+            long = [line for line in text.splitlines() if len(line) > 120 and line[0] != "|"]
+            if page.name != "api.md":  # which a program writes
+                self.assertEqual(long, [], page)
+
     def test_the_index_names_each_page(self) -> None:
         docs = ROOT / "docs"
         named = set(re.findall(r"\]\(([^)#]+)", (docs / "README.md").read_text()))
