@@ -115,7 +115,7 @@ class DeleteWebhooksTest(DeleteTest):
             if "engine" not in path.parts and path.name != Path(__file__).name:
                 self.assertNotIn("webhook", path.read_text().lower(), path)
         rules = ("test_english.PagesTest", "test_app.DocumentationTest")
-        self.run_modules("test_imports", *rules)
+        self.run_modules("test_imports", "deploy.test_kubernetes.ManifestsTest", *rules)
 
 
 class DeleteAddressBookTest(DeleteTest):

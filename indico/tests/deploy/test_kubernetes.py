@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unittest
+from ipaddress import ip_network
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +20,14 @@ MANIFESTS: dict[str, dict[str, Any]] = {
     manifest["kind"]: manifest for manifest in map(yaml.safe_load, map(Path.read_text, FILES))
 }
 VALIDATE = program("kubernetes-validate")
+_PRIVATE = [*map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))]
 LABELS = {"app.kubernetes.io/name": "indico"}
+
+
+def ways_out() -> list[dict[str, Any]]:
+    """Return the rules for connections to the internet."""
+    rules = MANIFESTS["NetworkPolicy"]["spec"]["egress"]
+    return [rule for rule in rules if any("ipBlock" in each for each in rule["to"])]
 
 
 @needs(VALIDATE, "kubernetes-validate, of pip install -r req-check.txt")
@@ -59,6 +67,14 @@ class ManifestsTest(unittest.TestCase):
         self.assertEqual(MANIFESTS["Service"]["spec"]["selector"], LABELS)
         policy = MANIFESTS["NetworkPolicy"]["spec"]["podSelector"]
         self.assertEqual(policy["matchLabels"], LABELS)
+
+    def test_logins_with_other_services(self) -> None:
+        """Requests to them have a way out of their own, which leads to no private address."""
+        self.assertIn([{"port": 443, "protocol": "TCP"}], [way["ports"] for way in ways_out()])
+        for way in ways_out():
+            blocks = [each["ipBlock"] for each in way["to"]]
+            kept = [ip_network(each) for block in blocks for each in block.get("except", ())]
+            self.assertEqual([net for net in _PRIVATE if net not in kept], [])
 
     def test_settings(self) -> None:
         """The manifests set known settings, and a Secret that nobody filled in is refused."""
