@@ -11,7 +11,7 @@ from bench.ours.note_db import Note
 from indico.db import Id, ObjectId
 from indico.error import NotFound
 from indico.routes.handler import Created, IndicoHandler
-from indico.utils import raises, type_check, unpack
+from indico.utils import idempotent, not_idempotent, raises, read_only, type_check, unpack
 from indico.utils.auth.auth_utils import auth
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -20,6 +20,7 @@ Title = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 class NoteHandler(IndicoHandler):
     """Notes, found by their id."""
 
+    @read_only
     @auth
     @unpack("id")
     @type_check(Id)
@@ -28,6 +29,7 @@ class NoteHandler(IndicoHandler):
         """Return the note."""
         return _found(await NoteDB.get(note_id))
 
+    @not_idempotent
     @auth
     @unpack("title", "text")
     @type_check(Title, str)
@@ -35,6 +37,7 @@ class NoteHandler(IndicoHandler):
         """Add a note, and return it."""
         return await NoteDB.create(self.user_id, title, text)
 
+    @idempotent
     @auth
     @unpack("id", "title")
     @type_check(Id, Title)
