@@ -11,7 +11,7 @@ from indico import db
 from indico.engine.oidc.identity import Identity
 from indico.error import IdentityConflict, IndicoError
 from indico.service import accounts, identities
-from indico.service.login_limits import UNLIMITED
+from indico.service.login_limits import UNLIMITED, Caller
 from indico.tests.provider_test import APP, ProviderTest
 from indico.tests.server_test import PASSWORD, ServerTest
 
@@ -262,6 +262,16 @@ class BeginLimitTest(ProviderTest):
         self.provider.claims = {"aud": "another"}
         self.error(self.post("/auth/oidc_finish", begun.pop()), 401, "unauthenticated", "")
         self.refused()
+
+    def test_without_an_address(self) -> None:
+        """A proxy that tells none is no reason to refuse everybody."""
+
+        async def count_often() -> None:
+            for _ in range(11):
+                await Caller(None, self.config.login_limit).count_service_login()
+
+        self.run_async(count_often())
+        self.begin()
 
 
 class LinkTest(ProviderTest):
