@@ -20,7 +20,7 @@ from indico.tests.server_test import PASSWORD, mongodb_uri
 
 __all__ = ["PASSWORD", "BrowserTest"]
 
-# The first is Chromium without its own windows, which takes half of the processor time.
+# The first is Chromium without windows of its own, which takes a third less processor time.
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 # Chromium draws two pages of its own for each window. They take more time than the page in it.
 OFF = "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup"
@@ -38,7 +38,7 @@ MORE_PIXELS = "document.documentElement.scrollWidth - document.documentElement.c
 def chromium() -> Browser:
     """Return the browser of this process, started when the first test asks."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    assert program, "there is no Chromium on PATH: apt install chromium-headless-shell"
+    assert program, "there is no Chromium on PATH: apt install chromium"
     playwright = sync_playwright().start()
     atexit.register(playwright.stop)
     return playwright.chromium.launch(executable_path=program, args=["--disable-gpu", OFF])
@@ -49,9 +49,9 @@ def server(*flags: str) -> ServerProcess:
     """Return the server of this process with these flags, started when the first test asks."""
     database = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_browser")
     delay = ("--max-delay-seconds", CHOSEN["max_delay_seconds"])
-    server = ServerProcess(*database, *delay, *flags)
-    atexit.register(server.__exit__)
-    return server.wait_until_it_listens()
+    process = ServerProcess(*database, *delay, *flags)
+    atexit.register(process.__exit__)
+    return process.wait_until_it_listens()
 
 
 class BrowserTest(TestCase):
@@ -70,7 +70,7 @@ class BrowserTest(TestCase):
         cls.url = f"http://127.0.0.1:{server(*cls.flags).port}"
 
     def open(self, path: str = "", **options: Any) -> Page:
-        """Return a window of a browser of its own, without cookies, at this path if there is one."""
+        """Return a window with cookies of its own, at this path if there is one."""
         options = {"base_url": self.url, "viewport": DESK, "locale": "en-GB", **options}
         context = chromium().new_context(**options)
         context.set_default_timeout(60_000)
@@ -86,7 +86,7 @@ class BrowserTest(TestCase):
     def log_in(self, page: Page, email: str) -> None:
         self.post(page, "/login", email=email, password=PASSWORD)
 
-    def post(self, page: Page, path: str, **fields: str) -> None:
+    def post(self, page: Page, path: str, **fields: Any) -> None:
         """Send a form with the cookies of a window, which shows no page meanwhile."""
         headers = {"Origin": self.url}
         answer = page.request.post(path, form=fields, headers=headers, max_redirects=0)
