@@ -16,8 +16,14 @@ from indico.tests.server_process import ROOT, until
 
 # Programs that the script looks for, so that apt-get is never run.
 PRESENT = [*re.findall(r"command -v (\S+)", (ROOT / ".ci/run").read_text()), "apt-get"]
-# Stands in for python3: run.py's tasks do what the test writes into files of their names.
-PYTHON = '#!/bin/sh\n[ "$1" = run.py ] || exit 0\nif [ -e "$2" ]; then . "./$2"; fi\n'
+# Stands in for python3: run.py's tasks do what the test writes into files of their names. A suite
+# of the tests has a file of its own.
+PYTHON = """#!/bin/sh
+[ "$1" = run.py ] || exit 0
+task=$2
+[ "$3" = --suite ] && task=$4
+if [ -e "$task" ]; then . "./$task"; fi
+"""
 
 
 def runs(pid: int) -> bool:
@@ -75,10 +81,29 @@ class RunTest(TestCase):
         pid = int((self.folder / "started").read_text())
         until(lambda: not runs(pid))
 
-    def test_types_are_wrong(self) -> None:
-        code, printed = self.run_ci(test="echo 5 passed", typecheck="echo a type; exit 3")
-        self.assertEqual((code, printed), (1, "5 passed\na type\n"))
+    def test_what_runs_beside_fails(self) -> None:
+        for task in ("typecheck", "fuzz", "clients"):
+            self.check_failure_beside(task)
 
-    def test_fuzz_fails(self) -> None:
-        code, printed = self.run_ci(test="echo 5 passed", fuzz="echo a 500; exit 6")
-        self.assertEqual((code, printed), (1, "5 passed\na 500\n"))
+    def test_a_page_fails(self) -> None:
+        self.check_failure_beside("browser")
+
+    def check_failure_beside(self, task: str) -> None:
+        failing = {task: "echo what is wrong; exit 6"}
+        code, printed = self.run_ci(test="echo 5 passed", **failing)
+        self.assertEqual((code, printed), (1, "5 passed\nwhat is wrong\n"), task)
+        (self.folder / task).unlink()
+
+    def test_without_chromium(self) -> None:
+        """Debian's package is installed, before anything else runs."""
+        programs = self.folder / "programs"
+        for name in PRESENT:
+            (programs / name).unlink(missing_ok=True)
+        for name in ("bash", "cat", "dirname", "mktemp", "nice", "rm", "sh", "tail"):
+            (programs / name).symlink_to(str(shutil.which(name)))
+        (programs / "apt-get").write_text("#!/bin/sh\necho $*\n")
+        (programs / "apt-get").chmod(0o755)
+        self.environment["PATH"] = str(programs)
+        code, printed = self.run_ci(lint="echo linted")
+        self.assertEqual(code, 0, printed)
+        self.assertRegex(printed, "install .* chromium-headless-shell\nlinted\n")

@@ -98,7 +98,7 @@ class DeletePagesTest(DeleteTest):
     def test_nothing_is_left_that_needs_them(self) -> None:
         self.assertNotRegex((self.root / "indico/app.py").read_text(), r"\bweb\b")
         rules = ("test_english.PagesTest", "test_app.DocumentationTest")
-        self.run_modules("test_config", "test_imports", *rules)
+        self.run_modules("test_ci", "test_config", "test_imports", *rules)
 
 
 class DeleteWebhooksTest(DeleteTest):

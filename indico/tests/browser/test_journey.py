@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from indico.tests.browser.browser_test import PASSWORD, BrowserTest
 
-EMAIL = "ada@example.com"
+EMAIL = "journey@example.com"
 
 
 class JourneyTest(BrowserTest):
     def test_from_registration_to_logout_everywhere(self) -> None:
-        page = self.open(java_script_enabled=False)
+        page = self.open("/", java_script_enabled=False)
         self.follow(page.get_by_role("main").get_by_role("link", name="Create an account"))
         self.send(page, name="Ada", email=EMAIL, password=PASSWORD)
         self.assertEqual(page.get_by_role("status").inner_text(), "Welcome. Your account is ready.")
@@ -28,6 +28,7 @@ class JourneyTest(BrowserTest):
         page, other = self.open(), self.open()
         self.register(page, "sessions@example.com")
         self.log_in(other, "sessions@example.com")
+        other.goto("/dashboard")
         page.goto("/dashboard")
         self.follow(page.get_by_role("button", name="End the session from 127.0.0.1"))
         self.assertEqual(page.get_by_role("status").inner_text(), "The session has ended.")
@@ -49,7 +50,7 @@ class JourneyTest(BrowserTest):
         self.assertEqual(page.locator("#email").input_value(), "nobody@example.com")
 
     def test_language(self) -> None:
-        page = self.open(locale="de-CH")
+        page = self.open("/", locale="de-CH")
         self.assertIn("Der Server arbeitet", page.inner_text("main"))
         page.goto("/nosuch")
         self.assertIn("Nicht gefunden", page.inner_text("main"))

@@ -10,6 +10,7 @@ from playwright.sync_api import Error, Page
 
 from indico.tests.browser.browser_test import BrowserTest
 
+EMAIL = "protected@example.com"
 # A page of an attacker. Its origin is another one, but the same site: so the cookie is sent.
 EVIL = """<!doctype html><title>evil</title>
 <form id=logout method=post action="{url}/logout"><input name=everywhere value=yes></form>
@@ -52,7 +53,7 @@ class ProtectionTest(BrowserTest):
         cls.evil = f"http://127.0.0.1:{server.server_port}/"
         test = cls()
         page = test.open()
-        test.register(page, "ada@example.com")
+        test.register(page, EMAIL)
         cls.cookies = page.context.cookies()
         test.doCleanups()
 
@@ -87,7 +88,7 @@ class ProtectionTest(BrowserTest):
     def test_calls_of_its_own(self) -> None:
         page = self.page
         status, user = page.evaluate(CALL, ["/user/get", "application/json"])
-        self.assertEqual((status, user["email"]), (200, "ada@example.com"))
+        self.assertEqual((status, user["email"]), (200, EMAIL))
         self.assertEqual(page.evaluate(CALL, ["/user/get", "text/plain"])[0], 415)
         page.goto("/docs")
         self.assertEqual(page.evaluate(CALL, ["/user/get", "application/json"])[0], 200)

@@ -23,14 +23,13 @@ class ServiceLoginTest(BrowserTest):
         super().setUpClass()
 
     def log_in_there(self, page: Page, button: str) -> None:
-        """Follow the link on /login, and press a button of the service."""
-        page.goto("/login")
+        """Follow the link on a page, and press a button of the service."""
         self.follow(page.get_by_role("link", name=f"Log in with {SERVICE}"))
         self.assertTrue(page.url.startswith(self.provider.issuer), page.url)
         self.follow(page.get_by_role("button", name=button))
 
     def test_new_person(self) -> None:
-        page = self.open(java_script_enabled=False)
+        page = self.open("/login", java_script_enabled=False)
         self.log_in_there(page, "ada")
         self.assertEqual(self.path(page), "/dashboard")
         self.assertIn("ada@example.com", page.inner_text("main"))
@@ -39,6 +38,7 @@ class ServiceLoginTest(BrowserTest):
 
         self.follow(page.get_by_role("link", name="Log out"))
         self.follow(page.get_by_role("button", name="Log out here"))
+        page.goto("/login")
         self.log_in_there(page, "ada")
         self.assertEqual(self.path(page), "/dashboard")
         self.assertEqual(len(self.provider.proven), first + 1)
@@ -46,7 +46,7 @@ class ServiceLoginTest(BrowserTest):
     def test_email_of_an_account(self) -> None:
         """The person confirms by the password, and unlinks the service later."""
         self.register(self.open(), "grace@example.com")
-        page = self.open()
+        page = self.open("/login")
         self.log_in_there(page, "grace")
         self.assertEqual(self.path(page), "/login/link")
         self.check(page, "/login/link")
@@ -58,8 +58,7 @@ class ServiceLoginTest(BrowserTest):
 
     def test_refused(self) -> None:
         """The mock sends no state with a refusal, so that its answer could be anybody's."""
-        page = self.open()
-        page.goto("/login")
+        page = self.open("/login")
         self.check(page, "/login with a service")
         self.log_in_there(page, "Deny")
         self.assertIn("This did not work", page.inner_text("main"))
