@@ -11,6 +11,7 @@ import time
 import unittest
 import urllib.error
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +28,36 @@ ENGINE = __name__.removesuffix(".tests.server_process")  # the engine's dotted n
 ROOT = Path(__file__).resolve().parents[3]
 
 
-class ServerProcess:
+class RunningServer(ABC):
+    """A server that prints where it listens."""
+
+    port = 0
+
+    @abstractmethod
+    def printed(self) -> str:
+        """Return all that it has printed."""
+
+    @abstractmethod
+    def has_ended(self) -> bool: ...
+
+    @abstractmethod
+    def signal(self, name: signal.Signals) -> None: ...
+
+    def wait_until_it_listens(self) -> Self:
+        def listens() -> bool:
+            assert not self.has_ended(), self.printed()
+            return "settings  " in self.printed()
+
+        until(listens)
+        url = self.printed().split("listens on ")[1].split()[0]
+        self.port = int(url.rsplit(":")[-1])
+        return self
+
+    def call(self, path: str, body: Any = None, token: str = "", timeout: float = 60) -> Any:
+        return call(self.port, path, body, token, timeout)
+
+
+class ServerProcess(RunningServer):
     """`python -m` the sample's server with these flags, on a free port.
 
     Its output goes to a file, so that it never waits for a reader.
@@ -45,7 +75,6 @@ class ServerProcess:
             stdin=subprocess.DEVNULL,
             process_group=0,
         )
-        self.port = 0
 
     def __enter__(self) -> Self:
         return self
@@ -58,18 +87,8 @@ class ServerProcess:
     def printed(self) -> str:
         return Path(self.output.name).read_text()
 
-    def wait_until_it_listens(self) -> Self:
-        def listens() -> bool:
-            assert self.process.poll() is None, self.printed()
-            return "settings  " in self.printed()
-
-        until(listens)
-        url = self.printed().split("listens on ")[1].split()[0]
-        self.port = int(url.rsplit(":")[-1])
-        return self
-
-    def call(self, path: str, body: Any = None, token: str = "", timeout: float = 60) -> Any:
-        return call(self.port, path, body, token, timeout)
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
 
     def signal(self, name: signal.Signals) -> None:
         self.process.send_signal(name)
@@ -132,10 +151,9 @@ class ProcessTest(unittest.TestCase):
         """Return the `mongod` processes whose data is in the folder."""
         return [
             process
-            for process in psutil.process_iter(["cmdline", "status"])
+            for process in psutil.process_iter(["cmdline"])  # empty of a zombie
             if any(str(self.folder) in part for part in process.info["cmdline"] or [])
             and "--dbpath" in process.info["cmdline"]
-            and process.info["status"] != psutil.STATUS_ZOMBIE
         ]
 
     def end_all(self) -> None:

@@ -9,17 +9,17 @@ import socket
 import ssl
 import subprocess
 import sys
+from functools import partial
 from unittest import TestCase
 from unittest.mock import patch
 
 from ...process import systemd
-from ..environment import measured
 from ..http.test_tls import certificate
 from ..sample.server import PROGRAM
-from ..server_process import ROOT, ProcessTest, ServerProcess, until
+from ..server_process import ROOT, ProcessTest, RunningServer, until
 from ..server_test import mongodb_uri
 from ..telemetry.scrape import scrape
-from .in_process import run_main
+from .in_process import InProcessServer, run_main
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 PING = b'{"id": 1, "action": "system/ping"}\n'
@@ -52,16 +52,18 @@ class CertificateTest(ProcessTest):
         both = self.folder / "both.pem"
         both.write_text("".join(certificate()))
         pair = ("--certificate", str(self.certificate), "--private-key", str(self.key))
-        for flags in (pair, ("--certificate", str(both), "--processes", "1")):
-            with measured():
-                server = self.serve("--mongodb-uri", mongodb_uri(), "--tcp-port", "0", *flags)
-            found = re.search(
-                r"listens on https://\S+ and tls://127.0.0.1:(\d+) ", server.printed()
-            )
-            assert found, server.printed()
-            self.assertIn("200 OK", self.ask(server.port))
-            self.assertEqual(self.ask(int(found[1]), PING).encode(), PONG)
-            self.assertEqual(server.stop(), 0)
+        flags = ("--mongodb-uri", mongodb_uri(), "--tcp-port", "0")
+        self.assertEqual(InProcessServer().run(self.ask_both, *self.all_flags(*flags, *pair)), 0)
+        server = self.serve(*flags, "--certificate", str(both), "--processes", "1")
+        self.ask_both(server)
+        self.assertEqual(server.stop(), 0)
+
+    def ask_both(self, server: RunningServer) -> None:
+        """Ask over HTTP and over TCP."""
+        found = re.search(r"listens on https://\S+ and tls://127.0.0.1:(\d+) ", server.printed())
+        assert found, server.printed()
+        self.assertIn("200 OK", self.ask(server.port))
+        self.assertEqual(self.ask(int(found[1]), PING).encode(), PONG)
 
     def test_files_that_can_not_be_read(self) -> None:
         text = self.refusal("--certificate", "nowhere.pem")
@@ -91,50 +93,34 @@ class CertificateTest(ProcessTest):
 
 class ReusePortTest(ProcessTest):
     def test_side_by_side(self) -> None:
-        flags = ("--mongodb-uri", mongodb_uri())
-        first = self.serve(*flags, "--reuse-port")
-        second = self.serve(*flags, "--reuse-port", "--port", str(first.port))
-        self.assertEqual(first.port, second.port)
-        code, _ = run_main(*self.all_flags(*flags, "--port", str(first.port)))
-        self.assertEqual(code, 1)
+        first = self.serve("--mongodb-uri", mongodb_uri(), "--reuse-port")
+        flags = self.all_flags("--mongodb-uri", mongodb_uri(), "--port", str(first.port))
+        self.assertEqual(run_main(*flags)[0], 1)
 
-        def both_have_answered() -> bool:
-            first.call("/healthz")
-            return all("/healthz 200" in server.printed() for server in (first, second))
+        def client(second: InProcessServer) -> None:
+            self.assertEqual(first.port, second.port)
 
-        until(both_have_answered)
-        self.assertEqual(first.stop(), 0)
-        for _ in range(20):
-            self.assertEqual(second.call("/healthz"), (200, "ok"))
-        self.assertEqual(second.stop(), 0)
+            def both_have_answered() -> bool:
+                first.call("/healthz")
+                return all("/healthz 200" in server.printed() for server in (first, second))
+
+            until(both_have_answered)
+            self.assertEqual(first.stop(), 0)
+            for _ in range(20):
+                self.assertEqual(second.call("/healthz"), (200, "ok"))
+
+        self.assertEqual(InProcessServer().run(client, *flags, "--reuse-port"), 0)
 
 
 class OtherPortsTest(ProcessTest):
-    """Ports of their own for /metrics and for TCP, which all workers share."""
+    """Ports of their own for /metrics and for TCP; `test_parent` has those of several workers."""
 
     def test_on_ports_of_their_own(self) -> None:
-        for flags in (("--processes", "2"), ()):
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                port = free.getsockname()[1]
-            ports = ("--metrics-port", str(port), "--tcp-port", "0")
-            server = self.serve("--mongodb-uri", mongodb_uri(), *ports, *flags)
-            self.assertEqual(server.call("/metricsz")[0], 404)
-            for _ in range(10):
-                server.call("/healthz")
-                self.ping(server)
-            for resource, action in (("healthz", "GET"), ("system", "ping")):
-                asked = {"resource": resource, "action": action}
-                self.assertEqual(scrape(port).sum("sample_requests_total", **asked), 10)
-            self.assertEqual(server.stop(), 0)
-
-    def ping(self, server: ServerProcess) -> None:
-        """Make a call over TCP, which any worker may answer."""
-        found = re.search(r" and tcp://127.0.0.1:(\d+) ", server.printed())
-        assert found, server.printed()
-        with socket.create_connection(("127.0.0.1", int(found[1])), timeout=60) as client:
-            client.sendall(PING)
-            self.assertEqual(client.recv(1000), PONG)
+        port = free_port()
+        ports = ("--metrics-port", str(port), "--tcp-port", "0")
+        flags = self.all_flags("--mongodb-uri", mongodb_uri(), *ports)
+        client = partial(check_other_ports, self, port)
+        self.assertEqual(InProcessServer().run(client, *flags), 0)
 
     def test_it_is_taken(self) -> None:
         for name in ("metrics", "tcp"):
@@ -145,6 +131,33 @@ class OtherPortsTest(ProcessTest):
                 self.assertEqual(code, 1)
             self.assertIn(f"{name}_port: can't listen on 127.0.0.1:{port}", text)
             self.assertIn(f"--{name}-port or SAMPLE_{name.upper()}_PORT", text)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def check_other_ports(test: TestCase, metrics_port: int, server: RunningServer) -> None:
+    """Make calls over HTTP and TCP, which any worker may answer, and look at their counts."""
+    calls = ({"resource": "healthz", "action": "GET"}, {"resource": "system", "action": "ping"})
+
+    def counts() -> list[float]:
+        scraped = scrape(metrics_port)
+        return [scraped.sum("sample_requests_total", **call) for call in calls]
+
+    found = re.search(r" and tcp://127.0.0.1:(\d+) ", server.printed())
+    assert found, server.printed()
+    before = counts()
+    test.assertEqual(server.call("/metricsz")[0], 404)
+    for _ in range(10):
+        server.call("/healthz")
+        with socket.create_connection(("127.0.0.1", int(found[1])), timeout=60) as client:
+            client.sendall(PING)
+            test.assertEqual(client.recv(1000), PONG)
+    test.assertEqual(counts(), [count + 10 for count in before])
 
 
 class SystemdTest(ProcessTest):
