@@ -13,10 +13,12 @@ from functools import partial
 from unittest import TestCase
 from unittest.mock import patch
 
+from ...doctor import machine as doctor
 from ...process import systemd
 from ..http.test_tls import certificate
+from ..sample.app import Settings
 from ..sample.server import PROGRAM
-from ..server_process import ROOT, ProcessTest, RunningServer, until
+from ..server_process import ROOT, ProcessTest, RunningServer, ServerProcess, until
 from ..server_test import mongodb_uri
 from ..telemetry.scrape import scrape
 from .in_process import InProcessServer, run_main
@@ -94,6 +96,7 @@ class CertificateTest(ProcessTest):
 class ReusePortTest(ProcessTest):
     def test_side_by_side(self) -> None:
         first = self.serve("--mongodb-uri", mongodb_uri(), "--reuse-port")
+        check_taken_port(self, first)
         flags = self.all_flags("--mongodb-uri", mongodb_uri(), "--port", str(first.port))
         self.assertEqual(run_main(*flags)[0], 1)
 
@@ -158,6 +161,15 @@ def check_other_ports(test: TestCase, metrics_port: int, server: RunningServer) 
             client.sendall(PING)
             test.assertEqual(client.recv(1000), PONG)
     test.assertEqual(counts(), [count + 10 for count in before])
+
+
+def check_taken_port(test: TestCase, server: ServerProcess) -> None:
+    """Ask the doctor about the port of a server that runs."""
+    (found,) = doctor.port(Settings(port=server.port), PROGRAM.server)
+    where, pid = f"127.0.0.1:{server.port}", server.process.pid
+    said = f"server of this project already listens on {where} (process {pid})"
+    test.assertIn(said, found.seen)
+    test.assertEqual(found.state, "warning")
 
 
 class SystemdTest(ProcessTest):
