@@ -31,7 +31,7 @@ def run_main(
 ) -> tuple[int, str]:
     """Return the exit code, and all that is printed. A process start would take a second."""
     printed = printed or io.StringIO()
-    with warnings.catch_warnings(), _restored(), redirect_stdout(printed), redirect_stderr(printed):
+    with warnings.catch_warnings(), restored(), redirect_stdout(printed), redirect_stderr(printed):
         # The end of a process would close the sockets of a server that refuses.
         warnings.simplefilter("ignore", ResourceWarning)
         code = main(program, flags)
@@ -84,7 +84,7 @@ class InProcessServer(RunningServer):
 
 
 @contextmanager
-def _restored() -> Iterator[None]:
+def restored() -> Iterator[None]:
     """Restore signals and log, and forbid a fork, which would copy the tests."""
     names = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
     handlers = {name: signal.getsignal(name) for name in names}

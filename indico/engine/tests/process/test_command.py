@@ -21,6 +21,7 @@ from unittest.mock import patch
 
 from ...process import signals
 from ...process.greeting import say
+from ..environment import measured
 from ..sample.server import PROGRAM
 from ..server_process import ENGINE, ROOT, ProcessTest, ServerProcess, until
 from ..server_test import PASSWORD, exchange, mongodb_uri, read_answer
@@ -32,10 +33,9 @@ SLEEP = f"exec {sys.executable} -S -c 'import time; time.sleep(60)'"
 
 
 class StartTest(ProcessTest):
-    measured = True
-
     def test_greeting(self) -> None:
-        server = self.start("--debug")
+        with measured():
+            server = self.start("--debug")
         until(lambda: "Starting MongoDB" in server.printed())
         server.signal(signal.SIGUSR1)  # before it serves, the signal means nothing
         server.wait_until_it_listens()

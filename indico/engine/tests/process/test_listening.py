@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 from ...doctor import machine as doctor
 from ...process import systemd
+from ..environment import measured
 from ..http.test_tls import certificate
 from ..sample.app import Settings
 from ..sample.server import PROGRAM
@@ -175,8 +176,6 @@ def check_taken_port(test: TestCase, server: ServerProcess) -> None:
 class SystemdTest(ProcessTest):
     """A start by systemd, which hands over a listening socket."""
 
-    measured = True
-
     def setUp(self) -> None:
         super().setUp()
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -226,7 +225,8 @@ class SystemdTest(ProcessTest):
         self.assertEqual(server.wait(), 0)
 
     def test_alone(self) -> None:
-        server = self.begin()
+        with measured():
+            server = self.begin()
         self.assertEqual(self.told(), ["READY=1"])
         self.assertIn(b"200 OK", self.ask())
         server.terminate()

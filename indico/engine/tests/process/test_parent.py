@@ -14,6 +14,7 @@ import tempfile
 import unittest
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
@@ -68,7 +69,6 @@ class WorkersTest(ProcessTest):
 
 
 class ServeTest(WorkersTest):
-    measured = True
     seconds = 6
 
     def test_as_many_as_was_said_until_a_ctrl_c(self) -> None:
@@ -146,8 +146,6 @@ class EmbeddedTest(WorkersTest):
 class TerminalTest(ProcessTest):
     """The terminal of a server is closed."""
 
-    measured = True
-
     def test_before_it_serves(self) -> None:
         started = self.folder / "started"
         binary = program(self.folder, f"touch {started}; {SLEEP} --dbpath $2")
@@ -162,7 +160,8 @@ class TerminalTest(ProcessTest):
         settings = self.folder / "settings.yaml"
         settings.write_text("{}")
         for flags in (("--processes", "1", "--config", str(settings)), ()):
-            with Terminal("--mongodb-uri", mongodb_uri(), *flags) as terminal:
+            surroundings = measured() if flags else nullcontext()
+            with surroundings, Terminal("--mongodb-uri", mongodb_uri(), *flags) as terminal:
                 terminal.wait_for(b"settings  ")
                 if flags:  # with a terminal, SIGHUP asks for new workers
                     settings.write_text("max_body_bytes: no idea")
@@ -284,7 +283,8 @@ class ReloadTest(WorkersTest):
         file = self.folder / "settings.yaml"
         file.write_text("max_body_bytes: 10")
         files = ("--pid-file", str(self.folder / "server-%(port)s.pid"))
-        server = self.serve("--config", str(file), *files)
+        with measured():
+            server = self.serve("--config", str(file), *files)
         pid_file = self.folder / f"server-{server.port}.pid"
         self.assertEqual(pid_file.read_text(), f"{server.process.pid}\n")
         body = {"a": "0123456789"}
