@@ -15,7 +15,6 @@ from unittest.mock import patch
 
 from ...doctor import machine as doctor
 from ...process import systemd
-from ..environment import measured
 from ..http.test_tls import certificate
 from ..sample.app import Settings
 from ..sample.server import PROGRAM
@@ -178,6 +177,7 @@ class SystemdTest(ProcessTest):
 
     def setUp(self) -> None:
         super().setUp()
+        self.surroundings = {"LISTEN_FDS": "1", "NOTIFY_SOCKET": str(self.folder / "notify")}
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(self.manager.close)
         self.manager.bind(str(self.folder / "notify"))
@@ -195,12 +195,11 @@ class SystemdTest(ProcessTest):
             f"os.dup2({self.listening.fileno()}, 3);"
             f"os.execv(sys.executable, [sys.executable, '-m', '{PROGRAM.server}', *sys.argv[1:]])"
         )
-        surroundings = {"LISTEN_FDS": "1", "NOTIFY_SOCKET": str(self.folder / "notify")}
         settings = ("--port", "1", "--mongodb-uri", mongodb_uri())
         return subprocess.Popen(
             [sys.executable, "-S", "-c", code, *settings, *flags],
             cwd=ROOT,
-            env=os.environ | surroundings,
+            env=os.environ | self.surroundings,
             pass_fds=[3, self.listening.fileno()],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -225,12 +224,16 @@ class SystemdTest(ProcessTest):
         self.assertEqual(server.wait(), 0)
 
     def test_alone(self) -> None:
-        with measured():
-            server = self.begin()
-        self.assertEqual(self.told(), ["READY=1"])
-        self.assertIn(b"200 OK", self.ask())
-        server.terminate()
-        self.assertEqual(server.wait(), 0)
+        def client(server: InProcessServer) -> None:
+            self.assertEqual(self.told(), ["READY=1"])
+            self.assertEqual(server.port, self.listening.getsockname()[1])
+            self.assertIn(b"200 OK", self.ask())
+
+        given = os.dup(self.listening.fileno())
+        surroundings = {**self.surroundings, "LISTEN_PID": str(os.getpid())}
+        flags = self.all_flags("--port", "1", "--mongodb-uri", mongodb_uri())
+        with patch.dict(os.environ, surroundings), patch.object(systemd, "_FIRST", given):
+            self.assertEqual(InProcessServer().run(client, *flags), 0)
 
 
 class NotifyTest(TestCase):
