@@ -238,14 +238,17 @@ class EmbeddedTest(MongoDBTest):
 
     def default_write_concern(self) -> None:
         self.assertIn("ok: ", self.of(doctor.write_concern, self.facts()))
-        self.client().admin.command("setDefaultRWConcern", defaultWriteConcern={"w": 1})
+        with self.client() as client:
+            client.admin.command("setDefaultRWConcern", defaultWriteConcern={"w": 1})
         line = self.of(doctor.write_concern, self.facts())
         self.assertIn("warning: ", line)
         self.assertIn("setDefaultRWConcern: 1, defaultWriteConcern: {w: 'majority'}", line)
 
     def no_primary(self) -> None:
-        self.client().admin.command("replSetStepDown", 60, force=True)
-        line = self.of(doctor.replica_set, self.facts())
+        with self.client() as client:
+            client.admin.command("replSetStepDown", 60, force=True)
+            line = self.of(doctor.replica_set, self.facts())
+            client.admin.command("replSetFreeze", 0)  # else it would not stop for 60 s
         self.assertIn("fault: This member of embedded takes no writes.", line)
 
 
