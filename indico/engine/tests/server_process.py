@@ -64,11 +64,12 @@ class ServerProcess(RunningServer):
     """
 
     server = PROGRAM.server
+    run: Sequence[str] = ("-m",)
 
     def __init__(self, *flags: str, root: Path = ROOT, before: Sequence[str] = ()) -> None:
         self.output = tempfile.NamedTemporaryFile("w+", prefix="server-")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [*before, sys.executable, "-m", self.server, "--port", "0", *flags],
+            [*before, sys.executable, *self.run, self.server, "--port", "0", *flags],
             cwd=root,
             stdout=self.output,
             stderr=subprocess.STDOUT,

@@ -1,4 +1,4 @@
-"""The command in the test's own process, where a start takes a fiftieth of that of a process."""
+"""The command in the test's own process, for tests whose subject is not the process."""
 
 from __future__ import annotations
 

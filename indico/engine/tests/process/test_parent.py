@@ -25,7 +25,7 @@ from ...mongo.mongod_binary import find_binary
 from ...process import worker_process
 from ...process.listening import Sockets
 from ...process.worker_process import Starter, WorkerProcess
-from ..environment import measured
+from ..environment import MEASURE, measured
 from ..load import Load, Request
 from ..sample.server import PROGRAM
 from ..server_process import ENGINE, ROOT, ProcessTest, ServerProcess, children, until
@@ -37,7 +37,19 @@ from .test_listening import check_other_ports, check_taken_port, free_port
 HELD = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{"
 
 
+class Parent(ServerProcess):
+    """A parent that alone is measured, because the code of its workers runs in other tests."""
+
+    run = (
+        "-c",
+        f"import os, runpy, sys; os.environ.pop({MEASURE!r}, None);"
+        "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)",
+    )
+
+
 class WorkersTest(ProcessTest):
+    server_class = Parent
+
     def serve(self, *flags: str) -> ServerProcess:
         return super().serve("--mongodb-uri", mongodb_uri(), *flags)
 
@@ -69,6 +81,7 @@ class WorkersTest(ProcessTest):
 
 
 class ServeTest(WorkersTest):
+    server_class = ServerProcess
     seconds = 6
 
     def test_as_many_as_was_said_until_a_ctrl_c(self) -> None:
