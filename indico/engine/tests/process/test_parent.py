@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 from unittest.mock import patch
 
 import psutil
@@ -48,7 +49,7 @@ class Parent(ServerProcess):
 
 
 class WorkersTest(ProcessTest):
-    server_class = Parent
+    server_class: ClassVar[type[ServerProcess]] = Parent
 
     def serve(self, *flags: str) -> ServerProcess:
         return super().serve("--mongodb-uri", mongodb_uri(), *flags)
