@@ -26,6 +26,8 @@ from .server_test import memory
 DOCTOR = PROGRAM.server.replace(".server", ".doctor")
 ENGINE = __name__.removesuffix(".tests.server_process")  # the engine's dotted name
 ROOT = Path(__file__).resolve().parents[3]
+# On a busy machine too, a request is in flight for as long as its test holds it.
+PATIENCE = {"request_timeout_seconds": 300, "body_timeout_seconds": 300}
 
 
 class RunningServer(ABC):
@@ -169,7 +171,7 @@ class ProcessTest(unittest.TestCase):
 
     def all_flags(self, *flags: str) -> list[str]:
         """Return the flags of every server of this test, and `flags`, which beat them."""
-        settings = {**CHOSEN, **FRESH_METRICS}
+        settings = {**CHOSEN, **FRESH_METRICS, **PATIENCE}
         chosen = [_flag(name.replace("_", "-"), value) for name, value in settings.items()]
         return ["--port", "0", *chosen, "--data-dir", str(self.folder), *self.flags, *flags]
 

@@ -61,7 +61,7 @@ class SignalTest(PoolAtWorkTest):
     """Signals to processes."""
 
     def start_server(self) -> ServerProcess:
-        server = self.serve(*self.pool_flags("30"))
+        server = self.serve(*self.pool_flags("300"))
         self.find_process(server, server.process.pid)
         self.begin()
         return server
@@ -112,7 +112,7 @@ class StopTest(PoolAtWorkTest):
         return server.printed()
 
     def test_idle(self) -> None:
-        self.stop(lambda: None, "30")
+        self.stop(lambda: None, "300")
 
     def test_a_call_that_does_not_finish(self) -> None:
         self.assertIn("1 requests did not finish", self.stop(self.begin, "0.3"))

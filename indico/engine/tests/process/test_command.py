@@ -186,7 +186,7 @@ class StopTest(ProcessTest):
             def client(server: InProcessServer, name: signal.Signals = name) -> None:
                 asyncio.run(self.stop_under_load(server, name))
 
-            code, printed = self.run_server(client)
+            code, printed = self.run_server(client, "--drain-seconds", "300")
             self.assertEqual(code, 0, printed)
 
     async def stop_under_load(self, server: InProcessServer, name: signal.Signals) -> None:

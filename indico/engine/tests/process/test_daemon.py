@@ -99,7 +99,7 @@ class LifeTest(DaemonTest):
         self.log_file = folder / "a.log"
         settings = self.folder / "settings.yaml"
         settings.write_text("{}")
-        process = self.start_daemon("--config", str(settings))
+        process = self.start_daemon("--config", str(settings), "--drain-seconds", "300")
         pid = process.pid
         self.assertNotEqual(process.ppid(), os.getpid())
         self.assertNotEqual(os.getsid(pid), os.getsid(0))

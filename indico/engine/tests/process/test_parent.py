@@ -50,6 +50,7 @@ class Parent(ServerProcess):
 
 class WorkersTest(ProcessTest):
     server_class: ClassVar[type[ServerProcess]] = Parent
+    flags = ("--drain-seconds", "300")
 
     def serve(self, *flags: str) -> ServerProcess:
         return super().serve("--mongodb-uri", mongodb_uri(), *flags)
@@ -252,7 +253,7 @@ class ReloadTest(WorkersTest):
     seconds = 9
 
     def test_no_request_is_lost(self) -> None:
-        server = self.serve("--processes", "1", "--drain-seconds", "300")
+        server = self.serve("--processes", "1")
         slow = self.hold(server)
         asyncio.run(self.reload_under_load(server))
         self.assertIn(b"200 OK", self.answer(slow))  # it has outlasted two reloads
@@ -320,7 +321,8 @@ class ReloadTest(WorkersTest):
         until(lambda: not old[0].is_running())  # until then it may accept a connection
         self.assertEqual(server.call("/system/echo", body), (200, body))
         self.replace_one_that_dies(server)
-        self.stop_during_a_request(server, "--port", str(server.port), *files, "--stop")
+        port = ("--port", str(server.port))
+        self.stop_during_a_request(server, "--stop", *port, *files, *self.flags)
         self.assertFalse(pid_file.exists())
 
     def replace_one_that_dies(self, server: ServerProcess) -> None:
