@@ -190,7 +190,7 @@ class Terminal:
 
     def __init__(self, *flags: str) -> None:
         ours, theirs = pty.openpty()
-        command = [sys.executable, "-m", PROGRAM.server, "--port", "0", *flags]
+        command = [sys.executable, *Parent.run, PROGRAM.server, "--port", "0", *flags]
         with open(theirs) as end:
             self.server = subprocess.Popen(
                 ["setsid", "--ctty", *command], cwd=ROOT, stdin=end, stdout=end, stderr=end
