@@ -58,7 +58,7 @@ class PoolAtWorkTest(ProcessTest):
 
 
 class SignalTest(PoolAtWorkTest):
-    """Signals to processes."""
+    """A server whose processes get signals."""
 
     def start_server(self) -> ServerProcess:
         server = self.serve(*self.pool_flags("300"))
