@@ -11,8 +11,8 @@ from unittest.mock import patch
 from .sample.app import Settings
 
 # With this variable a Python that starts measures its coverage, and takes twice the time for that.
-_MEASURE = "COVERAGE_PROCESS_CONFIG"
-_COVERAGE = os.environ.pop(_MEASURE, None)
+MEASURE = "COVERAGE_PROCESS_CONFIG"
+_COVERAGE = os.environ.pop(MEASURE, None)
 
 # The variables that `run.py test --matrix` sets; a test class `varies_with` some of them.
 DRIVER, LANE = "TEST_MONGODB_DRIVER", "TEST_MONGODB_LANE"
@@ -55,5 +55,5 @@ def measured() -> Iterator[None]:
 
     It is for code that runs only in a process of its own.
     """
-    with patch.dict(os.environ, {_MEASURE: _COVERAGE} if _COVERAGE else {}):
+    with patch.dict(os.environ, {MEASURE: _COVERAGE} if _COVERAGE else {}):
         yield

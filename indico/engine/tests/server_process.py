@@ -11,6 +11,7 @@ import time
 import unittest
 import urllib.error
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,27 +26,58 @@ from .server_test import memory
 DOCTOR = PROGRAM.server.replace(".server", ".doctor")
 ENGINE = __name__.removesuffix(".tests.server_process")  # the engine's dotted name
 ROOT = Path(__file__).resolve().parents[3]
+# On a busy machine too, a request is in flight for as long as its test holds it.
+PATIENCE = {"request_timeout_seconds": 300, "body_timeout_seconds": 300}
 
 
-class ServerProcess:
+class RunningServer(ABC):
+    """A server that prints where it listens."""
+
+    port = 0
+
+    @abstractmethod
+    def printed(self) -> str:
+        """Return all that it has printed."""
+
+    @abstractmethod
+    def has_ended(self) -> bool: ...
+
+    @abstractmethod
+    def signal(self, name: signal.Signals) -> None: ...
+
+    def wait_until_it_listens(self) -> Self:
+        def listens() -> bool:
+            assert not self.has_ended(), self.printed()
+            return "settings  " in self.printed()
+
+        until(listens)
+        url = self.printed().split("listens on ")[1].split()[0]
+        self.port = int(url.rsplit(":")[-1])
+        return self
+
+    def call(self, path: str, body: Any = None, token: str = "", timeout: float = 60) -> Any:
+        return call(self.port, path, body, token, timeout)
+
+
+class ServerProcess(RunningServer):
     """`python -m` the sample's server with these flags, on a free port.
 
     Its output goes to a file, so that it never waits for a reader.
     """
 
     server = PROGRAM.server
+    run: Sequence[str] = ("-m",)
 
     def __init__(self, *flags: str, root: Path = ROOT, before: Sequence[str] = ()) -> None:
         self.output = tempfile.NamedTemporaryFile("w+", prefix="server-")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [*before, sys.executable, "-m", self.server, "--port", "0", *flags],
+            [*before, sys.executable, *self.run, self.server, "--port", "0", *flags],
             cwd=root,
             stdout=self.output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             process_group=0,
         )
-        self.port = 0
 
     def __enter__(self) -> Self:
         return self
@@ -58,18 +90,8 @@ class ServerProcess:
     def printed(self) -> str:
         return Path(self.output.name).read_text()
 
-    def wait_until_it_listens(self) -> Self:
-        def listens() -> bool:
-            assert self.process.poll() is None, self.printed()
-            return "settings  " in self.printed()
-
-        until(listens)
-        url = self.printed().split("listens on ")[1].split()[0]
-        self.port = int(url.rsplit(":")[-1])
-        return self
-
-    def call(self, path: str, body: Any = None, token: str = "", timeout: float = 60) -> Any:
-        return call(self.port, path, body, token, timeout)
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
 
     def signal(self, name: signal.Signals) -> None:
         self.process.send_signal(name)
@@ -132,10 +154,9 @@ class ProcessTest(unittest.TestCase):
         """Return the `mongod` processes whose data is in the folder."""
         return [
             process
-            for process in psutil.process_iter(["cmdline", "status"])
+            for process in psutil.process_iter(["cmdline"])  # empty of a zombie
             if any(str(self.folder) in part for part in process.info["cmdline"] or [])
             and "--dbpath" in process.info["cmdline"]
-            and process.info["status"] != psutil.STATUS_ZOMBIE
         ]
 
     def end_all(self) -> None:
@@ -150,7 +171,7 @@ class ProcessTest(unittest.TestCase):
 
     def all_flags(self, *flags: str) -> list[str]:
         """Return the flags of every server of this test, and `flags`, which beat them."""
-        settings = {**CHOSEN, **FRESH_METRICS}
+        settings = {**CHOSEN, **FRESH_METRICS, **PATIENCE}
         chosen = [_flag(name.replace("_", "-"), value) for name, value in settings.items()]
         return ["--port", "0", *chosen, "--data-dir", str(self.folder), *self.flags, *flags]
 

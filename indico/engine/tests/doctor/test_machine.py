@@ -15,7 +15,6 @@ from ...doctor.machine import certificate, disk_space, file_limit, folders, port
 from ..http import test_tls
 from ..sample.server import PROGRAM
 from ..server_process import ENGINE, until
-from ..server_test import mongodb_uri
 from .doctor_test import DoctorTest, without_rights
 
 UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
@@ -25,6 +24,8 @@ SERVER = PROGRAM.server
 
 
 class PortTest(DoctorTest):
+    """`test_listening` and `test_parent` have the ports of servers that run."""
+
     def test_free(self) -> None:
         until(self.is_free)  # another program may take it first
         self.assertIn("takes a free port", self.one(port, self.settings(port=0), SERVER))
@@ -49,16 +50,6 @@ class PortTest(DoctorTest):
             for name in ("metrics_port", "tcp_port"):
                 found = self.found(port, self.settings(port=0, **{name: number}), SERVER)
                 self.assertEqual(found, ["ok", "fault"])
-
-    def test_by_a_server_of_the_project(self) -> None:
-        for flags in ((), ("--processes", "1")):
-            server = self.serve("--mongodb-uri", mongodb_uri(), *flags)
-            line = self.one(port, self.settings(port=server.port), SERVER)
-            where, pid = f"127.0.0.1:{server.port}", server.process.pid
-            self.assertIn(
-                f"server of this project already listens on {where} (process {pid})", line
-            )
-            self.assertTrue(line.startswith("warning: "), line)
 
     def test_rights(self) -> None:
         with patch(f"{ENGINE}.doctor.machine.bind_sockets", side_effect=PermissionError(13, "")):

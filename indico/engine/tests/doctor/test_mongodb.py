@@ -208,23 +208,25 @@ class ReplicaSetTest(MongoDBTest):
 
 
 class EmbeddedTest(MongoDBTest):
-    """An embedded MongoDB that is running already; each test has one, because tests change it."""
+    """An embedded MongoDB that is running already."""
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.embedded = Embedded(self.settings().data_dir, None, lambda line: None)
-        self.embedded.start()
-        self.uri = self.embedded.uri
+    def test_one_that_is_changed_step_by_step(self) -> None:
+        embedded = Embedded(self.settings().data_dir, None, lambda line: None)
+        embedded.start()
+        self.uri = embedded.uri
+        self.it_is_used_and_left_as_it_is()
+        self.another_folder_s_is_not_used()
+        self.default_write_concern()
+        self.no_primary()
+        embedded.stop()
+        self.assertEqual(self.mongods(), [])
 
-    def test_it_is_used_and_left_as_it_is(self) -> None:
+    def it_is_used_and_left_as_it_is(self) -> None:
         before = sorted(self.folder.rglob("mongod.*"))
         facts = self.reached(self.settings())
         self.assertEqual(facts.hello["setName"], "embedded")
         self.assertEqual(sorted(self.folder.rglob("mongod.*")), before)
         self.assertEqual(len(self.mongods()), 1)
-        self.another_folder_s_is_not_used()
-        self.embedded.stop()
-        self.assertEqual(self.mongods(), [])
 
     def another_folder_s_is_not_used(self) -> None:
         (self.folder / "other").mkdir()
@@ -234,16 +236,19 @@ class EmbeddedTest(MongoDBTest):
         line = self.one(mongodb, settings, Reached())
         self.assertIn("ok: The server starts an embedded", line)
 
-    def test_default_write_concern(self) -> None:
+    def default_write_concern(self) -> None:
         self.assertIn("ok: ", self.of(doctor.write_concern, self.facts()))
-        self.client().admin.command("setDefaultRWConcern", defaultWriteConcern={"w": 1})
+        with self.client() as client:
+            client.admin.command("setDefaultRWConcern", defaultWriteConcern={"w": 1})
         line = self.of(doctor.write_concern, self.facts())
         self.assertIn("warning: ", line)
         self.assertIn("setDefaultRWConcern: 1, defaultWriteConcern: {w: 'majority'}", line)
 
-    def test_no_primary(self) -> None:
-        self.client().admin.command("replSetStepDown", 60, force=True)
-        line = self.of(doctor.replica_set, self.facts())
+    def no_primary(self) -> None:
+        with self.client() as client:
+            client.admin.command("replSetStepDown", 60, force=True)
+            line = self.of(doctor.replica_set, self.facts())
+            client.admin.command("replSetFreeze", 0)  # else it would not stop for 60 s
         self.assertIn("fault: This member of embedded takes no writes.", line)
 
 

@@ -80,7 +80,7 @@ class FolderTest(TestCase):
 
 
 class OffloadTest(AsyncTest, FolderTest):
-    """A pool with `processes` and `queue`, which ends with the test."""
+    """A pool with `processes` and `queue`, which ends with the last test of the class."""
 
     integration = True
     processes = 1
@@ -88,12 +88,13 @@ class OffloadTest(AsyncTest, FolderTest):
     share = 100
     measured = False
 
-    def setUp(self) -> None:
-        super().setUp()
-        if self.measured:
-            self.enterContext(measured())
-        offload.configure(self.processes, self.queue, self.share)
-        self.addCleanup(offload.configure, 0, offload.DEFAULT_QUEUE)
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        if cls.measured:
+            cls.enterClassContext(measured())
+        offload.configure(cls.processes, cls.queue, cls.share)
+        cls.addClassCleanup(offload.configure, 0, offload.DEFAULT_QUEUE)
 
     def marker(self) -> Marker:
         return Marker(self.folder / str(len(list(self.folder.iterdir()))))
@@ -110,8 +111,6 @@ class OffloadTest(AsyncTest, FolderTest):
 
 
 class CallTest(OffloadTest):
-    measured = True
-
     async def test_valid(self) -> None:
         self.assertEqual(await work.join("a", "b", by=", "), "a, b")
         self.assertEqual(await work.join(), "")
@@ -401,10 +400,6 @@ class ChildTest(FolderTest):
 
     integration = True
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.enterContext(measured())
-
     def test_the_server_goes_while_it_sends(self) -> None:
         whole = pickle.dumps(b"request")
         for request in (b"", whole[:-3]):
@@ -413,9 +408,10 @@ class ChildTest(FolderTest):
 
     def test_the_server_goes_before_the_function_begins(self) -> None:
         request = pickle.dumps(((work.__name__, "join"), ("a",), {}))
-        done = subprocess.run(
-            CHILD, cwd=ROOT, input=pickle.dumps(request), capture_output=True, check=False
-        )
+        with measured():
+            done = subprocess.run(
+                CHILD, cwd=ROOT, input=pickle.dumps(request), capture_output=True, check=False
+            )
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"", b""))
 
     def test_the_server_is_killed(self) -> None:

@@ -55,15 +55,15 @@ class WatchTest(FolderTest):
         settings = self.folder / "settings.yaml"
         settings.write_text("{port: x, host: 1}")
         with (
-            measured(),
             patch("os.execv", side_effect=Restarted) as execv,
             self.assertLogs(LOGGER) as logs,
         ):
-            watching = self.watch("--config", str(settings))
-            await asyncio.sleep(0.05)
-            self.source.write_text("#")
-            while not logs.output:
-                await asyncio.sleep(0.01)
+            with measured():
+                watching = self.watch("--config", str(settings))
+                await asyncio.sleep(0.05)
+                self.source.write_text("#")
+                while not logs.output:
+                    await asyncio.sleep(0.01)
             self.assertIn("not reloaded, the old code goes on: host: 1 is not", logs.output[0])
             settings.write_text("")
             self.source.write_text("##")

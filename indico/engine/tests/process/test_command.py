@@ -11,6 +11,7 @@ import signal
 import socket
 import stat
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
@@ -18,12 +19,13 @@ from typing import ClassVar
 from unittest import TestCase
 from unittest.mock import patch
 
+from ...process import signals
 from ...process.greeting import say
 from ..environment import measured
 from ..sample.server import PROGRAM
 from ..server_process import ENGINE, ROOT, ProcessTest, ServerProcess, until
 from ..server_test import PASSWORD, exchange, mongodb_uri, read_answer
-from .in_process import run_main
+from .in_process import InProcessServer, run_main
 
 HEAD = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"
 READY = b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -31,10 +33,9 @@ SLEEP = f"exec {sys.executable} -S -c 'import time; time.sleep(60)'"
 
 
 class StartTest(ProcessTest):
-    measured = True
-
     def test_greeting(self) -> None:
-        server = self.start("--debug")
+        with measured():
+            server = self.start("--debug")
         until(lambda: "Starting MongoDB" in server.printed())
         server.signal(signal.SIGUSR1)  # before it serves, the signal means nothing
         server.wait_until_it_listens()
@@ -48,26 +49,6 @@ class StartTest(ProcessTest):
         self.assertEqual(server.call("/healthz"), (200, "ok"))
         self.assertEqual(server.stop(), 0)
         self.assertEqual(self.mongods(), [])
-
-    def test_own_mongodb_and_other_settings(self) -> None:
-        flags = ["--mongodb-uri", mongodb_uri(), "--environment", "production"]
-        flags += ["--secret-key", "a secret of our own", "--service-name", "Address Book"]
-        server = self.serve(*flags, "--log-format", "json", "--host", "::1", "--tcp-port", "0")
-        text = server.printed()
-        found = re.search(
-            r"Address Book listens on http://\[::1\]:\d+ and tcp://\[::1\]:(\d+)", text
-        )
-        assert found, text
-        with socket.create_connection(("::1", int(found[1])), timeout=60) as client:
-            client.sendall(b'{"action": "system/ping"}\n')
-            self.assertIn(b"pong", client.recv(1000))
-        self.assertIn("MongoDB      127.0.0.1:", text)
-        self.assertIn("production", text)
-        self.assertEqual(self.mongods(), [])
-        self.assertEqual(server.stop(), 0)
-        line = json.loads(server.printed().splitlines()[-1])
-        self.assertEqual(line["message"][:9], "stopping,")
-        self.assertEqual(line["service"], "Address Book")
 
     def test_a_signal_while_it_starts_leaves_no_child(self) -> None:
         started = self.folder / "started"
@@ -87,6 +68,32 @@ class StartTest(ProcessTest):
         return [int(pid) for pid in path.read_text().split()]
 
 
+class OwnMongoDBTest(ProcessTest):
+    def test_it_and_other_settings(self) -> None:
+        flags = ["--mongodb-uri", mongodb_uri(), "--environment", "production"]
+        flags += ["--secret-key", "a secret of our own", "--service-name", "Address Book"]
+        flags += ["--log-format", "json", "--host", "::1", "--tcp-port", "0"]
+        server = InProcessServer()
+        self.assertEqual(server.run(self.ping_over_tcp, *self.all_flags(*flags)), 0)
+        text = server.printed()
+        self.assertIn("MongoDB      127.0.0.1:", text)
+        self.assertIn("production", text)
+        line = json.loads(text.splitlines()[-1])
+        self.assertEqual(line["message"][:9], "stopping,")
+        self.assertEqual(line["service"], "Address Book")
+
+    def ping_over_tcp(self, server: InProcessServer) -> None:
+        text = server.printed()
+        found = re.search(
+            r"Address Book listens on http://\[::1\]:\d+ and tcp://\[::1\]:(\d+)", text
+        )
+        assert found, text
+        with socket.create_connection(("::1", int(found[1])), timeout=60) as client:
+            client.sendall(b'{"action": "system/ping"}\n')
+            self.assertIn(b"pong", client.recv(1000))
+        self.assertEqual(self.mongods(), [])
+
+
 class RefusalTest(ProcessTest):
     """Settings with which no server starts."""
 
@@ -102,9 +109,7 @@ class RefusalTest(ProcessTest):
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             port = taken.getsockname()[1]
-            server = self.start("--port", str(port))
-            self.assertEqual(server.wait(), 1, server.printed())
-        text = server.printed()
+            text = self.refusal(1, "--port", str(port))
         self.assertEqual(len(text.splitlines()), 1)
         self.assertIn(f"port: can't listen on 127.0.0.1:{port} (Address already in use)", text)
         self.assertIn("--port", text)
@@ -164,15 +169,27 @@ class SayTest(TestCase):
 
 
 class StopTest(ProcessTest):
+    """The end of a server; that of a process is in many other tests."""
+
     signals: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+    def run_server(self, client: Callable[[InProcessServer], None], *flags: str) -> tuple[int, str]:
+        """Return the exit code, and all that is printed."""
+        server = InProcessServer()
+        with patch.object(signals, "STOP", StopTest.signals):  # also in tests under nohup
+            code = server.run(client, *self.all_flags("--mongodb-uri", mongodb_uri(), *flags))
+        return code, server.printed()
 
     def test_requests_in_flight_are_finished(self) -> None:
         for name in self.signals:
-            server = self.serve("--mongodb-uri", mongodb_uri())
-            asyncio.run(self.stop_under_load(server, name))
-            self.assertEqual(server.wait(), 0)
 
-    async def stop_under_load(self, server: ServerProcess, name: signal.Signals) -> None:
+            def client(server: InProcessServer, name: signal.Signals = name) -> None:
+                asyncio.run(self.stop_under_load(server, name))
+
+            code, printed = self.run_server(client, "--drain-seconds", "300")
+            self.assertEqual(code, 0, printed)
+
+    async def stop_under_load(self, server: InProcessServer, name: signal.Signals) -> None:
         """Stop with a slow request, a connection without a request, and 20 queries in flight."""
         port = server.port
         slow, slow_writer = await asyncio.open_connection("127.0.0.1", port)
@@ -219,29 +236,34 @@ class StopTest(ProcessTest):
         writer.close()
         return True
 
+    def hold(self, server: InProcessServer) -> socket.socket:
+        """Send a request without the end of its body, and the first signal to stop."""
+        client = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+        client.sendall(HEAD + b"{")
+        until(lambda: server.call("/healthz")[0] == 200)
+        server.signal(signal.SIGTERM)
+        return client
+
     def test_what_does_not_finish_is_cut_off(self) -> None:
-        with measured():
-            server = self.serve("--mongodb-uri", mongodb_uri(), "--drain-seconds", "0.3")
-        with socket.create_connection(("127.0.0.1", server.port)) as client:
-            client.sendall(HEAD + b"{")
-            until(lambda: server.call("/healthz")[0] == 200)
-            server.signal(signal.SIGTERM)
-            self.assertEqual(server.wait(), 0)
-            self.assertEqual(client.recv(100), b"")
-        self.assertIn("at most 0.3 s", server.printed())
-        self.assertIn("1 requests did not finish", server.printed())
+        def client(server: InProcessServer) -> None:
+            with self.hold(server) as held:
+                self.assertEqual(held.recv(100), b"")
+
+        code, printed = self.run_server(client, "--drain-seconds", "0.3")
+        self.assertEqual(code, 0)
+        self.assertIn("at most 0.3 s", printed)
+        self.assertIn("1 requests did not finish", printed)
 
     def test_a_second_signal_ends_it_at_once(self) -> None:
-        with measured():
-            server = self.serve("--mongodb-uri", mongodb_uri(), "--drain-seconds", "300")
-        with socket.create_connection(("127.0.0.1", server.port)) as client:
-            client.sendall(HEAD + b"{")
-            until(lambda: server.call("/healthz")[0] == 200)
-            server.signal(signal.SIGTERM)
-            until(lambda: "stopping" in server.printed())
-            server.signal(signal.SIGTERM)
-            self.assertEqual(server.wait(), 1)
-            self.assertNotIn("Traceback", server.printed())
+        def client(server: InProcessServer) -> None:
+            with self.hold(server):
+                until(lambda: "stopping" in server.printed())
+                server.signal(signal.SIGTERM)
+                until(server.has_ended)
+
+        code, printed = self.run_server(client, "--drain-seconds", "300")
+        self.assertEqual(code, 1)
+        self.assertNotIn("Traceback", printed)
 
 
 class StopOnTornadoTest(StopTest):
@@ -284,8 +306,12 @@ class DebugTest(ProcessTest):
     def test_reloads_when_a_source_file_changes(self) -> None:
         root = self.folder / "copy"
         package = ENGINE.partition(".")[0]
-        half_written = shutil.ignore_patterns("*.pyc.*")
-        shutil.copytree(ROOT / package, root / package, ignore=half_written)
+        half_written, tests = "*.pyc.*", Path(ENGINE.replace(".", "/"), "tests")
+        ignored = shutil.ignore_patterns(half_written, "tests")
+        shutil.copytree(ROOT / package, root / package, ignore=ignored)
+        for part in ("sample", "offload"):  # fewer files to look at
+            shutil.copytree(ROOT / tests / part, root / tests / part, ignore=ignored)
+        shutil.copy(ROOT / tests / "__init__.py", root / tests)
         source = root / f"{PROGRAM.package.replace('.', '/')}/app.py"
         new = source.parent / "new.py"
         right = source.read_text()
@@ -298,14 +324,11 @@ class DebugTest(ProcessTest):
         server.wait_until_it_listens()
         (mongod,) = self.mongods()
         good = right.replace('"pong"', '"changed"') + "from . import new\n"
-        lines = good.count("\n")
-        for text, said in (
-            (good + "(", f"line {lines + 1}: SyntaxError: '(' was never closed"),
-            (good, f"line {lines}: ImportError: cannot import name 'new'"),
-        ):
-            source.write_text(text)
-            until(lambda said=f"the old code goes on: {source}, {said}": said in server.printed())  # type: ignore[misc]
-            self.assertEqual(server.call("/system/ping"), (200, "pong"))
+        source.write_text(good)
+        line = good.count("\n")
+        said = f"the old code goes on: {source}, line {line}: ImportError: cannot import name 'new'"
+        until(lambda: said in server.printed())
+        self.assertEqual(server.call("/system/ping"), (200, "pong"))
         new.write_text("")  # the fix is in a file that the old code doesn't know
         until(lambda: server.printed().count("settings  ") == 2)
         server.port = int(server.printed().split("listens on ")[2].split()[0].rsplit(":")[-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from ..sample.server import PROGRAM
 from ..server_process import ENGINE, ROOT, ProcessTest, until
 from ..server_test import mongodb_uri
 from .in_process import run_main
+from .test_command import SLEEP, program
 from .test_pid_file import other_program
 
 HELD = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{"
@@ -32,7 +34,7 @@ class DaemonTest(ProcessTest):
     def setUp(self) -> None:
         super().setUp()
         self.pid_file = self.folder / "server-%(port)s.pid"
-        self.log_file = self.folder / "server.log"
+        self.log_file: Path | None = self.folder / "server.log"
         self.addCleanup(self.end_daemons)
         self.port = 0
 
@@ -44,7 +46,9 @@ class DaemonTest(ProcessTest):
 
     def all_flags(self, *flags: str) -> list[str]:
         settings = ("--port", str(self.port), "--mongodb-uri", mongodb_uri())
-        files = ("--pid-file", str(self.pid_file), "--log-file", str(self.log_file))
+        files = ["--pid-file", str(self.pid_file)]
+        if self.log_file:
+            files += ["--log-file", str(self.log_file)]
         return [*super().all_flags(), *settings, *files, *flags]
 
     def command(self, *flags: str, code: int = 0) -> str:
@@ -57,7 +61,7 @@ class DaemonTest(ProcessTest):
     def run_daemon(self, *flags: str, code: int = 0) -> str:
         """Return all that the process prints which is started, and which exits with `code`.
 
-        All who have its output open must close it before.
+        All who have its output open must close it before, so nothing holds the terminal.
         """
         done = subprocess.run(
             [sys.executable, "-m", PROGRAM.server, *self.all_flags("--daemon", *flags)],
@@ -87,11 +91,15 @@ class DaemonTest(ProcessTest):
 
 
 class LifeTest(DaemonTest):
-    measured = True
-    seconds = 11
+    seconds = 8
 
     def test_from_start_to_stop(self) -> None:
-        process = self.start_daemon()
+        folder = self.folder / "logs"
+        folder.mkdir()
+        self.log_file = folder / "a.log"
+        settings = self.folder / "settings.yaml"
+        settings.write_text("{}")
+        process = self.start_daemon("--config", str(settings), "--drain-seconds", "300")
         pid = process.pid
         self.assertNotEqual(process.ppid(), os.getpid())
         self.assertNotEqual(os.getsid(pid), os.getsid(0))
@@ -103,11 +111,11 @@ class LifeTest(DaemonTest):
         said = f"sample: process {pid} runs (port {self.port}) and holds {self.file()}\n"
         self.assertEqual(self.command("--status"), said)
         self.refuse_another(pid)
-        self.assertIn(f"process {pid} has ended", self.command("--stop"))
-        until(lambda: not process.is_running())  # until then it is a zombie at most
+        self.reload(process, settings, self.log_file)
+        self.open_log_files_again(pid, self.log_file)
+        self.drain_for_long(process)
         self.assertFalse(self.file().exists())
         self.assertIn("not running", self.command("--status", code=3))
-        self.assertIn("stopping, once", self.log_file.read_text())
 
     def refuse_another(self, pid: int) -> None:
         """Refuse a second server with the same PID file."""
@@ -118,24 +126,26 @@ class LifeTest(DaemonTest):
         self.assertEqual(self.file().read_text(), f"{pid}\n")
         self.assertIn(b"200 OK", self.ask())
 
-    def test_reload(self) -> None:
-        settings = self.folder / "settings.yaml"
-        settings.write_text("{}")
-        process = self.start_daemon("--config", str(settings))
+    def reload(self, process: psutil.Process, settings: Path, log_file: Path) -> None:
         (old,) = process.children()
+        settings.write_text("max_body_bytes: no idea")
+        for _ in range(2):
+            self.assertIn("could not get new workers", self.command("--reload", code=1))
+        log = log_file.read_text()
+        self.assertIn("not reloaded, the old workers go on: max_body_bytes", log)
+        self.assertIn(b"200 OK", self.ask())
+        settings.write_text("{}")
         done = f"sample: process {process.pid} has new workers\n"
         self.assertEqual(self.command("--reload"), done)
         self.assertIn(b"200 OK", self.ask())
         until(lambda: not old.is_running())
-        settings.write_text("max_body_bytes: no idea")
-        for _ in range(2):
-            self.assertIn("could not get new workers", self.command("--reload", code=1))
-        log = self.log_file.read_text()
-        self.assertIn("not reloaded, the old workers go on: max_body_bytes", log)
+
+    def open_log_files_again(self, pid: int, log_file: Path) -> None:
+        check_rotation(self, log_file, self.port, pid)
+        moved = log_file.parent.rename(self.folder / "moved") / "a.log"
+        os.kill(pid, signal.SIGUSR1)
+        until(lambda: moved.read_text().count("log_file: ") == 2)  # of the parent and of its worker
         self.assertIn(b"200 OK", self.ask())
-        settings.write_text("{}")
-        self.assertEqual(self.command("--reload"), done)
-        self.drain_for_long(process)
 
     def drain_for_long(self, process: psutil.Process) -> None:
         """Stop a server that drains for long, which a second --stop ends."""
@@ -145,37 +155,11 @@ class LifeTest(DaemonTest):
             with patch.object(control, "STOP_SECONDS", 0):
                 text = self.command("--stop", "--drain-seconds", "0.3", code=1)
             self.assertIn("still drains after 0.3 s", text)
-            self.command("--stop")
-        until(lambda: not process.is_running())
-
-    def test_its_log_file_is_opened_again(self) -> None:
-        folder = self.folder / "logs"
-        folder.mkdir()
-        self.log_file = folder / "a.log"
-        pid = self.start_daemon().pid
-        check_rotation(self, self.log_file, self.port, pid)
-        moved = folder.rename(self.folder / "moved") / "a.log"
-        os.kill(pid, signal.SIGUSR1)
-        until(lambda: moved.read_text().count("log_file: ") == 2)  # of the parent and of its worker
-        self.assertIn(b"200 OK", self.ask())
-        self.command("--stop")
+            self.assertIn(f"process {process.pid} has ended", self.command("--stop"))
+        until(lambda: not process.is_running())  # until then it is a zombie at most
 
 
 class StreamsTest(DaemonTest):
-    def test_its_streams_are_closed(self) -> None:
-        """Some programs that start it by themselves leave them closed."""
-        self.pid_file = self.folder / "a.pid"
-        command = " ".join(f"'{word}'" for word in self.all_flags("--daemon"))
-        start = f"{sys.executable} -m {PROGRAM.server} {command} <&- >&- 2>&-"
-        subprocess.run(start, shell=True, cwd=ROOT, check=True, capture_output=True)
-        (process,) = filter(None, [running(self.pid_file)])
-        (listening,) = [c for c in process.net_connections() if c.status == "LISTEN"]
-        self.port = listening.laddr.port
-        self.assertIn(b"200 OK", self.ask())
-        stop = start.replace("'--daemon'", "--stop")
-        subprocess.run(stop, shell=True, cwd=ROOT, check=True, capture_output=True)
-        self.assertIsNone(running(self.pid_file))
-
     def test_one_of_its_streams_is_closed(self) -> None:
         code = (
             f"import os, sys; from {ENGINE}.standard_streams import open_streams; open_streams(); "
@@ -185,22 +169,10 @@ class StreamsTest(DaemonTest):
         told = self.folder / "told"
         for number, closed in enumerate(("<&-", ">&-", "2>&-")):
             line = f'{sys.executable} -c "{code}" {told} {closed}'
-            with measured():
-                subprocess.run(line, shell=True, cwd=ROOT, check=True, capture_output=True)
+            subprocess.run(line, shell=True, cwd=ROOT, check=True, capture_output=True)
             found = re.fullmatch(r"\[(\d+), (\d+), (\d+)\] (\d+) True\n", told.read_text())
             assert found, told.read_text()
             self.assertEqual(found[number + 1], found[4])
-
-    def test_without_a_log_file_its_log_goes_nowhere(self) -> None:
-        """Nothing of it holds the terminal: the process that was started has closed its output."""
-        flags = ["--port", "0", "--mongodb-uri", mongodb_uri()]
-        flags += ["--pid-file", str(self.folder / "a.pid")]
-        command = [sys.executable, "-m", PROGRAM.server, *flags, "--daemon"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        (process,) = filter(None, [running(self.folder / "a.pid")])
-        self.assertEqual(os.readlink(f"/proc/{process.pid}/fd/2"), os.devnull)
-        self.assertEqual(run_main(*flags, "--stop")[0], 0)
 
 
 class WaitTest(DaemonTest):
@@ -215,8 +187,9 @@ class WaitTest(DaemonTest):
             self.assertFalse(self.file().exists())
         self.port = 0
         brief = ("--mongodb-timeout-seconds", "0.2")
-        text = self.run_daemon("--mongodb-uri", "mongodb://127.0.0.1:1/", *brief, code=1)
-        self.assertIn("MongoDB does not answer", text)
+        two = ("--processes", "2")
+        text = self.run_daemon("--mongodb-uri", "mongodb://127.0.0.1:1/", *brief, *two, code=1)
+        self.assertEqual(text.count("MongoDB does not answer"), 1)  # what no worker can do
         self.assertEqual(list(self.folder.glob("*.pid")), [])
 
     def test_a_log_file_that_can_not_be_written(self) -> None:
@@ -224,14 +197,17 @@ class WaitTest(DaemonTest):
         self.assertIn("log_file: ", self.run_daemon(code=1))
 
     def test_who_waits_for_it_goes(self) -> None:
+        """A signal ends the wait, and the daemon goes on, here until its MongoDB starts."""
         self.pid_file = self.folder / "a.pid"
-        command = [sys.executable, "-m", PROGRAM.server, *self.all_flags("--daemon")]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as waits:
+        never = program(self.folder, f"{SLEEP} --dbpath $2")
+        flags = (*ProcessTest.all_flags(self), "--pid-file", str(self.pid_file))
+        command = [sys.executable, "-m", PROGRAM.server, *flags, "--mongod-binary", str(never)]
+        with subprocess.Popen([*command, "--daemon"], cwd=ROOT, stdout=subprocess.PIPE) as waits:
             until(lambda: running(self.pid_file))
-            waits.send_signal(signal.SIGTERM)
-            self.assertEqual(waits.wait(60), -signal.SIGTERM)
+            self.end_the_wait(waits, signal.SIGTERM)
         self.assertTrue(running(self.pid_file))
         self.command("--stop")
+        self.assertEqual(self.mongods(), [])
 
     def test_any_signal_ends_the_wait(self) -> None:
         told = self.folder / "told"
@@ -244,29 +220,58 @@ class WaitTest(DaemonTest):
             told.unlink(missing_ok=True)
             with subprocess.Popen([sys.executable, "-c", code, str(told)], cwd=ROOT) as waits:
                 until(lambda: told.exists() and told.read_text())
-                waits.send_signal(name)
-                self.assertEqual(waits.wait(60), -name)
+                self.end_the_wait(waits, name)
             daemon = psutil.Process(int(told.read_text()))
             self.assertTrue(daemon.is_running())
             daemon.kill()
 
+    def end_the_wait(self, waits: subprocess.Popen[bytes], name: signal.Signals) -> None:
+        # Until it waits, it would take the signal as one to stop, and exit with 128 and more.
+        until(lambda: not _has_signal(waits.pid, "SigCgt", name))
+        waits.send_signal(name)
+        self.assertEqual(waits.wait(60), -name)
+
 
 class ReplaceTest(DaemonTest):
-    seconds = 10
-
-    def test_it_replaces_the_first(self) -> None:
-        first = self.start_daemon("--replace")  # there is none to replace
-        with measured():
-            second = self.start_daemon("--replace")
-        until(lambda: not first.is_running())
-        self.assertEqual(self.file().read_text(), f"{second.pid}\n")
-        self.assertIn(b"200 OK", self.ask())
-        self.assertIn("stopping, once", self.log_file.read_text())  # the first one has drained
-        self.command("--stop")
+    seconds = 8
 
     def test_a_crash_leaves_the_file(self) -> None:
-        """The server crashes while a --reload waits for it; another program gets its number."""
-        process = self.start_daemon()
+        """The first server crashes, another program gets its number, and two servers follow."""
+        log, self.log_file = self.log_file, None
+        first = self.start_daemon("--replace")  # there is none to replace
+        self.assertEqual(os.readlink(f"/proc/{first.pid}/fd/2"), os.devnull)
+        self.log_file = log
+        self.crash_during_a_reload(first)
+        self.assertIn("not running, but it left", self.command("--status", code=1))
+        with other_program() as other:
+            self.file().write_text(f"{other.pid}\n")
+            self.command("--stop")
+            self.command("--reload", code=7)
+            self.command("--status", code=1)
+            second = self.start_without_streams()
+            self.assertEqual(self.file().read_text(), f"{second.pid}\n")
+            self.assertIsNone(other.poll())
+        self.replace(second)
+        self.run_without_streams("--stop")
+        self.assertFalse(self.file().exists())
+        self.assertIn("not running", self.command("--status", code=3))
+
+    def run_without_streams(self, *flags: str) -> None:
+        """Run the command with its streams closed, as some programs do by themselves."""
+        words = (sys.executable, "-m", PROGRAM.server, *self.all_flags(*flags))
+        line = f"{shlex.join(words)} <&- >&- 2>&-"
+        subprocess.run(line, shell=True, cwd=ROOT, check=True, capture_output=True)
+
+    def start_without_streams(self) -> psutil.Process:
+        self.run_without_streams("--daemon", "--replace")
+        (process,) = filter(None, [running(self.file())])
+        (listening,) = [c for c in process.net_connections() if c.status == "LISTEN"]
+        self.assertEqual(listening.laddr.port, self.port)
+        self.assertIn(b"200 OK", self.ask())
+        return process
+
+    def crash_during_a_reload(self, process: psutil.Process) -> None:
+        """Kill the server while a --reload waits for it."""
         workers = process.children()
         process.suspend()
         # Until it has stopped, it would take SIGHUP first: Linux hands out the lowest number.
@@ -276,21 +281,21 @@ class ReplaceTest(DaemonTest):
             target=lambda: codes.append(control.reload(self.file(), lambda text: None))
         )
         reload.start()
-        until(lambda: _pending(process.pid) & 1 << (signal.SIGHUP - 1))
+        until(lambda: _has_signal(process.pid, "ShdPnd", signal.SIGHUP))
         process.kill()
-        reload.join(20)
+        reload.join(60)
         self.assertEqual(codes, [1])
         until(lambda: not any(one.is_running() for one in (process, *workers)))
-        self.assertIn("not running, but it left", self.command("--status", code=1))
-        with other_program() as other:
-            self.file().write_text(f"{other.pid}\n")
-            self.command("--stop")
-            self.command("--reload", code=7)
-            self.command("--status", code=1)
-            second = self.start_daemon("--replace")
-            self.assertEqual(self.file().read_text(), f"{second.pid}\n")
-            self.command("--stop")
-            self.assertIsNone(other.poll())
+
+    def replace(self, second: psutil.Process) -> None:
+        """Let a third server replace the second one, which drains."""
+        with measured():
+            third = self.start_daemon("--replace")
+        until(lambda: not second.is_running())
+        self.assertEqual(self.file().read_text(), f"{third.pid}\n")
+        self.assertIn(b"200 OK", self.ask())
+        assert self.log_file
+        self.assertIn("stopping, once", self.log_file.read_text())  # the second one has drained
 
 
 class LogFileTest(ProcessTest):
@@ -323,7 +328,8 @@ def ask(port: int) -> bytes:
         return client.recv(1000)
 
 
-def _pending(pid: int) -> int:
-    """Return the signals that a process has got and not seen yet."""
-    (line,) = re.findall(r"^ShdPnd:\s+(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.M)
-    return int(line, 16)
+def _has_signal(pid: int, kind: str, name: signal.Signals) -> bool:
+    """Return whether a process has a signal pending (`ShdPnd`) or a handler of it (`SigCgt`)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (mask,) = re.findall(rf"^{kind}:\s+(\w+)$", status, re.M)
+    return bool(int(mask, 16) & 1 << (name - 1))

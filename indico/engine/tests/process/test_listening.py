@@ -9,17 +9,19 @@ import socket
 import ssl
 import subprocess
 import sys
+from functools import partial
 from unittest import TestCase
 from unittest.mock import patch
 
+from ...doctor import machine as doctor
 from ...process import systemd
-from ..environment import measured
 from ..http.test_tls import certificate
+from ..sample.app import Settings
 from ..sample.server import PROGRAM
-from ..server_process import ROOT, ProcessTest, ServerProcess, until
+from ..server_process import ROOT, ProcessTest, RunningServer, ServerProcess, until
 from ..server_test import mongodb_uri
 from ..telemetry.scrape import scrape
-from .in_process import run_main
+from .in_process import InProcessServer, run_main
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 PING = b'{"id": 1, "action": "system/ping"}\n'
@@ -52,16 +54,18 @@ class CertificateTest(ProcessTest):
         both = self.folder / "both.pem"
         both.write_text("".join(certificate()))
         pair = ("--certificate", str(self.certificate), "--private-key", str(self.key))
-        for flags in (pair, ("--certificate", str(both), "--processes", "1")):
-            with measured():
-                server = self.serve("--mongodb-uri", mongodb_uri(), "--tcp-port", "0", *flags)
-            found = re.search(
-                r"listens on https://\S+ and tls://127.0.0.1:(\d+) ", server.printed()
-            )
-            assert found, server.printed()
-            self.assertIn("200 OK", self.ask(server.port))
-            self.assertEqual(self.ask(int(found[1]), PING).encode(), PONG)
-            self.assertEqual(server.stop(), 0)
+        flags = ("--mongodb-uri", mongodb_uri(), "--tcp-port", "0")
+        self.assertEqual(InProcessServer().run(self.ask_both, *self.all_flags(*flags, *pair)), 0)
+        server = self.serve(*flags, "--certificate", str(both), "--processes", "1")
+        self.ask_both(server)
+        self.assertEqual(server.stop(), 0)
+
+    def ask_both(self, server: RunningServer) -> None:
+        """Ask over HTTP and over TCP."""
+        found = re.search(r"listens on https://\S+ and tls://127.0.0.1:(\d+) ", server.printed())
+        assert found, server.printed()
+        self.assertIn("200 OK", self.ask(server.port))
+        self.assertEqual(self.ask(int(found[1]), PING).encode(), PONG)
 
     def test_files_that_can_not_be_read(self) -> None:
         text = self.refusal("--certificate", "nowhere.pem")
@@ -91,50 +95,35 @@ class CertificateTest(ProcessTest):
 
 class ReusePortTest(ProcessTest):
     def test_side_by_side(self) -> None:
-        flags = ("--mongodb-uri", mongodb_uri())
-        first = self.serve(*flags, "--reuse-port")
-        second = self.serve(*flags, "--reuse-port", "--port", str(first.port))
-        self.assertEqual(first.port, second.port)
-        code, _ = run_main(*self.all_flags(*flags, "--port", str(first.port)))
-        self.assertEqual(code, 1)
+        first = self.serve("--mongodb-uri", mongodb_uri(), "--reuse-port")
+        check_taken_port(self, first)
+        flags = self.all_flags("--mongodb-uri", mongodb_uri(), "--port", str(first.port))
+        self.assertEqual(run_main(*flags)[0], 1)
 
-        def both_have_answered() -> bool:
-            first.call("/healthz")
-            return all("/healthz 200" in server.printed() for server in (first, second))
+        def client(second: InProcessServer) -> None:
+            self.assertEqual(first.port, second.port)
 
-        until(both_have_answered)
-        self.assertEqual(first.stop(), 0)
-        for _ in range(20):
-            self.assertEqual(second.call("/healthz"), (200, "ok"))
-        self.assertEqual(second.stop(), 0)
+            def both_have_answered() -> bool:
+                first.call("/healthz")
+                return all("/healthz 200" in server.printed() for server in (first, second))
+
+            until(both_have_answered)
+            self.assertEqual(first.stop(), 0)
+            for _ in range(20):
+                self.assertEqual(second.call("/healthz"), (200, "ok"))
+
+        self.assertEqual(InProcessServer().run(client, *flags, "--reuse-port"), 0)
 
 
 class OtherPortsTest(ProcessTest):
-    """Ports of their own for /metrics and for TCP, which all workers share."""
+    """Ports of their own for /metrics and for TCP; `test_parent` has those of several workers."""
 
     def test_on_ports_of_their_own(self) -> None:
-        for flags in (("--processes", "2"), ()):
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                port = free.getsockname()[1]
-            ports = ("--metrics-port", str(port), "--tcp-port", "0")
-            server = self.serve("--mongodb-uri", mongodb_uri(), *ports, *flags)
-            self.assertEqual(server.call("/metricsz")[0], 404)
-            for _ in range(10):
-                server.call("/healthz")
-                self.ping(server)
-            for resource, action in (("healthz", "GET"), ("system", "ping")):
-                asked = {"resource": resource, "action": action}
-                self.assertEqual(scrape(port).sum("sample_requests_total", **asked), 10)
-            self.assertEqual(server.stop(), 0)
-
-    def ping(self, server: ServerProcess) -> None:
-        """Make a call over TCP, which any worker may answer."""
-        found = re.search(r" and tcp://127.0.0.1:(\d+) ", server.printed())
-        assert found, server.printed()
-        with socket.create_connection(("127.0.0.1", int(found[1])), timeout=60) as client:
-            client.sendall(PING)
-            self.assertEqual(client.recv(1000), PONG)
+        port = free_port()
+        ports = ("--metrics-port", str(port), "--tcp-port", "0")
+        flags = self.all_flags("--mongodb-uri", mongodb_uri(), *ports)
+        client = partial(check_other_ports, self, port)
+        self.assertEqual(InProcessServer().run(client, *flags), 0)
 
     def test_it_is_taken(self) -> None:
         for name in ("metrics", "tcp"):
@@ -147,13 +136,48 @@ class OtherPortsTest(ProcessTest):
             self.assertIn(f"--{name}-port or SAMPLE_{name.upper()}_PORT", text)
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def check_other_ports(test: TestCase, metrics_port: int, server: RunningServer) -> None:
+    """Make calls over HTTP and TCP, which any worker may answer, and look at their counts."""
+    calls = ({"resource": "healthz", "action": "GET"}, {"resource": "system", "action": "ping"})
+
+    def counts() -> list[float]:
+        scraped = scrape(metrics_port)
+        return [scraped.sum("sample_requests_total", **call) for call in calls]
+
+    found = re.search(r" and tcp://127.0.0.1:(\d+) ", server.printed())
+    assert found, server.printed()
+    before = counts()
+    test.assertEqual(server.call("/metricsz")[0], 404)
+    for _ in range(10):
+        server.call("/healthz")
+        with socket.create_connection(("127.0.0.1", int(found[1])), timeout=60) as client:
+            client.sendall(PING)
+            test.assertEqual(client.recv(1000), PONG)
+    test.assertEqual(counts(), [count + 10 for count in before])
+
+
+def check_taken_port(test: TestCase, server: ServerProcess) -> None:
+    """Ask the doctor about the port of a server that runs."""
+    (found,) = doctor.port(Settings(port=server.port), PROGRAM.server)
+    where, pid = f"127.0.0.1:{server.port}", server.process.pid
+    said = f"server of this project already listens on {where} (process {pid})"
+    test.assertIn(said, found.seen)
+    test.assertEqual(found.state, "warning")
+
+
 class SystemdTest(ProcessTest):
     """A start by systemd, which hands over a listening socket."""
 
-    measured = True
-
     def setUp(self) -> None:
         super().setUp()
+        self.surroundings = {"LISTEN_FDS": "1", "NOTIFY_SOCKET": str(self.folder / "notify")}
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(self.manager.close)
         self.manager.bind(str(self.folder / "notify"))
@@ -171,12 +195,11 @@ class SystemdTest(ProcessTest):
             f"os.dup2({self.listening.fileno()}, 3);"
             f"os.execv(sys.executable, [sys.executable, '-m', '{PROGRAM.server}', *sys.argv[1:]])"
         )
-        surroundings = {"LISTEN_FDS": "1", "NOTIFY_SOCKET": str(self.folder / "notify")}
         settings = ("--port", "1", "--mongodb-uri", mongodb_uri())
         return subprocess.Popen(
             [sys.executable, "-S", "-c", code, *settings, *flags],
             cwd=ROOT,
-            env=os.environ | surroundings,
+            env=os.environ | self.surroundings,
             pass_fds=[3, self.listening.fileno()],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -201,11 +224,16 @@ class SystemdTest(ProcessTest):
         self.assertEqual(server.wait(), 0)
 
     def test_alone(self) -> None:
-        server = self.begin()
-        self.assertEqual(self.told(), ["READY=1"])
-        self.assertIn(b"200 OK", self.ask())
-        server.terminate()
-        self.assertEqual(server.wait(), 0)
+        def client(server: InProcessServer) -> None:
+            self.assertEqual(self.told(), ["READY=1"])
+            self.assertEqual(server.port, self.listening.getsockname()[1])
+            self.assertIn(b"200 OK", self.ask())
+
+        given = os.dup(self.listening.fileno())
+        surroundings = {**self.surroundings, "LISTEN_PID": str(os.getpid())}
+        flags = self.all_flags("--port", "1", "--mongodb-uri", mongodb_uri())
+        with patch.dict(os.environ, surroundings), patch.object(systemd, "_FIRST", given):
+            self.assertEqual(InProcessServer().run(client, *flags), 0)
 
 
 class NotifyTest(TestCase):

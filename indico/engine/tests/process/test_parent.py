@@ -13,8 +13,11 @@ import sys
 import tempfile
 import unittest
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 from unittest.mock import patch
 
 import psutil
@@ -23,18 +26,32 @@ from ...mongo.mongod_binary import find_binary
 from ...process import worker_process
 from ...process.listening import Sockets
 from ...process.worker_process import Starter, WorkerProcess
-from ..environment import measured
+from ..environment import MEASURE, measured
 from ..load import Load, Request
 from ..sample.server import PROGRAM
 from ..server_process import ENGINE, ROOT, ProcessTest, ServerProcess, children, until
 from ..server_test import PASSWORD, mongodb_uri, read_answer
 from .in_process import run_main
 from .test_command import SLEEP, program
+from .test_listening import check_other_ports, check_taken_port, free_port
 
 HELD = b"POST /system/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{"
 
 
+class Parent(ServerProcess):
+    """A parent that alone is measured, because the code of its workers runs in other tests."""
+
+    run = (
+        "-c",
+        f"import os, runpy, sys; os.environ.pop({MEASURE!r}, None);"
+        "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)",
+    )
+
+
 class WorkersTest(ProcessTest):
+    server_class: ClassVar[type[ServerProcess]] = Parent
+    flags = ("--drain-seconds", "300")
+
     def serve(self, *flags: str) -> ServerProcess:
         return super().serve("--mongodb-uri", mongodb_uri(), *flags)
 
@@ -66,13 +83,16 @@ class WorkersTest(ProcessTest):
 
 
 class ServeTest(WorkersTest):
-    measured = True
-    seconds = 24
+    server_class = ServerProcess
+    seconds = 6
 
     def test_as_many_as_was_said_until_a_ctrl_c(self) -> None:
-        server = self.serve("--processes", "2")
+        port = free_port()
+        server = self.serve("--processes", "2", "--metrics-port", str(port), "--tcp-port", "0")
         self.assertIn(f"(process {server.process.pid}, 2 workers)", server.printed())
         self.assertEqual(server.call("/readyz")[0], 200)
+        check_other_ports(self, port, server)
+        check_taken_port(self, server)
         workers = self.workers(server)
         self.assertEqual(len(workers), 2)
         held = [self.hold(server, worker) for worker in workers]  # each of them serves
@@ -84,51 +104,6 @@ class ServeTest(WorkersTest):
         self.assertEqual(server.wait(), 0)
         self.assertNotIn("Traceback", server.printed())
         self.assertFalse(any(worker.is_running() for worker in workers))
-
-    def test_what_no_worker_can_do_is_said_once(self) -> None:
-        uri = "mongodb://127.0.0.1:1/"
-        server = self.start(
-            *("--processes", "2", "--mongodb-uri", uri, "--mongodb-timeout-seconds", "0.2")
-        )
-        self.assertEqual(server.wait(), 1)
-        self.assertEqual(server.printed().count("MongoDB does not answer"), 1)
-        self.assertNotIn("Traceback", server.printed())
-
-    def test_one_that_dies_is_replaced(self) -> None:
-        """The parent is in the foreground, with a PID file."""
-        files = ("--pid-file", str(self.folder / "server-%(port)s.pid"))
-        server = self.serve(*files)
-        file = self.folder / f"server-{server.port}.pid"
-        self.assertEqual(file.read_text(), f"{server.process.pid}\n")
-        (worker,) = self.workers(server)
-        worker.kill()
-        # After 5 s, which a busy machine may need for the start, the delay is 0 s.
-        said = rf"worker {worker.pid} ended by signal 9; another one starts in [01] s\n"
-        until(lambda: re.search(said, server.printed()))
-        until(lambda: self.workers(server))
-        server.signal(signal.SIGUSR1)  # the next one does not know the signal's meaning yet
-        self.assertEqual(server.call("/healthz"), (200, "ok"))
-        server.signal(signal.SIGUSR1)
-        self.assertEqual(server.call("/healthz"), (200, "ok"))
-        self.assertEqual(run_main("--port", str(server.port), *files, "--stop")[0], 0)
-        self.assertEqual(server.wait(), 0)
-        self.assertFalse(file.exists())
-
-    def test_the_parent_is_killed(self) -> None:
-        server = self.serve("--processes", "1")
-        (old,) = self.workers(server)
-        client = self.hold(server)
-        server.signal(signal.SIGHUP)
-        until(lambda: len(self.workers(server)) == 2)
-        (new,) = set(self.workers(server)) - {old}
-        new.suspend()
-        server.kill()
-        new.resume()
-        self.assertIn(b"200 OK", self.answer(client))
-        client.close()
-        _, alive = psutil.wait_procs([new, old], timeout=60)
-        self.assertEqual(alive, [])
-        self.assertNotIn("Traceback", server.printed())
 
 
 class EmbeddedTest(WorkersTest):
@@ -186,8 +161,6 @@ class EmbeddedTest(WorkersTest):
 class TerminalTest(ProcessTest):
     """The terminal of a server is closed."""
 
-    measured = True
-
     def test_before_it_serves(self) -> None:
         started = self.folder / "started"
         binary = program(self.folder, f"touch {started}; {SLEEP} --dbpath $2")
@@ -202,7 +175,8 @@ class TerminalTest(ProcessTest):
         settings = self.folder / "settings.yaml"
         settings.write_text("{}")
         for flags in (("--processes", "1", "--config", str(settings)), ()):
-            with Terminal("--mongodb-uri", mongodb_uri(), *flags) as terminal:
+            surroundings = measured() if flags else nullcontext()
+            with surroundings, Terminal("--mongodb-uri", mongodb_uri(), *flags) as terminal:
                 terminal.wait_for(b"settings  ")
                 if flags:  # with a terminal, SIGHUP asks for new workers
                     settings.write_text("max_body_bytes: no idea")
@@ -216,7 +190,7 @@ class Terminal:
 
     def __init__(self, *flags: str) -> None:
         ours, theirs = pty.openpty()
-        command = [sys.executable, "-m", PROGRAM.server, "--port", "0", *flags]
+        command = [sys.executable, *Parent.run, PROGRAM.server, "--port", "0", *flags]
         with open(theirs) as end:
             self.server = subprocess.Popen(
                 ["setsid", "--ctty", *command], cwd=ROOT, stdin=end, stdout=end, stderr=end
@@ -279,12 +253,29 @@ class ReloadTest(WorkersTest):
     seconds = 9
 
     def test_no_request_is_lost(self) -> None:
-        server = self.serve("--processes", "1", "--drain-seconds", "300")
+        server = self.serve("--processes", "1")
         slow = self.hold(server)
         asyncio.run(self.reload_under_load(server))
         self.assertIn(b"200 OK", self.answer(slow))  # it has outlasted two reloads
         slow.close()
-        self.assertEqual(server.stop(), 0)
+        until(lambda: len(self.workers(server)) == 1)
+        self.kill_the_parent(server)
+
+    def kill_the_parent(self, server: ServerProcess) -> None:
+        """Kill it during a reload."""
+        (old,) = self.workers(server)
+        client = self.hold(server)
+        server.signal(signal.SIGHUP)
+        until(lambda: len(self.workers(server)) == 2)
+        (new,) = set(self.workers(server)) - {old}
+        new.suspend()
+        server.kill()
+        new.resume()
+        self.assertIn(b"200 OK", self.answer(client))
+        client.close()
+        _, alive = psutil.wait_procs([new, old], timeout=60)
+        self.assertEqual(alive, [])
+        self.assertNotIn("Traceback", server.printed())
 
     async def reload_under_load(self, server: ServerProcess) -> None:
         body = {"email": f"{server.port}@example.com", "password": PASSWORD}
@@ -302,10 +293,15 @@ class ReloadTest(WorkersTest):
             await load.more(200)
         self.assertEqual({status for _, status in load.counted}, {200})
 
-    def test_new_settings(self) -> None:
+    def test_new_settings_and_a_death(self) -> None:
+        """The parent is in the foreground, with a PID file."""
         file = self.folder / "settings.yaml"
         file.write_text("max_body_bytes: 10")
-        server = self.serve("--processes", "1", "--config", str(file))
+        files = ("--pid-file", str(self.folder / "server-%(port)s.pid"))
+        with measured():
+            server = self.serve("--config", str(file), *files)
+        pid_file = self.folder / f"server-{server.port}.pid"
+        self.assertEqual(pid_file.read_text(), f"{server.process.pid}\n")
         body = {"a": "0123456789"}
         self.assertEqual(server.call("/system/echo", body)[0], 413)
         old = self.workers(server)
@@ -324,13 +320,32 @@ class ReloadTest(WorkersTest):
         until(lambda: "reloaded: 1" in server.printed())
         until(lambda: not old[0].is_running())  # until then it may accept a connection
         self.assertEqual(server.call("/system/echo", body), (200, body))
-        self.finish_a_slow_request(server)
+        self.replace_one_that_dies(server)
+        port = ("--port", str(server.port))
+        self.stop_during_a_request(server, "--stop", *port, *files, *self.flags)
+        self.assertFalse(pid_file.exists())
 
-    def finish_a_slow_request(self, server: ServerProcess) -> None:
-        client = self.hold(server)
+    def replace_one_that_dies(self, server: ServerProcess) -> None:
+        (worker,) = self.workers(server)
+        worker.kill()
+        # After 5 s, which a busy machine may need for the start, the delay is 0 s.
+        said = rf"worker {worker.pid} ended by signal 9; another one starts in [01] s\n"
+        until(lambda: re.search(said, server.printed()))
+        until(lambda: self.workers(server))
+        server.signal(signal.SIGUSR1)  # the next one does not know the signal's meaning yet
+        self.assertEqual(server.call("/healthz"), (200, "ok"))
+        server.signal(signal.SIGUSR1)
+        self.assertEqual(server.call("/healthz"), (200, "ok"))
+
+    def stop_during_a_request(self, server: ServerProcess, *stop: str) -> None:
         before = server.printed().count("stopping")
-        server.signal(signal.SIGTERM)
-        until(lambda: server.printed().count("stopping") == before + 1)
-        self.assertIn(b"200 OK", self.answer(client))
+
+        def finish(client: socket.socket) -> bytes:
+            until(lambda: server.printed().count("stopping") == before + 1)
+            return self.answer(client)
+
+        with self.hold(server) as client, ThreadPoolExecutor(1) as thread:
+            answer = thread.submit(finish, client)
+            self.assertEqual(run_main(*stop)[0], 0)
+            self.assertIn(b"200 OK", answer.result())
         self.assertEqual(server.wait(), 0)
-        client.close()

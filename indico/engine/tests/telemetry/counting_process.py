@@ -10,12 +10,14 @@ import subprocess
 import sys
 from typing import Any, Self
 
+from ..sample.server import PROGRAM
 from .scrape import Scraped
 
 
 def main() -> None:
     from ...telemetry import exposition, metrics
 
+    metrics.identify(PROGRAM.version)
     for line in sys.stdin:
         command, _, count = line.partition(" ")
         if command == "count":

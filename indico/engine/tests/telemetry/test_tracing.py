@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 from typing import Any
 from unittest import TestCase
 from unittest.mock import patch
@@ -21,9 +22,9 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from ...mongo import connection as db
 from ...telemetry import tracing
-from ..environment import measured
+from ..process.in_process import InProcessServer, run_main
 from ..sample.server import PROGRAM
-from ..server_process import ENGINE, ROOT, ProcessTest, ServerProcess
+from ..server_process import ENGINE, ROOT, ProcessTest, RunningServer, ServerProcess
 from ..server_test import PASSWORD, ServerTest, mongodb_uri
 from .collector import Collector, attributes
 
@@ -208,29 +209,30 @@ class ResourceTest(TestCase):
 class ExportTest(ProcessTest):
     """A server with `--tracing`; the environment names the collector."""
 
-    def traced(
-        self, port: int, kind: type[ServerProcess] = ServerProcess, **environment: str
-    ) -> ServerProcess:
-        endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
-        flags = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_tracing")
-        with patch.dict(os.environ, {**endpoint, **environment}):
-            server = kind(*flags, "--tracing", "--log-format", "json")
-        self.addCleanup(server.__exit__)
-        return server.wait_until_it_listens()
+    def traced_flags(self, collector: int) -> list[str]:
+        """Return the flags of a server that sends its spans to the collector on this port."""
+        endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector}"}
+        self.enterContext(patch.dict(os.environ, endpoint))
+        database = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_tracing")
+        return self.all_flags(*database, "--tracing", "--log-format", "json")
 
-    def ping(self, server: ServerProcess) -> tuple[int, str]:
+    def ping(self, server: RunningServer) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         connection.request("POST", "/system/ping", "{}", {"traceparent": SAMPLED})
-        response = connection.getresponse()
-        return response.status, response.headers["X-Request-Id"]
+        with closing(connection), connection.getresponse() as response:
+            return response.status, response.headers["X-Request-Id"]
 
     def test_all_arrive_before_it_ends(self) -> None:
-        with Collector() as collector:
-            with measured():
-                server = self.traced(collector.port)
-            status, request_id = self.ping(server)
+        server, pings = InProcessServer(), []
+
+        def client(server: InProcessServer) -> None:
+            pings.append(self.ping(server))
             server.call("/auth/login", {"email": "nobody@example.com", "password": PASSWORD})
-            self.assertEqual((status, server.stop()), (200, 0))
+
+        with Collector() as collector:
+            self.assertEqual(server.run(client, *self.traced_flags(collector.port)), 0)
+        ((status, request_id),) = pings
+        self.assertEqual(status, 200)
         names = [span.name for span in collector.spans]
         operation = "find_one sample_users"
         self.assertEqual(
@@ -242,10 +244,10 @@ class ExportTest(ProcessTest):
         self.assertEqual(attributes(login)["http.response.status_code"], 401)
         resource = collector.resources[0]
         self.assertEqual(resource["service.name"], "sample")
-        self.assertEqual(resource["process.pid"], server.process.pid)
+        self.assertEqual(resource["process.pid"], os.getpid())
         self.log_lines_have_the_ids(server, request_id)
 
-    def log_lines_have_the_ids(self, server: ServerProcess, request_id: str) -> None:
+    def log_lines_have_the_ids(self, server: RunningServer, request_id: str) -> None:
         lines = [json.loads(line) for line in server.printed().splitlines() if line[0] == "{"]
         (line,) = [line for line in lines if line.get("path") == "/system/ping"]
         self.assertEqual((line["trace_id"], line["request_id"]), (TRACE, request_id))
@@ -254,7 +256,9 @@ class ExportTest(ProcessTest):
         with socket.socket() as deaf:  # accepts connections and never answers
             deaf.bind(("127.0.0.1", 0))
             deaf.listen()
-            server = self.traced(deaf.getsockname()[1], HastyServer)
+            server = HastyServer(*self.traced_flags(deaf.getsockname()[1]))
+            self.addCleanup(server.__exit__)
+            server.wait_until_it_listens()
             self.assertEqual(self.ping(server)[0], 200)
             began = time.monotonic()
             self.assertEqual(server.stop(), 0)
@@ -263,18 +267,19 @@ class ExportTest(ProcessTest):
 
     def test_not_installed(self) -> None:
         """`opentelemetry` can't be imported if the extra is not installed."""
-        hidden = self.folder / "hidden/opentelemetry"
-        hidden.mkdir(parents=True)
-        (hidden / "__init__.py").write_text("raise ImportError('not here')")
-        path = os.pathsep.join([str(hidden.parent), os.environ.get("PYTHONPATH", "")])
-        with patch.dict(os.environ, {"PYTHONPATH": path}):
-            with measured():
-                refused = self.start("--mongodb-uri", mongodb_uri(), "--tracing")
-            untraced = self.start("--mongodb-uri", mongodb_uri())
-        self.assertEqual(refused.wait(), 1)
-        (line,) = refused.printed().splitlines()
+        hidden = [name for name in sys.modules if name.split(".")[0] == "opentelemetry"]
+        self.addCleanup(sys.modules.update, {name: sys.modules[name] for name in hidden})
+        sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+        flags = self.all_flags("--mongodb-uri", mongodb_uri())
+        code, text = run_main(*flags, "--tracing")
+        (line,) = text.splitlines()
+        self.assertEqual(code, 1)
         self.assertIn("pip install .[otel]", line)
-        self.assertEqual(untraced.wait_until_it_listens().call("/system/ping")[0], 200)
+
+        def client(untraced: InProcessServer) -> None:
+            self.assertEqual(untraced.call("/system/ping")[0], 200)
+
+        self.assertEqual(InProcessServer().run(client, *flags), 0)
 
     def test_off_imports_nothing_of_it(self) -> None:
         modules = f"{ENGINE}.process.serving, {PROGRAM.make_app.partition(':')[0]}"
