@@ -18,8 +18,26 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
 print('flags', sys.argv[1:], sys.prefix, flush=True)
 if '--wait' in sys.argv: signal.pause()
 """
+# The module `venv`, which links the pip of the tests' own environment, if there is one. The module
+# `ensurepip` needs 4 s of processor to install and compile another.
+LINK = """
+import importlib.util, pathlib, sys
+
+folder = sys.path.pop(0)
+del sys.modules["venv"]
+import venv
+sys.path.insert(0, folder)
+
+def link(_, context):
+    (packages,) = pathlib.Path(context.env_dir).glob("lib/*/site-packages")
+    for part in pathlib.Path(found.origin).parents[1].glob("pip*"):
+        (packages / part.name).symlink_to(part)
+
+if found := importlib.util.find_spec("pip"):
+    venv.EnvBuilder._setup_pip = link
+"""
 DOCTOR = "import sys\nprint(sys.argv[1:], sys.prefix)\nsys.exit(1)\n"
-# Stands in for the module `venv`, which needs 5 s of processor for each environment.
+# Stands in for the module `venv` once there is an environment.
 COPY = """
 import shutil
 
@@ -36,6 +54,7 @@ FILES = ("req.txt", "req-docs.txt", "req-test.txt", "req-check.txt", "req-browse
 TOOL = "import sys\nprint(sys.argv)\n"
 # Stands in for pip where all is there that is required.
 PIP = "import sys\nassert sys.argv[1] == 'install', sys.argv\n"
+NO_PIP = "import sys\nsys.exit(1)\n"
 
 
 def make_project(folder: Path) -> None:
@@ -75,6 +94,7 @@ class RunTest(TestCase):
     def setUpClass(cls) -> None:
         cls.template = Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="test-")))
         make_project(cls.template)
+        (cls.template / "venv.py").write_text(LINK)
         cls.examined = run_task(cls.template, "doctor", "--json")
         cls.first = run_task(cls.template, "serve", "--port", "1")
 
@@ -182,6 +202,8 @@ class RunTest(TestCase):
             self.assertEqual(done.returncode, 1)
             self.assertIn("pip could not install req.txt and req-docs.txt", done.stderr)
             self.assertNotIn("flags", done.stdout)
+            (self.folder / "pip.py").write_text(NO_PIP)
+        (self.folder / "pip.py").write_text(PIP)
         self.require("pip\n")
         self.serve("Installing")
         self.serve("flags")
