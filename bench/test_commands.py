@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr
 from importlib.util import find_spec
 from typing import Any
 from unittest import TestCase, skipUnless
@@ -20,9 +20,7 @@ from bench import (
     chart,
     cited,
     clients,
-    data,
     growth,
-    load,
     lost_updates,
     machine,
     measured,
@@ -35,7 +33,7 @@ from bench import (
     soak,
     soak_users,
 )
-from bench.__main__ import COMMANDS, main
+from bench.__main__ import COMMANDS
 from bench.command_test import DATABASE, RUNNING, CommandTest
 from bench.measurements import MEASUREMENTS
 from indico.engine.jobs import Job
@@ -44,151 +42,34 @@ from indico.engine.tests.server_test import mongodb_uri
 
 class AllTest(TestCase):
     def test_each_has_a_test(self) -> None:
-        tested = {kind.command for kind in CommandTest.__subclasses__()}
-        self.assertEqual(tested, set(COMMANDS))
+        tests = {name for kind in CommandTest.__subclasses__() for name in vars(kind)}
+        self.assertEqual({f"test_{command}" for command in COMMANDS} - tests, set())
 
-    def test_help(self) -> None:
-        """Each measurement is named, and so are the options of the default one."""
-        for arguments in (["--help"], ["-h"]):
-            with redirect_stdout(io.StringIO()) as printed, self.assertRaises(SystemExit) as ended:
-                main(arguments)
-            self.assertEqual(ended.exception.code, 0)
-            for name in COMMANDS:
-                self.assertRegex(printed.getvalue(), rf"\n  {name} +[a-z1]\S* \S+")
-            self.assertIn("\n  --workloads", printed.getvalue())
-
-    def test_unknown_name(self) -> None:
-        with redirect_stderr(io.StringIO()) as said:
-            self.assertEqual(main(["nosuch"]), 2)
-        self.assertIn("bench: there is no nosuch; known are peers, ", said.getvalue())
+    def test_each_measurement_with_figures_is_one_of_them(self) -> None:
+        measured = {command[0] for command in release.COMMANDS.values()}
+        cites = {each.measurement for each in cited.figures()} - {cited.BY_HAND}
+        self.assertEqual(cites - measured, set())
 
 
 class PeersTest(CommandTest):
-    command = "peers"
+    seconds = 15
 
-    def test_it_runs(self) -> None:
+    def test_peers(self) -> None:
         self.enterContext(patch.object(replica_set, "running", RUNNING))
         printed = self.run_command(
+            "peers",
             *("--rounds", "1", "--seconds", "1", "--peers", "tornado"),
-            *("--workloads", "read", "--connections", "8", "--tls", "--members", "3"),
+            *("--workloads", "read", "--connections", "8", "--tls", "--members", "2"),
         )
         self.assertRegex(printed, r"\| authenticated read +\| +8 \| tornado \| 1.00 \|")
-        self.assertIn("replica set of 3, TLS, w: majority, journal", printed)
-        self.assertTrue((self.folder / "results-3-members-tls.json").exists())
-
-
-class CostTest(CommandTest):
-    command = "cost"
-
-    def setUp(self) -> None:
-        super().setUp()
-        if machine.commit() == "unknown" and "NO_SKIPS" not in os.environ:
-            self.skipTest("this needs a clone, and git")
-
-    def test_it_runs(self) -> None:
-        printed = self.run_command(
-            *("HEAD", "--rounds", "1", "--workloads", "echo", "--connections", "4")
-        )
-        self.assertRegex(printed, r"\| echo +\| +4 \| +\d")
-        self.assertEqual(list(self.folder.iterdir()), [])
-
-    def test_unknown_commit(self) -> None:
-        with redirect_stderr(io.StringIO()) as said:
-            self.run_command("nosuch", codes=(1,))
-        self.assertIn("invalid reference: nosuch", said.getvalue())
-
-
-class HeldTest(CommandTest):
-    command = "held"
-
-    def test_it_runs(self) -> None:
-        printed = self.run_command("--connections", "40", "--servers", "1", "--seconds", "0.5")
-        self.assertEqual(printed.splitlines()[-1].split()[:4], ["1", "40", "40", "40"])
-
-
-class LiveTest(CommandTest):
-    command = "live"
-
-    def test_it_runs(self) -> None:
-        printed = self.run_command("--sockets", "30", "--changes", "2")
-        self.assertEqual(printed.splitlines()[-1].split()[:2], ["2", "30"])
-
-
-class BatchesTest(CommandTest):
-    command = "batches"
-
-    def test_it_runs(self) -> None:
-        few: dict[str, Any] = {
-            "DELAYS": (0, 1),
-            "IN_FLIGHT": (0, 2),
-            "CALLERS": (1, 4),
-            "NOTES": 10,
-        }
-        with patch.multiple(batches, **few):
-            printed = self.run_command("--seconds", "0.02")
-        self.assertIn("1 ms  in flight 2  insert", printed)
-
-
-class OffloadTest(CommandTest):
-    command = "offload"
-
-    def test_it_runs(self) -> None:
-        with patch.multiple(offload, CALLS=2, WARM_UP_PINGS=1, START_SECONDS=0):
-            printed = self.run_command(
-                *("--pings", "10", "--rate", "200", "--characters", "1000"),
-                *("--mongodb-uri", mongodb_uri(), "--mongodb-database", DATABASE),
-                codes=(0, 1),  # the goal is none on a busy machine
-            )
-        self.assertIn("answered 200\n", printed)
-
-
-class LimitTest(CommandTest):
-    command = "limit"
-
-    def test_it_runs(self) -> None:
-        printed = self.run_command("--seconds", "0.05")
-        self.assertIn("inserts, the driver's bulk_write", printed)
-
-
-class GrowthTest(CommandTest):
-    command = "growth"
-
-    def test_it_runs(self) -> None:
-        with patch.multiple(growth, DOCUMENTS=(), PROCESSES=(2,), FEW_DOCUMENTS=50):
-            printed = self.run_command("--seconds", "1")
-        self.assertRegex(printed, r"50 +2 insert")
-
-    def test_errors(self) -> None:
-        """A line with errors, of any of the servers, makes the run fail."""
-        failed = iter([load.Load(9, 1, 1, 1, {"status": 3}), load.Load(9, 1, 1, 1, {"status": 4})])
-        run = growth.Run(Mock(**{"processor_seconds.return_value": 1.0}), self.folder, (0, 0), 1)
-        server = Mock(**{"processor_seconds.return_value": 1.0})
-        with patch.object(load, "run", lambda *_: next(failed)):
-            line = growth._load(run, [server, server], data.WORKLOADS[0], 1)
-        self.assertTrue(line.endswith("  ERRORS {'status': 7}"), line)
-        self.assertEqual(run.errors, {"status": 7})
-
-    def test_the_exit_code(self) -> None:
-        def fail(run: growth.Run, *_: int) -> None:
-            run.errors["status"] += 1
-
-        with patch.object(growth, "_measure", fail):
-            self.run_command(codes=(1,))
-
-
-class JobsTest(CommandTest):
-    command = "jobs"
-
-    def test_it_runs(self) -> None:
-        self.enterContext(patch.dict(Job.declared))
-        printed = self.run_command("--jobs", "50", "--processes", "1", "--calls", "3")
-        self.assertRegex(printed, r"\n +1 +50 .* MB\na job that is queued alone begins after ")
+        self.assertIn("replica set of 2, TLS, w: majority, journal", printed)
+        self.assertTrue((self.folder / "results-2-members-tls.json").exists())
 
 
 class OverloadTest(CommandTest):
-    command = "overload"
+    seconds = 15
 
-    def test_it_runs(self) -> None:
+    def test_overload(self) -> None:
         few: dict[str, Any] = {"STEPS": (1.0,), "DELAYS": ("0.05",), "ROUNDS": 1}
         few |= {"HELD_CALLS": 3, "HELD_SECONDS": 1, "REFUSALS_PER_SECOND": 40}
         with (
@@ -196,15 +77,80 @@ class OverloadTest(CommandTest):
             patch.multiple(overload, **few, _raise_file_limit=lambda: overload.SPARE_FILES + 40),
             patch.multiple(measured, SETTLE_SECONDS=0.1, CAPACITY_CONNECTIONS=4),
         ):
-            printed = self.run_command("--workloads", "read", "--seconds", "0.3")
+            printed = self.run_command("overload", "--workloads", "read", "--seconds", "0.3")
         self.assertIn("Of 3 calls that waited beside twice the capacity, 3 were answered", printed)
         self.assertTrue((self.folder / "overload.json").exists())
 
 
-class SoakTest(CommandTest):
-    command = "soak"
+class CommandsTest(CommandTest):
+    """All other commands, whose servers are forked from one process."""
 
-    def test_it_runs(self) -> None:
+    seconds = 30
+
+    def test_cost(self) -> None:
+        self.require_commit()
+        printed = self.run_command(
+            *("cost", "HEAD", "--rounds", "1", "--workloads", "echo", "--connections", "4")
+        )
+        self.assertRegex(printed, r"\| echo +\| +4 \| +\d")
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_cost_of_an_unknown_commit(self) -> None:
+        self.require_commit()
+        with redirect_stderr(io.StringIO()) as said:
+            self.run_command("cost", "nosuch", codes=(1,))
+        self.assertIn("invalid reference: nosuch", said.getvalue())
+
+    def require_commit(self) -> None:
+        if machine.commit() == "unknown" and "NO_SKIPS" not in os.environ:
+            self.skipTest("this needs a clone, and git")
+
+    def test_held(self) -> None:
+        printed = self.run_command(
+            "held", "--connections", "40", "--servers", "1", "--seconds", "0.5"
+        )
+        self.assertEqual(printed.splitlines()[-1].split()[:4], ["1", "40", "40", "40"])
+
+    def test_live(self) -> None:
+        printed = self.run_command("live", "--sockets", "30", "--changes", "2")
+        self.assertEqual(printed.splitlines()[-1].split()[:2], ["2", "30"])
+
+    def test_batches(self) -> None:
+        few: dict[str, Any] = {
+            "DELAYS": (0, 1),
+            "IN_FLIGHT": (0, 2),
+            "CALLERS": (1, 4),
+            "NOTES": 10,
+        }
+        with patch.multiple(batches, **few):
+            printed = self.run_command("batches", "--seconds", "0.02")
+        self.assertIn("1 ms  in flight 2  insert", printed)
+
+    def test_offload(self) -> None:
+        with patch.multiple(offload, CALLS=2, WARM_UP_PINGS=1, START_SECONDS=0):
+            printed = self.run_command(
+                "offload",
+                *("--pings", "10", "--rate", "200", "--characters", "1000"),
+                *("--mongodb-uri", mongodb_uri(), "--mongodb-database", DATABASE),
+                codes=(0, 1),  # the goal is none on a busy machine
+            )
+        self.assertIn("answered 200\n", printed)
+
+    def test_limit(self) -> None:
+        printed = self.run_command("limit", "--seconds", "0.05")
+        self.assertIn("inserts, the driver's bulk_write", printed)
+
+    def test_growth(self) -> None:
+        with patch.multiple(growth, DOCUMENTS=(), PROCESSES=(2,), FEW_DOCUMENTS=50):
+            printed = self.run_command("growth", "--seconds", "1")
+        self.assertRegex(printed, r"50 +2 insert")
+
+    def test_jobs(self) -> None:
+        self.enterContext(patch.dict(Job.declared))
+        printed = self.run_command("jobs", "--jobs", "50", "--processes", "1", "--calls", "3")
+        self.assertRegex(printed, r"\n +1 +50 .* MB\na job that is queued alone begins after ")
+
+    def test_soak(self) -> None:
         with (
             patch.object(soak, "SAMPLE_SECONDS", 0.05),
             patch.object(lost_updates, "UPDATES", 24),
@@ -213,6 +159,7 @@ class SoakTest(CommandTest):
             patch.multiple(soak_users, STALL_SECONDS=(0, 0.01), RETRY_SECONDS=(0, 0.01)),
         ):
             printed = self.run_command(
+                "soak",
                 *("--minutes", "0.005", "--users", "10"),
                 codes=(0, 1),  # memory grows at first, and slow clients have their time
             )
@@ -221,11 +168,7 @@ class SoakTest(CommandTest):
         self.assertRegex(printed, r"password races: 1 accounts, \d+ tokens .*; 0 rules broken")
         self.assertRegex(printed, r"slow clients: \d+ of 10 were disconnected")
 
-
-class ReleaseTest(CommandTest):
-    command = "release"
-
-    def test_it_runs(self) -> None:
+    def test_release(self) -> None:
         commands = {
             "held": ("held", "--connections", "40", "--servers", "1", "--seconds", "0.5"),
             "limit": ("limit", "--seconds", "0.05"),
@@ -241,7 +184,7 @@ class ReleaseTest(CommandTest):
             patch.dict(MEASUREMENTS, fails),
             redirect_stderr(io.StringIO()) as said,
         ):
-            printed = self.run_command(codes=(1,))
+            printed = self.run_command("release", codes=(1,))
         self.assertRegex(printed, r"\| docs/performance.md:\d+ +\| held ")
         self.assertIn("python3 run.py bench limit --seconds 0.05 ended with code 3", printed)
         self.assertIn("python3 run.py bench peers failed: no", printed)
@@ -250,24 +193,15 @@ class ReleaseTest(CommandTest):
         self.assertIn("# `python3 run.py bench held --connections 40", page)
         self.assertRegex(page, r"\n +1 +40 +40 +40 [^|]*```\n\n\| run ")
 
-    def test_some_of_them(self) -> None:
+    def test_some_of_the_release(self) -> None:
         with redirect_stderr(io.StringIO()) as said, self.assertRaises(SystemExit):
-            self.run_command("--only", "held,nosuch")
+            self.run_command("release", "--only", "held,nosuch")
         self.assertIn("there is no nosuch; known are peers,", said.getvalue())
 
-    def test_each_measurement_with_figures_is_one_of_them(self) -> None:
-        measured = {command[0] for command in release.COMMANDS.values()}
-        cites = {each.measurement for each in cited.figures()} - {cited.BY_HAND}
-        self.assertEqual(cites - measured, set())
-
-
-@skipUnless(find_spec("pygal"), "this needs the environment of bench")
-class DrawTest(CommandTest):
-    command = "draw"
-
-    def test_it_runs(self) -> None:
+    @skipUnless(find_spec("pygal"), "this needs the environment of bench")
+    def test_draw(self) -> None:
         for name in ("results.json", "overload.json"):
             shutil.copy(chart.HERE / name, self.folder)
         with patch.object(chart, "HERE", self.folder):
-            self.run_command()
+            self.run_command("draw")
         self.assertEqual(len(list(self.folder.glob("*.svg"))), 4)

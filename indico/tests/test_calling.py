@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from types import SimpleNamespace
 from typing import Any
 
 from indico.engine.tests.tcp.line_client import LineClient, close, serve_lines
@@ -35,12 +34,8 @@ class CallingTest(ServerTest):
         return text.replace("8889", str(self.tcp_port))
 
     def test_curl(self) -> None:
-        self.run_async(asyncio.to_thread(self.run_curl))
-
-    def run_curl(self) -> None:
-        server: Any = SimpleNamespace(port=self.get_http_port())
-        compared, _ = play(self, BLOCKS, server)
-        self.assertEqual(compared, 6)
+        calls = asyncio.to_thread(play, self, BLOCKS, self.get_http_port())
+        self.assertEqual(self.run_async(calls), 6)
 
     def test_python(self) -> None:
         self.register(password="correct horse", name="Ada")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -19,8 +20,8 @@ from unittest import TestCase
 import indico.routes.user
 from indico.tests.copy_test import HALF_WRITTEN, CopyTest
 from indico.tests.deploy.programs import needs, program
-from indico.tests.server_process import ROOT, ProcessTest, ServerProcess
-from indico.tests.server_test import mongodb_uri
+from indico.tests.server_process import ROOT
+from indico.tests.server_test import ServerTest
 
 README = (ROOT / "README.md").read_text()
 FIRST_RESOURCE = (ROOT / "docs/first-resource.md").read_text()
@@ -29,10 +30,10 @@ BLOCK = r"```(\w*)\n(.*?)```"
 BLOCKS = re.findall(BLOCK, README, re.S)
 
 
-def curl(line: str, server: ServerProcess, token: str) -> Any:
+def curl(line: str, port: int, token: str) -> Any:
     """Return the output of a `curl` line of the README."""
     words = shlex.split(line.replace("$TOKEN", token))
-    url = f"http://{words[1]}".replace("localhost:8888", f"127.0.0.1:{server.port}")
+    url = f"http://{words[1]}".replace("localhost:8888", f"127.0.0.1:{port}")
     options = dict(zip(words[2::2], words[3::2], strict=True))
     assert options.keys() <= {"-d", "-H", "-X"}, line
     body = options["-d"].encode() if "-d" in options else None
@@ -61,30 +62,28 @@ def assert_like(test: TestCase, example: Any, answer: Any) -> None:
         test.assertEqual(example, answer)
 
 
-def play(test: TestCase, blocks: list[Any], server: ServerProcess) -> tuple[int, str]:
+def play(test: TestCase, blocks: list[Any], port: int) -> int:
     """Run each line of curl, and compare each block of JSON with the answer before.
 
-    Return the number of comparisons, and the token that the first call has answered.
+    Return the number of comparisons. The first call answers the token of the others.
     """
     token, answer, compared = "", None, 0
     for kind, text in blocks:
         for line in text.splitlines():
             if line.startswith("curl "):
-                answer = curl(line, server, token)
+                answer = curl(line, port, token)
                 token = token or answer["data"]["token"]
         if kind == "json":
             compared += 1
             assert_like(test, json.loads(text), answer)
-    return compared, token
+    return compared
 
 
-class CallsTest(ProcessTest):
+class CallsTest(ServerTest):
     def test_every_curl_line(self) -> None:
-        server = self.serve("--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_readme")
         blocks = BLOCKS + re.findall(BLOCK, SERVICES, re.S)
-        compared, token = play(self, blocks, server)
-        self.assertGreaterEqual(compared, 3)
-        server.call("/user/delete", {"password": "correct horse"}, token)
+        calls = asyncio.to_thread(play, self, blocks, self.get_http_port())
+        self.assertGreaterEqual(self.run_async(calls), 3)
 
 
 class NewResourceTest(CopyTest):
@@ -158,7 +157,7 @@ class NewResourceTest(CopyTest):
         self.run_python("-m", "mypy", "--strict", *self.new)
 
     def test_its_tests_and_the_contract(self) -> None:
-        contract = ["indico/tests/test_app.py", "indico/tests/test_imports.py"]
+        contract = ["indico/tests/test_app.py", "indico/tests/test_imports.py:YoursTest"]
         out = self.run_tests("-m", "nose", "--cover-min-percentage=0", *self.new[2:], *contract)
         self.assertIn("test_note.CreateTest.test_valid", out)
         self.assertRegex(out, r"indico/routes/note.py +\d+ +0 +\d+ +0 +100%")

@@ -9,18 +9,49 @@ from typing import Any
 
 from pymongo import MongoClient
 
+from indico.engine.tests.process.in_process import run_main
 from indico.engine.tests.server_test import test_database
-from indico.tests.server_process import ROOT, ProcessTest
+from indico.server import PROGRAM
+from indico.tests.server_process import ROOT, ProcessTest, ServerProcess
 from indico.tests.server_test import PASSWORD, mongodb_uri
 
 REGISTER = {"email": "ada@example.com", "password": PASSWORD}
 
 
-class LogTest(ProcessTest):
+class ServeTest(ProcessTest):
+    """A server, once its database is in order; MongoDB has a collection that it finds first."""
+
     measured = True
 
-    def test_nothing_secret_is_logged(self) -> None:
-        server = self.serve("--mongodb-uri", mongodb_uri(), "--mongodb-database", "test_log")
+    def setUp(self) -> None:
+        super().setUp()
+        client: MongoClient[dict[str, Any]] = MongoClient(mongodb_uri())
+        self.addCleanup(client.close)
+        self.users = client[test_database(self)].users
+        self.addCleanup(client.drop_database, self.users.database)
+        database = self.users.database.name
+        self.database = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", database)
+
+    def test_valid(self) -> None:
+        self.refuse_documents_that_contradict_an_index()
+        server = self.serve(*self.database)
+        self.assertIn("email_key_1", self.users.index_information())
+        self.assertEqual(self.users.options()["validationAction"], "error")
+        self.users.delete_many({})
+        self.log_nothing_secret(server)
+
+    def refuse_documents_that_contradict_an_index(self) -> None:
+        """Make the indexes at the start, of all collections that the app imports."""
+        twice = {"email_key": "ada@example.com"}
+        self.users.insert_many([{**twice}, {**twice}])
+        code, printed = run_main(*self.database, program=PROGRAM)
+        self.assertEqual(code, 1, printed)
+        (line,) = printed.splitlines()
+        self.assertIn("The unique index email_key_1 of users can't be made", line)
+        self.assertIn("the same email_key: 'ada@example.com'", line)
+        self.users.delete_one({})
+
+    def log_nothing_secret(self, server: ServerProcess) -> None:
         _, registered = server.call("/auth/register", REGISTER)
         token = registered["token"]
         changed = {"current_password": PASSWORD, "new_password": "another secret"}
@@ -45,24 +76,3 @@ class BrokenCodeTest(ProcessTest):
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         said = f"indico: not running: there is no {self.folder.resolve()}/a.pid\n"
         self.assertEqual((done.returncode, done.stdout, done.stderr), (3, said, ""))
-
-
-class IndexTest(ProcessTest):
-    """The indexes that a server makes at its start, of all collections that its app imports."""
-
-    def test_documents_contradict_one(self) -> None:
-        client: MongoClient[dict[str, Any]] = MongoClient(mongodb_uri())
-        self.addCleanup(client.close)
-        users = client[test_database(self)].users
-        self.addCleanup(client.drop_database, users.database)
-        flags = ("--mongodb-uri", mongodb_uri(), "--mongodb-database", users.database.name)
-        users.insert_many([{"email_key": "ada@example.com"}, {"email_key": "ada@example.com"}])
-        refused = self.start(*flags)
-        self.assertEqual(refused.wait(), 1, refused.printed())
-        (line,) = refused.printed().splitlines()
-        self.assertIn("The unique index email_key_1 of users can't be made", line)
-        self.assertIn("the same email_key: 'ada@example.com'", line)
-        users.delete_one({})
-        self.serve(*flags)
-        self.assertIn("email_key_1", users.index_information())
-        self.assertEqual(users.options()["validationAction"], "error")

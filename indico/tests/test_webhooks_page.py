@@ -59,7 +59,7 @@ class ReceiverTest(ProcessTest):
         """Make the webhook of the page, and return the answer."""
         port = str(self.http.server_port)
         line = CREATE.replace("\\\n", " ").replace("9000", port)
-        answered = curl(line, server, token)
+        answered = curl(line, server.port, token)
         assert_like(self, json.loads(CREATED.replace("9000", port)), answered)
         return answered["data"]
 
