@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import ClassVar, cast
 
 from indico.engine.tests import server_process
 from indico.engine.tests.server_process import ROOT, call, until
@@ -16,7 +16,7 @@ class ServerProcess(server_process.ServerProcess):
 
 
 class ProcessTest(server_process.ProcessTest):
-    server_class = ServerProcess
+    server_class: ClassVar[type[server_process.ServerProcess]] = ServerProcess
 
     def start(self, *flags: str) -> ServerProcess:
         return cast(ServerProcess, super().start(*flags))

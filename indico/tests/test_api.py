@@ -8,32 +8,49 @@ import runpy
 import sys
 import tempfile
 from importlib.util import find_spec
+from unittest import TestCase
 from unittest.mock import patch
 
-from indico.api import PAGE, text
-from indico.engine.openapi.pages import api_of
+from indico.api import PAGE, document, text
+from indico.engine.openapi.schemas import Schema
 from indico.tests.deploy.programs import needs
 from indico.tests.server_test import ServerTest
 
 
-class DocumentTest(ServerTest):
-    """Every action and every method of the app is described, because a document is made."""
+class PageTest(TestCase):
+    """The page, for which each action and each method of the app is described."""
 
-    def test_the_page_is_not_old(self) -> None:
+    integration = True
+    page: str
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.page = text()
+
+    def test_is_not_old(self) -> None:
         page = PAGE.read_text(encoding="utf-8")
-        self.assertEqual(page, text(), "docs/api.md is old: run `python3 run.py api`")
+        self.assertEqual(page, self.page, "docs/api.md is old: run `python3 run.py api`")
 
-    def test_the_page_is_written(self) -> None:
+    def test_is_written(self) -> None:
         with tempfile.NamedTemporaryFile("r") as file:
             with patch.object(sys, "argv", ["api", file.name]):
                 runpy.run_module("indico.api", run_name="__main__")
-            self.assertEqual(file.read(), text())
+            self.assertEqual(file.read(), self.page)
+
+
+class DocumentTest(TestCase):
+    integration = True
+    covers = False
+    document: Schema
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.document = document()
 
     def test_references_lead_somewhere(self) -> None:
         """The validator accepts a document that refers to a component which is missing."""
-        document = api_of(self._app).document()
-        for reference in set(re.findall(r'"#/(components/[^"]+)"', json.dumps(document))):
-            found = document
+        for reference in set(re.findall(r'"#/(components/[^"]+)"', json.dumps(self.document))):
+            found = self.document
             for name in reference.split("/"):
                 self.assertIn(name, found, reference)
                 found = found[name]
@@ -42,8 +59,7 @@ class DocumentTest(ServerTest):
     def test_is_valid(self) -> None:
         from openapi_spec_validator import OpenAPIV31SpecValidator  # it takes half a second
 
-        document = api_of(self._app).document()
-        errors = list(OpenAPIV31SpecValidator(document).iter_errors())
+        errors = list(OpenAPIV31SpecValidator(self.document).iter_errors())
         self.assertEqual(errors, [])
 
 

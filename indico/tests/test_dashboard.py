@@ -35,6 +35,8 @@ def labels(query: str) -> set[str]:
 class MetricsTest(ServerTest):
     """Metrics after a job, requests that succeed, and one request with each kind of error."""
 
+    covers = False
+
     def setUp(self) -> None:
         super().setUp()
         self.enterContext(patch.dict(Job.declared, clear=True))

@@ -46,6 +46,7 @@ def run(code: str) -> dict[str, Any]:
 class ExamplesTest(ServerTest):
     """`self.names` are those that the examples of the `sections` define."""
 
+    covers = False
     page = PAGE
     sections: tuple[str, ...]
 
@@ -143,6 +144,8 @@ async def operations(note_id: ObjectId, user_id: ObjectId) -> None:
 class OperationsTest(ServerTest):
     """The operations in docs/mongodb.md."""
 
+    covers = False
+
     def setUp(self) -> None:
         super().setUp()
         (lines,) = re.findall(r"```python\n(# The document with this id.*?)```", MONGODB, re.S)
@@ -178,6 +181,8 @@ class OperationsTest(ServerTest):
 
 class WrittenTest(FolderTest, ServerTest):
     """A package with the files of the section on migrations."""
+
+    covers = False
 
     def setUp(self) -> None:
         super().setUp()

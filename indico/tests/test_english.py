@@ -11,6 +11,7 @@ from unittest import TestCase
 
 import indico
 from indico.tests.server_process import ROOT
+from indico.tests.statements import statements_of
 
 PACKAGE = ROOT / indico.__name__
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -48,7 +49,7 @@ class Docstring(NamedTuple):
 
 def docstrings() -> Iterator[Docstring]:
     for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in statements_of(path):
             if isinstance(node, DOCUMENTED) and (text := ast.get_docstring(node)):
                 place = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}"
                 yield Docstring(place, node, text)
@@ -66,6 +67,7 @@ def is_action(node: ast.AST) -> bool:
 
 
 class DocstringTest(TestCase):
+    covers = False
     maxDiff = None
     found: list[Docstring]
 

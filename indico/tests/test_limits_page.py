@@ -27,6 +27,7 @@ def blocks(section: str, language: str) -> list[str]:
 
 
 class ActionTest(ServerTest):
+    covers = False
     section = "A limit of an action"
 
     def setUp(self) -> None:

@@ -80,6 +80,8 @@ def play(test: TestCase, blocks: list[Any], port: int) -> int:
 
 
 class CallsTest(ServerTest):
+    covers = False
+
     def test_every_curl_line(self) -> None:
         blocks = BLOCKS + re.findall(BLOCK, SERVICES, re.S)
         calls = asyncio.to_thread(play, self, blocks, self.get_http_port())

@@ -60,7 +60,7 @@ class RenameTest(ProcessTest):
 
     def test_imports(self) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", "unittest", f"{NEW}.tests.test_imports"],
+            [sys.executable, "-m", "unittest", f"{NEW}.tests.test_imports.YoursTest"],
             cwd=self.copy,
             capture_output=True,
             text=True,

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from unittest import SkipTest, TestCase
 from unittest.mock import patch
 
 from indico.engine.tests import runner, runner_process
 from indico.engine.tests.environment import DRIVER, EXAMPLES, HTTP_SERVER, LANE, LOOP
-from indico.tests.server_process import ROOT
 
 PASSED = {"ran": 1, "skipped": 0, "seconds": 0, "processor": 0, "failures": []}
 
 
-def start_runner(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", runner.__name__, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def run(*arguments: str) -> tuple[int, str, str]:
+    """Return the exit code, the output and the errors of the runner."""
+    with redirect_stdout(io.StringIO()) as printed, redirect_stderr(io.StringIO()) as said:
+        code = runner.main(arguments)
+    return code, printed.getvalue(), said.getvalue()
 
 
 def found(suite: str) -> set[str]:
@@ -90,15 +84,15 @@ class SuitesTest(TestCase):
         self.assertEqual(process.return_value.end.call_count, 2)
 
     def test_those_that_are_named(self) -> None:
-        done = start_runner("indico/tests/test_config.py:SettingsTest.test_names")
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertIn("1 passed, 0 failed, 0 skipped", done.stdout)
+        code, printed, said = run("indico/tests/test_config.py:SettingsTest.test_names")
+        self.assertEqual((code, said), (0, ""))
+        self.assertIn("1 passed, 0 failed, 0 skipped", printed)
 
     def test_a_failure_tells_how_to_run_it_alone(self) -> None:
-        done = start_runner("indico/tests/test_config.py:SettingsTest.test_that_is_not_there")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("1 failed", done.stdout)
-        self.assertIn("Alone: python3 run.py test ", done.stdout)
+        code, printed, _ = run("indico/tests/test_config.py:SettingsTest.test_that_is_not_there")
+        self.assertEqual(code, 1)
+        self.assertIn("1 failed", printed)
+        self.assertIn("Alone: python3 run.py test ", printed)
 
     def test_an_unknown_one(self) -> None:
         with redirect_stderr(io.StringIO()) as said, self.assertRaises(SystemExit) as left:
