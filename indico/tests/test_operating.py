@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -26,11 +27,15 @@ class OperatingTest(ProcessTest):
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
         self.addCleanup(self.end_server)
+        if hasattr(os, "sched_setaffinity"):  # one core, so that --processes 0 is one worker
+            cores = os.sched_getaffinity(0)
+            self.addCleanup(os.sched_setaffinity, 0, cores)
+            os.sched_setaffinity(0, {min(cores)})
 
-    def end_server(self) -> None:
+    def end_server(self, how: signal.Signals = signal.SIGKILL) -> None:
         for file in (self.folder / "run").glob("*.pid"):
             if process := running(file):
-                process.kill()
+                process.send_signal(how)
 
     def commands(self, section: str) -> list[str]:
         """Return the lines of a section that a reader can type unchanged."""
@@ -66,5 +71,5 @@ class OperatingTest(ProcessTest):
         copy.wait_until_it_listens()
         self.assertEqual(copy.call("/auth/login", ADA)[0], 200)
         self.assertEqual(copy.stop(), 0)
-        self.type("python -m indico.server --pid-file 'run/%(port)s.pid' --stop")
+        self.end_server(signal.SIGTERM)
         until(lambda: not self.mongods())
