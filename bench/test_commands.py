@@ -82,60 +82,20 @@ class OverloadTest(CommandTest):
         self.assertTrue((self.folder / "overload.json").exists())
 
 
-class CommandsTest(CommandTest):
-    """All other commands, whose servers are forked from one process."""
+class OwnServersTest(CommandTest):
+    """The commands whose servers are all of this commit."""
 
-    seconds = 30
-
-    def test_cost(self) -> None:
-        self.require_commit()
-        printed = self.run_command(
-            *("cost", "HEAD", "--rounds", "1", "--workloads", "echo", "--connections", "4")
-        )
-        self.assertRegex(printed, r"\| echo +\| +4 \| +\d")
-        self.assertEqual(list(self.folder.iterdir()), [])
-
-    def test_cost_of_an_unknown_commit(self) -> None:
-        self.require_commit()
-        with redirect_stderr(io.StringIO()) as said:
-            self.run_command("cost", "nosuch", codes=(1,))
-        self.assertIn("invalid reference: nosuch", said.getvalue())
-
-    def require_commit(self) -> None:
-        if machine.commit() == "unknown" and "NO_SKIPS" not in os.environ:
-            self.skipTest("this needs a clone, and git")
+    seconds = 15
 
     def test_held(self) -> None:
         printed = self.run_command(
-            "held", "--connections", "40", "--servers", "1", "--seconds", "0.5"
+            "held", "--connections", "40", "--servers", "1", "--seconds", "2"
         )
         self.assertEqual(printed.splitlines()[-1].split()[:4], ["1", "40", "40", "40"])
 
     def test_live(self) -> None:
         printed = self.run_command("live", "--sockets", "30", "--changes", "2")
         self.assertEqual(printed.splitlines()[-1].split()[:2], ["2", "30"])
-
-    def test_batches(self) -> None:
-        few: dict[str, Any] = {
-            "DELAYS": (0, 1),
-            "IN_FLIGHT": (0, 2),
-            "CALLERS": (1, 4),
-            "NOTES": 10,
-        }
-        with patch.multiple(batches, **few):
-            printed = self.run_command("batches", "--seconds", "0.02")
-        self.assertIn("1 ms  in flight 2  insert", printed)
-
-    def test_offload(self) -> None:
-        with patch.multiple(offload, CALLS=2, WARM_UP_PINGS=1, START_SECONDS=0):
-            printed = self.run_command(
-                "offload",
-                *("--pings", "10", "--rate", "200", "--characters", "1000"),
-                *("--mongodb-uri", mongodb_uri(), "--mongodb-database", DATABASE),
-                *("--offload-processes", "1"),
-                codes=(0, 1),  # the goal is none on a busy machine
-            )
-        self.assertIn("answered 200\n", printed)
 
     def test_limit(self) -> None:
         printed = self.run_command("limit", "--seconds", "0.05")
@@ -145,11 +105,6 @@ class CommandsTest(CommandTest):
         with patch.multiple(growth, DOCUMENTS=(), PROCESSES=(2,), FEW_DOCUMENTS=50):
             printed = self.run_command("growth", "--seconds", "1")
         self.assertRegex(printed, r"50 +2 insert")
-
-    def test_jobs(self) -> None:
-        self.enterContext(patch.dict(Job.declared))
-        printed = self.run_command("jobs", "--jobs", "50", "--processes", "1", "--calls", "3")
-        self.assertRegex(printed, r"\n +1 +50 .* MB\na job that is queued alone begins after ")
 
     def test_soak(self) -> None:
         with (
@@ -171,7 +126,7 @@ class CommandsTest(CommandTest):
 
     def test_release(self) -> None:
         commands = {
-            "held": ("held", "--connections", "40", "--servers", "1", "--seconds", "0.5"),
+            "held": ("held", "--connections", "40", "--servers", "1", "--seconds", "2"),
             "limit": ("limit", "--seconds", "0.05"),
             "peers": ("peers",),
         }
@@ -198,6 +153,55 @@ class CommandsTest(CommandTest):
         with redirect_stderr(io.StringIO()) as said, self.assertRaises(SystemExit):
             self.run_command("release", "--only", "held,nosuch")
         self.assertIn("there is no nosuch; known are peers,", said.getvalue())
+
+
+class OtherCommandsTest(CommandTest):
+    seconds = 15
+
+    def test_cost(self) -> None:
+        self.require_commit()
+        printed = self.run_command(
+            *("cost", "HEAD", "--rounds", "1", "--workloads", "echo", "--connections", "4")
+        )
+        self.assertRegex(printed, r"\| echo +\| +4 \| +\d")
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_cost_of_an_unknown_commit(self) -> None:
+        self.require_commit()
+        with redirect_stderr(io.StringIO()) as said:
+            self.run_command("cost", "nosuch", codes=(1,))
+        self.assertIn("invalid reference: nosuch", said.getvalue())
+
+    def require_commit(self) -> None:
+        if machine.commit() == "unknown" and "NO_SKIPS" not in os.environ:
+            self.skipTest("this needs a clone, and git")
+
+    def test_batches(self) -> None:
+        few: dict[str, Any] = {
+            "DELAYS": (0, 1),
+            "IN_FLIGHT": (0, 2),
+            "CALLERS": (1, 4),
+            "NOTES": 10,
+        }
+        with patch.multiple(batches, **few):
+            printed = self.run_command("batches", "--seconds", "0.02")
+        self.assertIn("1 ms  in flight 2  insert", printed)
+
+    def test_offload(self) -> None:
+        with patch.multiple(offload, CALLS=2, WARM_UP_PINGS=1, START_SECONDS=0):
+            printed = self.run_command(
+                "offload",
+                *("--pings", "10", "--rate", "200", "--characters", "1000"),
+                *("--mongodb-uri", mongodb_uri(), "--mongodb-database", DATABASE),
+                *("--offload-processes", "1"),
+                codes=(0, 1),  # the goal is none on a busy machine
+            )
+        self.assertIn("answered 200\n", printed)
+
+    def test_jobs(self) -> None:
+        self.enterContext(patch.dict(Job.declared))
+        printed = self.run_command("jobs", "--jobs", "50", "--processes", "1", "--calls", "3")
+        self.assertRegex(printed, r"\n +1 +50 .* MB\na job that is queued alone begins after ")
 
     @skipUnless(find_spec("pygal"), "this needs the environment of bench")
     def test_draw(self) -> None:
