@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from typing import Any
 from unittest import TestCase, skipUnless
@@ -20,7 +20,9 @@ from bench import (
     chart,
     cited,
     clients,
+    data,
     growth,
+    load,
     lost_updates,
     machine,
     measured,
@@ -33,7 +35,7 @@ from bench import (
     soak,
     soak_users,
 )
-from bench.__main__ import COMMANDS
+from bench.__main__ import COMMANDS, main
 from bench.command_test import DATABASE, RUNNING, CommandTest
 from bench.measurements import MEASUREMENTS
 from indico.engine.jobs import Job
@@ -44,6 +46,21 @@ class AllTest(TestCase):
     def test_each_has_a_test(self) -> None:
         tests = {name for kind in CommandTest.__subclasses__() for name in vars(kind)}
         self.assertEqual({f"test_{command}" for command in COMMANDS} - tests, set())
+
+    def test_help(self) -> None:
+        """Each measurement is named, and so are the options of the default one."""
+        for arguments in (["--help"], ["-h"]):
+            with redirect_stdout(io.StringIO()) as printed, self.assertRaises(SystemExit) as ended:
+                main(arguments)
+            self.assertEqual(ended.exception.code, 0)
+            for name in COMMANDS:
+                self.assertRegex(printed.getvalue(), rf"\n  {name} +[a-z1]\S* \S+")
+            self.assertIn("\n  --workloads", printed.getvalue())
+
+    def test_unknown_name(self) -> None:
+        with redirect_stderr(io.StringIO()) as said:
+            self.assertEqual(main(["nosuch"]), 2)
+        self.assertIn("bench: there is no nosuch; known are peers, ", said.getvalue())
 
     def test_each_measurement_with_figures_is_one_of_them(self) -> None:
         measured = {command[0] for command in release.COMMANDS.values()}
@@ -105,6 +122,23 @@ class OwnServersTest(CommandTest):
         with patch.multiple(growth, DOCUMENTS=(), PROCESSES=(2,), FEW_DOCUMENTS=50):
             printed = self.run_command("growth", "--seconds", "1")
         self.assertRegex(printed, r"50 +2 insert")
+
+    def test_growth_with_errors(self) -> None:
+        """A line with errors, of any of the servers, makes the run fail."""
+        failed = iter([load.Load(9, 1, 1, 1, {"status": 3}), load.Load(9, 1, 1, 1, {"status": 4})])
+        run = growth.Run(Mock(**{"processor_seconds.return_value": 1.0}), self.folder, (0, 0), 1)
+        server = Mock(**{"processor_seconds.return_value": 1.0})
+        with patch.object(load, "run", lambda *_: next(failed)):
+            line = growth._load(run, [server, server], data.WORKLOADS[0], 1)
+        self.assertTrue(line.endswith("  ERRORS {'status': 7}"), line)
+        self.assertEqual(run.errors, {"status": 7})
+
+    def test_the_exit_code_of_growth(self) -> None:
+        def fail(run: growth.Run, *_: int) -> None:
+            run.errors["status"] += 1
+
+        with patch.object(growth, "_measure", fail):
+            self.run_command("growth", codes=(1,))
 
     def test_soak(self) -> None:
         with (
