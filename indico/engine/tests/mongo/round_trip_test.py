@@ -27,6 +27,7 @@ class RoundTripTest(ServerTest):
     """`self.things` with a unique index on `key`; `self.stored` is the second client's view."""
 
     varies_with: ClassVar[tuple[str, ...]] = (DRIVER, LANE)
+    shares_database = False
 
     def setUp(self) -> None:
         super().setUp()
