@@ -123,18 +123,13 @@ class ServerTest(AsyncHTTPTestCase):
         super().setUp()
 
     def tearDown(self) -> None:
-        if not self.shares_database:
-            self.run_async(self.drop())
-            super().tearDown()
-            return
         # Tornado cancels all tasks, so that none stores anything after the database is emptied.
         with patch.object(asyncio, "all_tasks", tasks_of_tests):
             super().tearDown()
-        self.run_async(self.shared.empty(mongodb.own))
-        mongodb.opened = {}
+        self.run_async(self.drop())
 
     def get_new_ioloop(self) -> IOLoop:
-        return self.shared.io_loop() if self.shares_database else super().get_new_ioloop()
+        return self.shared.io_loop()
 
     def get_http_client(self) -> AsyncHTTPClient:
         # Tornado's 20 seconds are not enough where the first call starts a process.
@@ -179,8 +174,12 @@ class ServerTest(AsyncHTTPTestCase):
 
     async def drop(self) -> None:
         # By the client that is open already: the other one would connect for this alone.
-        await drop_collections(mongodb.own)
-        await disconnect()
+        if self.shares_database:
+            await self.shared.empty(mongodb.own)
+            mongodb.opened = {}
+        else:
+            await drop_collections(mongodb.own)
+            await disconnect()
 
     def run_async(self, work: Coroutine[Any, Any, T]) -> T:
         result: T = self.io_loop.run_sync(lambda: work, timeout=60)
