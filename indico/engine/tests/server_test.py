@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import shutil
+import socket
 import tempfile
 import unittest
 import zlib
@@ -19,6 +20,7 @@ from unittest.mock import patch
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
+from tornado.netutil import DefaultLoopResolver
 from tornado.testing import AsyncHTTPTestCase
 
 from .. import log
@@ -89,6 +91,17 @@ def settings_of(kind: type[S], values: dict[str, Any]) -> S:
     return settings
 
 
+class LoopbackResolver(DefaultLoopResolver):
+    """A resolver that asks no thread for the address that most tests use."""
+
+    async def resolve(
+        self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[tuple[int, Any]]:
+        if host == "127.0.0.1":
+            return [(socket.AF_INET, (host, port))]
+        return await super().resolve(host, port, family)
+
+
 class ServerTest(AsyncHTTPTestCase):
     """Base of tests of the app of `make_app`, which is the sample unless a subclass has another.
 
@@ -133,7 +146,8 @@ class ServerTest(AsyncHTTPTestCase):
 
     def get_http_client(self) -> AsyncHTTPClient:
         # Tornado's 20 seconds are not enough where the first call starts a process.
-        return AsyncHTTPClient(defaults={"connect_timeout": 60, "request_timeout": 60})
+        timeouts = {"connect_timeout": 60, "request_timeout": 60}
+        return AsyncHTTPClient(defaults=timeouts, resolver=LoopbackResolver())
 
     def get_app(self) -> Application:
         self.config = self.make_settings(**{**CHOSEN, **FRESH_METRICS, **self.settings})

@@ -77,6 +77,7 @@ class PickyHandler(RequestHandler):
 
 
 class BackPressureTest(HTTPServerTest):
+    covers = False
     settings = {"max_body_bytes": 1 << 30}  # noqa: RUF012
     routes = [  # noqa: RUF012
         (r"/large", LargeHandler),

@@ -30,6 +30,7 @@ class PropertyTest(RoundTripTest):
     """Programs of concurrent callers, drawn by hypothesis and judged by `Referee`."""
 
     varies_with = (DRIVER, LANE, EXAMPLES)
+    covers = False
 
     @property_settings(20)
     @given(programs())
@@ -277,4 +278,5 @@ class ConnectionTest(ConcurrentCase):
 
 class WithoutLanesTest(ConcurrentTest):
     varies_with = (DRIVER,)
+    covers = False
     settings: ClassVar[dict[str, Any]] = {"mongodb_lane": False}

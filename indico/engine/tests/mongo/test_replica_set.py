@@ -33,6 +33,7 @@ in_matrix = skipUnless(KILLS, "it takes seconds: python3 run.py test --matrix ru
 class ReplicaSetTest(RoundTripTest):
     """A fault takes time. It is no error to a caller, and each write is made exactly once."""
 
+    covers = False
     seconds = 15
     # After an election on a busy machine, MongoDB 6.0 may find no majority for half a minute.
     settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 100}

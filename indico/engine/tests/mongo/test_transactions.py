@@ -444,6 +444,7 @@ class StandaloneTest(EmbeddedTest):
 
 class KeptOnPyMongoTest(KeptTest):
     varies_with = (LANE,)
+    covers = False
     settings: ClassVar[dict[str, Any]] = {**TransactionTest.settings, **PYMONGO}
 
 
