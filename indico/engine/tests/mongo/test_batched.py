@@ -56,6 +56,8 @@ class ConcurrentCase(RoundTripTest):
 class ConcurrentTest(ConcurrentCase):
     """One promise a test, with enough callers to break it."""
 
+    varies_with = (DRIVER,)
+
     @gen_test
     async def test_each_gets_its_own_document(self) -> None:
         await self.insert_numbers(100)
@@ -277,6 +279,5 @@ class ConnectionTest(ConcurrentCase):
 
 
 class WithoutLanesTest(ConcurrentTest):
-    varies_with = (DRIVER,)
     covers = False
     settings: ClassVar[dict[str, Any]] = {"mongodb_lane": False}
