@@ -152,7 +152,8 @@ class ServerTest(AsyncHTTPTestCase):
     def get_app(self) -> Application:
         self.config = self.make_settings(**{**CHOSEN, **FRESH_METRICS, **self.settings})
         metrics.identify(PROGRAM.version)
-        if not self.shared.is_open(self.connection_options()):
+        of_test = self.indexed is not type(self).indexed
+        if of_test or not self.shared.is_open(self.connection_options()):
             self.run_async(self.connect())
             self.shared.keep(self.connection_options())
         app = self.make_app(self.config)
