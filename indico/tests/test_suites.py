@@ -53,16 +53,17 @@ class SuitesTest(TestCase):
             added.setdefault(test.removeprefix(f"{runner.ENGINE}.tests."), []).append(
                 set(environment)
             )
-        others, off, loop = {DRIVER, HTTP_SERVER, LOOP}, {"PRIMARY_KILLS", LANE}, {LOOP}
+        others, loop = {DRIVER, HTTP_SERVER, LOOP}, {LOOP}
+        off, more = {"PRIMARY_KILLS", LANE}, {"PRIMARY_KILLS", EXAMPLES}
         for test, environments in (
             ("http.test_http_server:AnswerTest", [others, loop]),
             ("http.test_corpus:ServersTest", [others]),
             ("http.test_action_handler:DebugTest", [others]),
             ("http.test_splits:SplitTest", [{EXAMPLES}]),
-            ("mongo.test_collection:CollectionTest", [off, others]),
+            ("mongo.test_collection:CollectionTest", [others]),
             ("mongo.test_collection:WithoutLanesTest", [others]),
-            ("mongo.test_batched:PropertyTest", [off, others, {EXAMPLES}]),
-            ("mongo.test_replica_set:ReplicaSetTest", [{"PRIMARY_KILLS"}, off, others]),
+            ("mongo.test_batched:PropertyTest", [more, off, others]),
+            ("mongo.test_replica_set:ReplicaSetTest", [more, off, others]),
         ):
             self.assertEqual(added[test], environments, test)
         for test in ("mongo.test_embedded:StartTest", "test_settings:LoadTest"):

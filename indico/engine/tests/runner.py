@@ -49,14 +49,17 @@ _OTHERS = {DRIVER: "pymongo", HTTP_SERVER: "tornado", LOOP: "asyncio"}
 _REPLICA_SET = f"{ENGINE}.tests.mongo.test_replica_set"
 # What the matrix runs after the defaults: an environment, and the modules that run in it. Of a
 # folder, a class runs if the variables that it `varies_with` have values that it has not run with.
+# An environment more takes new processes, each of which starts a MongoDB.
 MATRIX: list[tuple[dict[str, str], tuple[str, ...]]] = [
     # The longest of all classes is first, because the others fill the time beside it.
     ({EXAMPLES: "66"}, (f"{ENGINE}.tests.http.test_splits",)),
-    ({"PRIMARY_KILLS": "1"}, (_REPLICA_SET,)),
+    (
+        {"PRIMARY_KILLS": "1", EXAMPLES: "4"},
+        (_REPLICA_SET, f"{PROJECT}.tests", f"{ENGINE}.tests.mongo"),
+    ),
     ({"PRIMARY_KILLS": "1", LANE: "off"}, (f"{ENGINE}.tests.mongo",)),
     (_OTHERS, (f"{ENGINE}.tests.http", f"{ENGINE}.tests.mongo")),
     ({LOOP: "asyncio"}, (f"{ENGINE}.tests.http", f"{ENGINE}.tests.tcp")),
-    ({EXAMPLES: "4"}, (f"{PROJECT}.tests", f"{ENGINE}.tests.mongo")),
 ]
 HELP = f"""
 The suites:

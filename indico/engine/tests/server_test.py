@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import shutil
+import socket
 import tempfile
 import unittest
 import zlib
@@ -18,6 +19,8 @@ from unittest.mock import patch
 
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
+from tornado.netutil import DefaultLoopResolver
 from tornado.testing import AsyncHTTPTestCase
 
 from .. import log
@@ -29,7 +32,7 @@ from ..mongo.embedded import Embedded
 from ..process.http_servers import make_server
 from ..settings import ServerSettings
 from ..telemetry import metrics
-from .class_database import ClassDatabase
+from .class_database import ClassDatabase, tasks_of_tests
 from .environment import CHOSEN, DRIVER, FRESH_METRICS, HTTP_SERVER, LANE, MONGODB_URI, NO_MONGODB
 from .sample import app
 from .sample.server import PROGRAM
@@ -88,13 +91,25 @@ def settings_of(kind: type[S], values: dict[str, Any]) -> S:
     return settings
 
 
+class LoopbackResolver(DefaultLoopResolver):
+    """A resolver that asks no thread for the address that most tests use."""
+
+    async def resolve(
+        self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[tuple[int, Any]]:
+        if host == "127.0.0.1":
+            return [(socket.AF_INET, (host, port))]
+        return await super().resolve(host, port, family)
+
+
 class ServerTest(AsyncHTTPTestCase):
     """Base of tests of the app of `make_app`, which is the sample unless a subclass has another.
 
     The variables in `varies_with` choose others than the defaults. The indexes and validators of
     the collections in `indexed` are made, which takes longer than most tests. MongoDB makes the
     other collections when something is stored in them. With `shares_database` all tests of a class
-    have one database, which keeps the collections in `indexed`, but none of their documents.
+    have one database, which keeps the collections in `indexed`, but none of their documents. They
+    share the connection, too, which is opened anew after a test that has closed or changed it.
     """
 
     integration = True
@@ -103,7 +118,7 @@ class ServerTest(AsyncHTTPTestCase):
     config: ServerSettings
     settings: ClassVar[dict[str, Any]] = {}
     indexed: Sequence[Collection[Any]] = ()
-    shares_database: ClassVar[bool] = False
+    shares_database: ClassVar[bool] = True
     shared: ClassVar[ClassDatabase]
 
     @classmethod
@@ -113,8 +128,7 @@ class ServerTest(AsyncHTTPTestCase):
 
     @classmethod
     def tearDownClass(cls) -> None:
-        if cls.shares_database:
-            cls.shared.drop(mongodb_uri())
+        cls.shared.close()
         super().tearDownClass()
 
     def setUp(self) -> None:
@@ -122,31 +136,44 @@ class ServerTest(AsyncHTTPTestCase):
         super().setUp()
 
     def tearDown(self) -> None:
+        # Tornado cancels all tasks, so that none stores anything after the database is emptied.
+        with patch.object(asyncio, "all_tasks", tasks_of_tests):
+            super().tearDown()
         self.run_async(self.drop())
-        super().tearDown()
+
+    def get_new_ioloop(self) -> IOLoop:
+        return self.shared.io_loop()
 
     def get_http_client(self) -> AsyncHTTPClient:
         # Tornado's 20 seconds are not enough where the first call starts a process.
-        return AsyncHTTPClient(defaults={"connect_timeout": 60, "request_timeout": 60})
+        timeouts = {"connect_timeout": 60, "request_timeout": 60}
+        return AsyncHTTPClient(defaults=timeouts, resolver=LoopbackResolver())
 
     def get_app(self) -> Application:
         self.config = self.make_settings(**{**CHOSEN, **FRESH_METRICS, **self.settings})
         metrics.identify(PROGRAM.version)
-        self.run_async(self.connect())
+        of_test = self.indexed is not type(self).indexed
+        if of_test or not self.shared.is_open(self.connection_options()):
+            self.run_async(self.connect())
+            self.shared.keep(self.connection_options())
         app = self.make_app(self.config)
         app.checks_answers = True
         return app
 
     async def connect(self) -> None:
         """Open `mongodb` as the settings say."""
-        config = self.config
-        driver, timeout = config.mongodb_driver, config.mongodb_timeout_seconds
-        lane, validation = config.mongodb_lane, config.document_validation
         declared = self.indexed
         if self.shares_database and declared is type(self).indexed:  # and not those of one test
             declared = self.shared.missing()
         with patch.object(Collection, "declared", declared):
-            await connect(self.uri(), self.database, driver, timeout, 2, lane, validation)
+            await connect(*self.connection_options())
+
+    def connection_options(self) -> tuple[Any, ...]:
+        """Return the arguments of `connect`, as the settings say."""
+        config = self.config
+        driver, timeout = config.mongodb_driver, config.mongodb_timeout_seconds
+        lane, validation = config.mongodb_lane, config.document_validation
+        return self.uri(), self.database, driver, timeout, 2, lane, validation
 
     def make_settings(self, **values: Any) -> ServerSettings:
         return settings_of(app.Settings, values)
@@ -164,9 +191,10 @@ class ServerTest(AsyncHTTPTestCase):
         # By the client that is open already: the other one would connect for this alone.
         if self.shares_database:
             await self.shared.empty(mongodb.own)
+            mongodb.opened = {}
         else:
             await drop_collections(mongodb.own)
-        await disconnect()
+            await disconnect()
 
     def run_async(self, work: Coroutine[Any, Any, T]) -> T:
         result: T = self.io_loop.run_sync(lambda: work, timeout=60)

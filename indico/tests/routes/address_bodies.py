@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -175,6 +176,7 @@ def _spelled(texts: list[str]) -> list[str]:
     return [*map(json.dumps, texts), *map(_escaped, texts)]
 
 
+@functools.cache
 def _escaped(text: str) -> str:
     units = text.encode("utf-16-be", "surrogatepass").hex(" ", 2).split()
     return '"' + "".join(f"\\u{unit}" for unit in units) + '"'

@@ -46,6 +46,7 @@ class LimitsTest(ServerTest):
 
 
 class LoginTest(LimitsTest):
+    covers = False
     seconds = 11
 
     def setUp(self) -> None:

@@ -26,12 +26,16 @@ starts another process; when the pool is full, the event loop says so.
 
 
 class TextTest(ServerTest, FolderTest):
-    """A pool of one process, for which one call may wait."""
+    """A pool of one process, for which one call may wait. All tests of a class share it."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        offload.configure(1, 1)
+        cls.addClassCleanup(offload.configure, 0, offload.DEFAULT_QUEUE)
 
     def setUp(self) -> None:
         super().setUp()
-        offload.configure(1, 1)
-        self.addCleanup(offload.configure, 0, offload.DEFAULT_QUEUE)
         self.token = self.register()["token"]
 
     def keywords(self, text: Any, **more: Any) -> Any:
@@ -47,9 +51,10 @@ class TextTest(ServerTest, FolderTest):
 
 
 class KeywordsTest(TextTest):
-    def setUp(self) -> None:
-        super().setUp()
-        self.enterContext(measured())
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.enterClassContext(measured())
 
     def test_valid(self) -> None:
         found = self.items(TEXT)
@@ -145,6 +150,7 @@ class BusyTest(TextTest):
         self.assertEqual((await self.fetch_keywords()).code, 200)
 
     def test_a_share_for_each_user(self) -> None:
+        self.addCleanup(offload.configure, 1, 1)
         offload.configure(1, 5, share=1)
         self.run_async(self.share(self.register("bob@example.com")["token"]))
 

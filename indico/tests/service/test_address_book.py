@@ -52,11 +52,6 @@ class BookTest(AsyncTest):
         super().setUpClass()
         cls.shared = ClassDatabase(cls, YOURS)
 
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.shared.drop(mongodb_uri())
-        super().tearDownClass()
-
     async def asyncSetUp(self) -> None:
         await super().asyncSetUp()
         with patch.object(Collection, "declared", self.shared.missing()):

@@ -17,7 +17,7 @@ from ...http.application import Application
 from ...process.http_servers import make_server
 from ..environment import CHOSEN, HTTP_SERVER, LOOP
 from ..sample.app import Settings
-from ..server_test import exchange
+from ..server_test import exchange, settings_of
 
 
 class MakeServer(Protocol):
@@ -75,7 +75,7 @@ class HTTPServerTest(AsyncHTTPTestCase):
         super().tearDown()
 
     def get_app(self) -> Application:
-        self.config = Settings(**self.settings)
+        self.config = settings_of(Settings, self.settings)
         return Application(self.routes, self.config)
 
     def get_http_server(self) -> HTTPServer:

@@ -207,6 +207,8 @@ class LargeItem(RestHandler):
 class LargeBodyTest(ServerTest):
     """Bodies that need some time to be looked at: the event loop does not wait for that."""
 
+    covers = False
+
     def setUp(self) -> None:
         super().setUp()
         routes = [(r"/large/(?P<action>[a-z]+)", LargeBody), ("/item", LargeItem)]

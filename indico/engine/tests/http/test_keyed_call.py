@@ -441,4 +441,5 @@ class BatchTest(KeyedTest):
 
 
 class OnPyMongoTest(AtTheSameTimeTest):
+    varies_with = ()
     settings: ClassVar[dict[str, Any]] = {"mongodb_driver": "pymongo"}

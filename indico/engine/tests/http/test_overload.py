@@ -347,6 +347,8 @@ class ProxiedTest(ImpatientTest):
 
 
 class WaitingTest(WorkTest):
+    covers = False
+
     @gen_test(timeout=60)
     async def test_calls_that_only_wait_are_no_load(self) -> None:
         files.raise_limit()

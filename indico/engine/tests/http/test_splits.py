@@ -157,6 +157,7 @@ async def play_all(numbers: Sequence[int]) -> list[Played]:
 class SplitTest(TestCase):
     varies_with = (EXAMPLES,)
     integration = True
+    covers = False
     seconds = 3
     played: ClassVar[list[Played]]
 

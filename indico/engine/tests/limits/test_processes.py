@@ -17,25 +17,20 @@ class ProcessesTest(ServerTest):
 
     varies_with = ()
 
-    def start(self) -> subprocess.Popen[str]:
+    def test_within_a_hundredth(self) -> None:
+        arguments = (taking_process.__name__, self.uri(), self.database, str(PROCESSES))
         process = subprocess.Popen(
-            [sys.executable, "-m", taking_process.__name__, self.uri(), self.database],
+            [sys.executable, "-m", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.addCleanup(process.communicate)  # closes the pipe, at which the process ends
-        return process
-
-    def test_within_a_hundredth(self) -> None:
-        processes = [self.start() for _ in range(PROCESSES)]
-        for process in processes:
-            assert process.stdout
+        self.addCleanup(process.communicate)  # closes the pipe, at which the processes end
+        assert process.stdout and process.stdin
+        for _ in range(PROCESSES):
             self.assertEqual(process.stdout.readline(), "ready\n")
-        for process in processes:
-            assert process.stdin
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        taken = [int(process.communicate()[0]) for process in processes]
+        process.stdin.write("g" * PROCESSES)
+        process.stdin.flush()
+        taken = [int(process.stdout.readline()) for _ in range(PROCESSES)]
         self.assertTrue(1000 <= sum(taken) <= 1010, taken)
         self.assertEqual(len(self.stored(RATE_LIMITS.name)), 1)

@@ -13,7 +13,6 @@ from typing import Any
 from ...mongo.collection import Collection, Document
 from .round_trip_test import eventually
 
-CALLERS = 32
 PAUSE_SECONDS = 0.5  # at most, after a round of a caller
 LARGE = 20_000  # such a document comes in several records of TLS
 
@@ -29,11 +28,11 @@ class CheckedLoad:
     A caller goes on with another document after an error. `stored` is another client's view.
     """
 
-    def __init__(self, things: Collection[Any], stored: Any) -> None:
+    def __init__(self, things: Collection[Any], stored: Any, callers: int) -> None:
         self.errors: list[Exception] = []
         self._things = things
         self._stored = stored
-        self._rounds = [0] * CALLERS
+        self._rounds = [0] * callers
         self._acknowledged: defaultdict[str, Writes] = defaultdict(list)
         self._longest_seconds = 0.0
         self._is_stopped = False
@@ -46,7 +45,7 @@ class CheckedLoad:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         self._began = (await self._stored.database.command("ping"))["operationTime"]
-        callers = [asyncio.create_task(self._call(number)) for number in range(CALLERS)]
+        callers = [asyncio.create_task(self._call(number)) for number in range(len(self._rounds))]
         try:
             yield
         finally:

@@ -24,9 +24,21 @@ from .referee import Referee
 
 
 class RoundTripTest(ServerTest):
-    """`self.things` with a unique index on `key`; `self.stored` is the second client's view."""
+    """`self.things` with a unique index on `key`; `self.stored` is the second client's view.
+
+    The second client stays connected for all tests of a class.
+    """
 
     varies_with: ClassVar[tuple[str, ...]] = (DRIVER, LANE)
+    shares_database = False
+    _outside: ClassVar[AsyncMongoClient[Any] | None] = None
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        if cls._outside:
+            cls.shared.io_loop().run_sync(cls._outside.close)
+            cls._outside = None
+        super().tearDownClass()
 
     def setUp(self) -> None:
         super().setUp()
@@ -39,7 +51,7 @@ class RoundTripTest(ServerTest):
         return self.server_uri()
 
     async def open(self) -> None:
-        self.outside: AsyncMongoClient[Any] = AsyncMongoClient(
+        self.outside = type(self)._outside = self._outside or AsyncMongoClient(
             self.server_uri(), uuidRepresentation="standard", type_registry=TYPES
         )
         await self.make_things("things")
@@ -64,7 +76,6 @@ class RoundTripTest(ServerTest):
 
     async def drop(self) -> None:
         await drop_collections(self.outside[self.database])
-        await self.outside.close()
         await db.disconnect()
 
 

@@ -30,6 +30,7 @@ class PropertyTest(RoundTripTest):
     """Programs of concurrent callers, drawn by hypothesis and judged by `Referee`."""
 
     varies_with = (DRIVER, LANE, EXAMPLES)
+    covers = False
 
     @property_settings(20)
     @given(programs())
@@ -54,6 +55,8 @@ class ConcurrentCase(RoundTripTest):
 
 class ConcurrentTest(ConcurrentCase):
     """One promise a test, with enough callers to break it."""
+
+    varies_with = (DRIVER,)
 
     @gen_test
     async def test_each_gets_its_own_document(self) -> None:
@@ -276,5 +279,5 @@ class ConnectionTest(ConcurrentCase):
 
 
 class WithoutLanesTest(ConcurrentTest):
-    varies_with = (DRIVER,)
+    covers = False
     settings: ClassVar[dict[str, Any]] = {"mongodb_lane": False}

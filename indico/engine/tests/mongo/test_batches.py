@@ -18,7 +18,7 @@ class BoundsTest(RoundTripTest):
 
     @gen_test(timeout=60)
     async def test_many(self) -> None:
-        count = 2000
+        count = 1200
         inserted = await together(*(self.things.insert({"_id": n, "key": n}) for n in range(count)))
         self.assertEqual(inserted, [*range(count)])
         found = await together(*(self.things.find_by_id(n) for n in range(count)))
@@ -34,17 +34,18 @@ class BoundsTest(RoundTripTest):
 
     @gen_test(timeout=60)
     async def test_large_arguments(self) -> None:
+        """Together they are more than MongoDB takes in one command, which is 16 MiB."""
         large = "x" * (1 << 20)
-        await self.stored.insert_many([{"_id": f"{large}{n}", "key": n} for n in range(20)])
+        await self.stored.insert_many([{"_id": f"{large}{n}", "key": n} for n in range(10)])
         for n, found in enumerate(
-            await together(*(self.things.find_by_id(f"{large}{n}") for n in range(40)))
+            await together(*(self.things.find_by_id(f"{large}{n}") for n in range(20)))
         ):
-            self.assertEqual(found and found["key"], n if n < 20 else None)
-        updates = (self.things.update_by_id(f"{large}{n}", {"n": large}) for n in range(40))
+            self.assertEqual(found and found["key"], n if n < 10 else None)
+        updates = (self.things.update_by_id(f"{large}{n}", {"n": large}) for n in range(20))
         results = await together(*updates)
-        self.assertEqual([bool(result) for result in results], [True] * 20 + [False] * 20)
-        deletes = (self.things.delete_by_id(f"{large}{n}") for n in range(40))
-        self.assertEqual(await together(*deletes), [True] * 20 + [False] * 20)
+        self.assertEqual([bool(result) for result in results], [True] * 10 + [False] * 10)
+        deletes = (self.things.delete_by_id(f"{large}{n}") for n in range(20))
+        self.assertEqual(await together(*deletes), [True] * 10 + [False] * 10)
 
 
 class CancelledTest(RoundTripTest):

@@ -15,11 +15,14 @@ from ...mongo.change_stream import Change, ChangeStream
 from ...mongo.collection import Document
 from ...mongo.connection import disconnect
 from ..async_test import AsyncTest
+from ..environment import DRIVER
 from .fail_point_test import FailPointTest
 from .round_trip_test import ProxiedTest, eventually
 
 
 class WatchTest(ProxiedTest):
+    varies_with: ClassVar[tuple[str, ...]] = (DRIVER,)
+
     async def next(self, changes: ChangeStream[Document]) -> Change[Document]:
         async with asyncio.timeout(30):
             return await anext(changes)
@@ -130,6 +133,7 @@ class WatchTest(ProxiedTest):
 
 
 class WatchByMotorTest(WatchTest):
+    varies_with = ()
     settings: ClassVar[dict[str, Any]] = {"mongodb_lane": False, "mongodb_driver": "motor"}
 
 

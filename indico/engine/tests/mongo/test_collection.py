@@ -37,6 +37,8 @@ from ..server_test import ServerTest
 
 
 class CollectionTest(ServerTest):
+    varies_with = (DRIVER,)
+
     def setUp(self) -> None:
         super().setUp()
         self.things = Collection("things", Document, IndexModel("key", unique=True))
@@ -190,7 +192,6 @@ class CollectionTest(ServerTest):
 
 
 class WithoutLanesTest(CollectionTest):
-    varies_with = (DRIVER,)
     settings: ClassVar[dict[str, Any]] = {"mongodb_lane": False}
 
 

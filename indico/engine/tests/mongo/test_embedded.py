@@ -62,7 +62,7 @@ class StartTest(EmbeddedTest):
     seconds = 19
 
     def test_data_survives(self) -> None:
-        """The port file is rubbish at first, and the log gets too long."""
+        """The port file is rubbish at first, and the log gets too long. At last MongoDB hangs."""
         self.port_file.write_text("rubbish")
         log = self.folder / "mongod.log"
         log.write_text("an older log\n")
@@ -75,16 +75,40 @@ class StartTest(EmbeddedTest):
         self.assertFalse(self.embedded.running())
         self.embedded.stop()
         self.assertTrue(log.read_text().startswith("an older log\n"))
+        self.stops_answering_while_it_starts()
         with patch.object(mongod_process, "MAX_LOG_BYTES", 10):
             self.embedded.start()
         self.assertEqual(self.embedded.uri, uri)
         self.assertEqual(read(self.embedded), [1])
         self.assertNotIn("an older log", log.read_text())
-        self.assertEqual(len(self.reports), 2)
+        self.assertEqual(len(self.reports), 3)
+        self.hangs()
+
+    def stops_answering_while_it_starts(self) -> None:
+        with (
+            patch.object(Embedded, "_make_primary", side_effect=AutoReconnect("gone")),
+            self.assertRaisesRegex(StartError, "failed .gone."),
+        ):
+            self.embedded.start()
+        self.assertEqual(self.mongods(), [])
+
+    def hangs(self) -> None:
+        (process,) = self.mongods()
+        process.suspend()
+        with (
+            patch.object(mongod_process, "STOP_SECONDS", 0.3),
+            patch.object(module, "CLIENT_SECONDS", 0.3),
+        ):
+            self.embedded.stop()
+        self.assertEqual(self.mongods(), [])
 
     def test_a_folder_of_version_1_0(self) -> None:
-        """The replica set has another name there, and the port file tells no name."""
+        """The replica set has another name there, and the port file tells no name.
+
+        The folder has seen a start whose port file could not be written.
+        """
         with patch.object(mongod_commands, "REPLICA_SET", "old"):
+            self.can_not_write_the_port_file()
             self.embedded.start()
         self.port_file.write_text(self.port_file.read_text().split()[0])
         write(self.embedded, 1)
@@ -92,26 +116,30 @@ class StartTest(EmbeddedTest):
         running.start()
         self.assertEqual(running.uri, self.embedded.uri)
         self.embedded.stop()
-        embedded = self.make()
-        embedded.start()
-        self.assertEqual(read(embedded), [1])
-        write(embedded, 2)
-        with connected(embedded) as client:
+        self.embedded = self.make()
+        self.embedded.start()
+        self.assertEqual(read(self.embedded), [1])
+        write(self.embedded, 2)
+        with connected(self.embedded) as client:
             name = client.admin.command("hello")["setName"]
             self.assertEqual(name, mongod_commands.REPLICA_SET)
             self.assertEqual(client.local["system.replset"].count_documents({}), 1)
         self.end_all()
-        until(lambda: not embedded.running())
-        embedded.stop()
-        embedded.start()
-        self.assertEqual(read(embedded), [1, 2])
-        self.assertEqual(len(self.reports), 3)
-
-    def test_another_program_has_taken_its_port(self) -> None:
-        """The change to another port is interrupted, and the old port is free again."""
-        self.embedded.start()
-        write(self.embedded, 1)
+        until(lambda: not self.embedded.running())
         self.embedded.stop()
+        self.moves_to_another_port()
+        self.assertEqual(read(self.embedded), [1, 2])
+        self.assertEqual(len(self.reports), 5)
+
+    def can_not_write_the_port_file(self) -> None:
+        self.port_file.mkdir()
+        with self.assertRaisesRegex(StartError, "mongod.port"):
+            self.embedded.start()
+        self.assertEqual(self.mongods(), [])
+        self.port_file.rmdir()
+
+    def moves_to_another_port(self) -> None:
+        """Interrupt the change from a port that another program has, and free the old port."""
         old = self.embedded.uri
         with socket.socket() as taken:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -126,7 +154,6 @@ class StartTest(EmbeddedTest):
         self.assertEqual(self.mongods(), [])
         self.embedded.start()
         self.assertNotEqual(self.embedded.uri, old)
-        self.assertEqual(read(self.embedded), [1])
 
     def test_no_other_user_can_read_its_log(self) -> None:
         """The log has names of collections and users."""
@@ -143,15 +170,6 @@ class StartTest(EmbeddedTest):
         self.assertEqual((self.folder / "a/b").stat().st_mode & 0o777, 0o700)
         self.assertEqual((self.folder / "a/b/mongod.log").stat().st_mode & 0o777, 0o600)
 
-    def test_the_port_file_can_not_be_written(self) -> None:
-        self.port_file.mkdir()
-        with self.assertRaisesRegex(StartError, "mongod.port"):
-            self.embedded.start()
-        self.assertEqual(self.mongods(), [])
-        self.port_file.rmdir()
-        self.embedded.start()
-        write(self.embedded, 1)
-
     def test_it_can_not_be_run(self) -> None:
         binary = self.program("exit 3")
         with self.assertRaisesRegex(StartError, "ended with code 3"):
@@ -167,14 +185,6 @@ class StartTest(EmbeddedTest):
             self.assertRaisesRegex(StartError, "does not listen.*mongod.log"),
         ):
             self.make(binary).start()
-
-    def test_it_stops_answering_while_it_starts(self) -> None:
-        with (
-            patch.object(Embedded, "_make_primary", side_effect=AutoReconnect("gone")),
-            self.assertRaisesRegex(StartError, "failed .gone."),
-        ):
-            self.embedded.start()
-        self.assertEqual(self.mongods(), [])
 
     def test_the_folder_is_always_in_use(self) -> None:
         with (
@@ -201,19 +211,6 @@ class Skipping:
 
     def sleep(self, seconds: float) -> None:
         self._skipped += module.START_SECONDS / 2
-
-
-class StopTest(EmbeddedTest):
-    def test_it_hangs(self) -> None:
-        self.embedded.start()
-        (process,) = self.mongods()
-        process.suspend()
-        with (
-            patch.object(mongod_process, "STOP_SECONDS", 0.3),
-            patch.object(module, "CLIENT_SECONDS", 0.3),
-        ):
-            self.embedded.stop()
-        self.assertEqual(self.mongods(), [])
 
 
 class RunningTest(ProcessTest):

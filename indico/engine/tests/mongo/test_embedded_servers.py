@@ -20,46 +20,41 @@ class ServersTest(ProcessTest):
 
     flags = ("--mongodb-timeout-seconds", "3")
 
-    def test_three_servers_share_one_mongod(self) -> None:
+    def test_three_share_one_mongod_and_are_killed(self) -> None:
         servers = [self.start() for _ in range(3)]
         for server in servers:
             server.wait_until_it_listens()
         first, second, third = servers
         mongods = self.mongods()
         self.assertEqual(len(mongods), 1)
-        _, registered = first.call("/auth/register", REGISTER)
-        answer = (200, registered["user"])
-        self.assertEqual(second.call("/user/get", token=registered["token"]), answer)
+        _, self.registered = first.call("/auth/register", REGISTER)
+        self.assertTrue(self.is_there(second))
         first.signal(signal.SIGINT)
         self.assertEqual(first.wait(), 0)
         self.assertEqual(self.mongods(), mongods)
         second.kill()
-        self.assertEqual(third.call("/user/get", token=registered["token"]), answer)
-        self.assertEqual(third.stop(), 0)
-        self.assertEqual(self.mongods(), [])
+        self.assertTrue(self.is_there(third))
+        third.kill()
+        self.assertEqual(self.mongods(), mongods)
+        self.stop_by_ctrl_c_during_a_call(self.outlive_mongod())
 
-    def test_killed(self) -> None:
-        """The server is killed, then `mongod` under another server, then both."""
-        server = self.serve()
-        _, registered = server.call("/auth/register", REGISTER)
+    def is_there(self, server: ServerProcess) -> bool:
+        status, user = server.call("/user/get", token=self.registered["token"])
+        return (status, user) == (200, self.registered["user"])
 
-        def is_there() -> bool:
-            status, user = server.call("/user/get", token=registered["token"])
-            return (status, user) == (200, registered["user"])
-
-        server.kill()
-        self.assertEqual(len(self.mongods()), 1)
+    def outlive_mongod(self) -> ServerProcess:
+        """Kill `mongod` under a server, then both; return the server that is started then."""
         server = self.serve()
         self.assertNotIn("Starting MongoDB", server.printed())
-        self.assertTrue(is_there())
+        self.assertTrue(self.is_there(server))
         self.end_all()
-        until(is_there)
+        until(lambda: self.is_there(server))
         self.assertIn("the embedded MongoDB has ended; starting it again", server.printed())
         server.kill()
         self.end_all()
         server = self.serve()
-        self.assertTrue(is_there())
-        self.stop_by_ctrl_c_during_a_call(server)
+        self.assertTrue(self.is_there(server))
+        return server
 
     def stop_by_ctrl_c_during_a_call(self, server: ServerProcess) -> None:
         """Signal the whole process group, as a terminal does; the call still has its database."""

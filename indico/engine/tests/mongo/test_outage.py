@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -54,18 +53,26 @@ class OutageTest(ProcessTest):
         finally:
             process.resume()
 
-    def test_the_server_goes_on(self) -> None:
+    def test_the_servers_go_on_and_stop(self) -> None:
         """A frozen MongoDB holds its connections, and more calls wait than there are threads."""
-        self.server = self.serve()
+        self.server, other = self.start(), self.start()
+        for server in (self.server, other):
+            server.wait_until_it_listens()
         _, registered = self.server.call("/auth/register", REGISTER)
         self.token = registered["token"]
         with self.stopped():
             self.survive(CALLS)
+            self.stop(other)
         self.recover()
         with self.frozen():
             self.survive([("/user/get", {})] * 100)
         self.recover()
-        self.assertEqual(self.server.stop(), 0)
+        with self.frozen():
+            self.stop(self.server)
+
+    def stop(self, server: ServerProcess) -> None:
+        self.assertEqual(server.call("/auth/login", REGISTER)[0], 503)
+        self.assertEqual(server.stop(), 0)
 
     def survive(self, calls: list[tuple[str, dict[str, Any]]]) -> None:
         """Check that every call is answered 503 in time, and that the server lives.
@@ -94,13 +101,3 @@ class OutageTest(ProcessTest):
     def account_is_there(self) -> bool:
         status, user = self.server.call("/user/get", token=self.token)
         return status == 200 and (user["email"], user["name"]) == ("ada@example.com", None)
-
-    def test_the_server_stops_meanwhile(self) -> None:
-        servers = [self.start() for _ in range(2)]
-        for server in servers:
-            server.wait_until_it_listens()
-        for server, away in zip(servers, (self.stopped, self.frozen), strict=True):
-            with away():
-                self.assertEqual(server.call("/auth/login", REGISTER)[0], 503)
-                server.signal(signal.SIGTERM)
-                self.assertEqual(server.wait(), 0)

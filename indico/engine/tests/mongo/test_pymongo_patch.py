@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
-from unittest import IsolatedAsyncioTestCase, TestCase
+from unittest import TestCase
 from unittest.mock import patch
 
 import uvloop
@@ -23,16 +23,18 @@ from ...mongo import pymongo_patch
 from ...mongo.collection import Collection
 from ...mongo.driver import mongodb
 from ...mongo.operation import guard
+from ..async_test import AsyncTest
 from ..server_test import mongodb_uri
 from .fail_point_test import FailPointTest
 from .proxy import Proxy
 from .round_trip_test import eventually, together
 
 
-class CancelledTest(IsolatedAsyncioTestCase):
+class CancelledTest(AsyncTest):
     integration = True
 
     async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
         self.proxy = self.enterContext(Proxy(mongodb_uri()))
         with patch.object(Collection, "declared", ()):  # which have nothing to do with this
             await db.connect(self.proxy.uri, "test_condition", "pymongo")
@@ -44,7 +46,7 @@ class CancelledTest(IsolatedAsyncioTestCase):
     async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(60):
             while not condition():
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)
 
     async def test_while_it_waits_for_a_server(self) -> None:
         """The wait times out while another operation holds the lock that the waiter needs again."""
@@ -79,6 +81,8 @@ class CancelledTest(IsolatedAsyncioTestCase):
                 loop.call_soon(callers[0].cancel)
 
         self.proxy.cut()
+        gc.freeze()  # a collection of all that the tests have made takes half a second
+        self.addCleanup(gc.unfreeze)
         callers = [asyncio.create_task(guard(ping))]
         await asyncio.wait(callers)
         self.assertTrue(callers.pop().cancelled())
@@ -114,7 +118,7 @@ class ResetTest(TestCase):
         return [descriptor for descriptor in taken if not _closes(descriptor)]
 
 
-class SilentTest(IsolatedAsyncioTestCase):
+class SilentTest(AsyncTest):
     async def test_the_handshake_of_tls_has_a_timeout(self) -> None:
         options = AsyncMongoClient[Any](tls=True, connectTimeoutMS=100).options.pool_options
         with socket.create_server(("127.0.0.1", 0)) as server:

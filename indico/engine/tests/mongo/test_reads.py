@@ -11,10 +11,13 @@ from ...error import ServerError
 from ...mongo.collection import Collection, Document, IndexModel
 from ...mongo.driver import mongodb
 from ...mongo.indexes import make_indexes
+from ..environment import DRIVER
 from ..server_test import ServerTest
 
 
 class ReadsTest(ServerTest):
+    varies_with = (DRIVER,)
+
     def setUp(self) -> None:
         super().setUp()
         text = IndexModel([("title", "text"), ("text", "text")])

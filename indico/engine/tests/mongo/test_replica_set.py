@@ -26,12 +26,14 @@ from .round_trip_test import RoundTripTest, eventually
 
 # PRIMARY_KILLS=8 in the environment kills so many primaries, and prints what came out.
 KILLS = int(os.environ.get("PRIMARY_KILLS", "0"))
+CALLERS = 32 if KILLS else 12
 in_matrix = skipUnless(KILLS, "it takes seconds: python3 run.py test --matrix runs it")
 
 
 class ReplicaSetTest(RoundTripTest):
     """A fault takes time. It is no error to a caller, and each write is made exactly once."""
 
+    covers = False
     seconds = 15
     # After an election on a busy machine, MongoDB 6.0 may find no majority for half a minute.
     settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 100}
@@ -60,7 +62,7 @@ class ReplicaSetTest(RoundTripTest):
     @asynccontextmanager
     async def load(self) -> AsyncIterator[CheckedLoad]:
         """Yield a load, which goes on until the block has ended and the set is whole again."""
-        load = CheckedLoad(self.things, self.stored)
+        load = CheckedLoad(self.things, self.stored, CALLERS)
         async with load.running():
             await load.more()
             yield load

@@ -70,6 +70,8 @@ class CutTest(FaultTest):
 
 
 class MongoDBFailsTest(FailPointTest):
+    varies_with = (DRIVER,)
+
     @gen_test(timeout=60)
     async def test_refused(self) -> None:
         for code, error in ((13, ServerError), (50, Unavailable)):
@@ -130,7 +132,6 @@ class MongoDBFailsTest(FailPointTest):
 
 
 class WithoutLanesTest(MongoDBFailsTest):
-    varies_with = (DRIVER,)
     settings: ClassVar[dict[str, Any]] = {**MongoDBFailsTest.settings, "mongodb_lane": False}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from unittest.mock import patch
 
 from ...error import Conflict
@@ -40,17 +42,37 @@ class SuperviseTest(ProcessTest, AsyncTest):
     async def connect(self) -> None:
         await connect(self.embedded.uri, "test_supervision", timeout_seconds=5)
 
-    def supervise(self) -> None:
-        supervising = asyncio.create_task(supervise(self.embedded, disconnect, self.connect))
-        self.addAsyncCleanup(self.cancel, supervising)
+    @asynccontextmanager
+    async def supervised(self) -> AsyncIterator[list[str]]:
+        """Supervise MongoDB during the block, until it answers; yield the lines of the log."""
+        with self.assertLogs(LOGGER, "ERROR") as logs:
+            supervising = asyncio.create_task(supervise(self.embedded, disconnect, self.connect))
+            yield logs.output
+            while not await ping(0.1):
+                await asyncio.sleep(0.01)
+        self.assertFalse(supervising.done())
+        supervising.cancel()
+        await asyncio.wait([supervising])
 
-    async def cancel(self, task: asyncio.Task[None]) -> None:
-        self.assertFalse(task.done())
-        task.cancel()
-
-    async def test_it_comes_back_empty_and_elsewhere(self) -> None:
-        uri = self.embedded.uri
+    async def test_it_ends_twice(self) -> None:
         await self.things.insert({"key": 1})
+        await self.can_not_be_started_for_a_while()
+        self.assertIsNotNone(await self.things.find_one({"key": 1}))
+        await self.comes_back_empty_and_elsewhere()
+        await self.things.insert({"key": 1})
+        with self.assertRaises(Conflict):
+            await self.things.insert({"key": 1})
+
+    async def can_not_be_started_for_a_while(self) -> None:
+        target = self.binary.readlink()
+        self.binary.unlink()
+        async with self.supervised() as logs:
+            self.end_all()
+            await eventually(lambda: "is not a program that can be run" in str(logs))
+            self.binary.symlink_to(target)
+
+    async def comes_back_empty_and_elsewhere(self) -> None:
+        uri = self.embedded.uri
         self.end_all()
         shutil.rmtree(self.folder / "mongodb")
         with socket.socket() as taken:
@@ -60,28 +82,9 @@ class SuperviseTest(ProcessTest, AsyncTest):
             # The start asks the program on the port, which never answers.
             self.enterContext(patch.object(embedded_module, "CLIENT_SECONDS", 1))
             self.assertFalse(await ping(0.1))
-            with self.assertLogs(LOGGER, "ERROR") as logs:
-                self.supervise()
+            async with self.supervised() as logs:
                 await eventually(lambda: self.embedded.uri != uri)
-                while not await ping(0.1):
-                    await asyncio.sleep(0.01)
-            self.assertIn("has ended; starting it again", logs.output[0])
-            await self.things.insert({"key": 1})
-            with self.assertRaises(Conflict):
-                await self.things.insert({"key": 1})
-
-    async def test_it_can_not_be_started_for_a_while(self) -> None:
-        await self.things.insert({"key": 1})
-        target = self.binary.readlink()
-        self.binary.unlink()
-        self.supervise()
-        with self.assertLogs(LOGGER, "ERROR") as logs:
-            self.end_all()
-            await eventually(lambda: "is not a program that can be run" in str(logs.output))
-            self.binary.symlink_to(target)
-            while not await ping(0.1):
-                await asyncio.sleep(0.01)
-        self.assertIsNotNone(await self.things.find_one({"key": 1}))
+            self.assertIn("has ended; starting it again", logs[0])
 
 
 def bound(taken: socket.socket, uri: str) -> bool:

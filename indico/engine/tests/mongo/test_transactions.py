@@ -57,6 +57,8 @@ class TransactionTest(FailPointTest):
 
 
 class KeptTest(TransactionTest):
+    varies_with = (LANE,)
+
     @gen_test
     async def test_valid(self) -> None:
         self.assertEqual(await self.insert_two({"_id": "b"}), "done")
@@ -254,6 +256,8 @@ class NestedTest(TransactionTest):
 
 
 class AgainTest(TransactionTest):
+    varies_with = (LANE,)
+
     @gen_test
     async def test_another_change_comes_between(self) -> None:
         seen = []
@@ -330,6 +334,8 @@ class AgainTest(TransactionTest):
 
 
 class EndTest(TransactionTest):
+    varies_with = (LANE,)
+
     @gen_test
     async def test_the_deadline(self) -> None:
         """Nothing is kept, and no document stays locked, though the work waits on."""
@@ -443,15 +449,13 @@ class StandaloneTest(EmbeddedTest):
 
 
 class KeptOnPyMongoTest(KeptTest):
-    varies_with = (LANE,)
+    covers = False
     settings: ClassVar[dict[str, Any]] = {**TransactionTest.settings, **PYMONGO}
 
 
 class AgainOnPyMongoTest(AgainTest):
-    varies_with = (LANE,)
     settings: ClassVar[dict[str, Any]] = {**TransactionTest.settings, **PYMONGO}
 
 
 class EndOnPyMongoTest(EndTest):
-    varies_with = (LANE,)
     settings: ClassVar[dict[str, Any]] = {**TransactionTest.settings, **PYMONGO}

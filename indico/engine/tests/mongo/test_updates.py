@@ -13,6 +13,7 @@ from ...error import Conflict, Duplicate, ServerError
 from ...mongo.collection import Collection, Document, IndexModel
 from ...mongo.driver import mongodb
 from ...mongo.indexes import make_indexes
+from ..environment import DRIVER
 from ..server_test import ServerTest
 
 
@@ -38,6 +39,8 @@ class UpdatesTest(ServerTest):
 
 
 class OperatorsTest(UpdatesTest):
+    varies_with = (DRIVER,)
+
     @gen_test
     async def test_valid(self) -> None:
         things = self.things
@@ -118,6 +121,8 @@ class UnknownFieldTest(UpdatesTest):
 
 
 class UpsertTest(UpdatesTest):
+    varies_with = (DRIVER,)
+
     @gen_test
     async def test_valid(self) -> None:
         made = await self.things.upsert(
@@ -146,6 +151,8 @@ class UpsertTest(UpdatesTest):
 
 
 class UpdateTest(UpdatesTest):
+    varies_with = (DRIVER,)
+
     @gen_test
     async def test_valid(self) -> None:
         for number in range(2, 6):
@@ -165,6 +172,8 @@ class UpdateTest(UpdatesTest):
 
 class DuplicateTest(UpdatesTest):
     """A duplicate says which index, and which fields."""
+
+    varies_with = (DRIVER,)
 
     @gen_test
     async def test_each_operation(self) -> None:

@@ -18,6 +18,7 @@ from ...mongo.collection import Collection, Document, IndexModel
 from ...mongo.driver import mongodb
 from ...mongo.refusal import refusal
 from ...mongo.validators import Validation, put_validators, validator_of
+from ..environment import DRIVER
 from ..sample.accounts import USERS
 from ..server_test import ServerTest
 from .fail_point_test import FailPointTest
@@ -105,6 +106,8 @@ class StartTest(ValidatorTest):
 
 
 class RefusedTest(ValidatorTest):
+    varies_with = (DRIVER,)
+
     @gen_test
     async def test_the_error_names_collection_and_fields(self) -> None:
         people: Collection[Any] = self.people  # as code that mypy does not check
