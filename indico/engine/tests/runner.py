@@ -144,9 +144,14 @@ def main(arguments: Sequence[str]) -> int:
         run = Run([])
         items = [item for name in chosen.names for item in _items(name)]
     else:
-        run = Run(RunnerProcess(suite.environment, bool(covered)) for _ in range(chosen.processes))
+        # One begins with the tests that cover nothing, because some of them take longest.
+        covers = [bool(covered) and number > 0 for number in range(chosen.processes)]
+        run = Run(RunnerProcess(suite.environment, each) for each in covers)
         items = find(suite.modules, unit=NO_MONGODB in suite.environment)
-    run.items = [Item(item, suite.environment, bool(covered)) for item in items]
+    run.items = [
+        Item(item, suite.environment, bool(covered) and getattr(class_of(item), "covers", True))
+        for item in items
+    ]
     if chosen.matrix:
         run.items += matrix(items)
     run.run(chosen.processes)

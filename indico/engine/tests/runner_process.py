@@ -11,8 +11,7 @@ import tempfile
 import threading
 import time
 import unittest
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -168,8 +167,7 @@ def run_class(item: str) -> dict[str, Any]:
     began, processor = time.monotonic(), _processor_seconds()
     faulthandler.dump_traceback_later(HANGS_AFTER_SECONDS, exit=True)
     tests = unittest.defaultTestLoader.loadTestsFromName(item.replace(":", "."))
-    with nullcontext() if getattr(class_of(item), "covers", True) else _untraced():
-        tests.run(result)
+    tests.run(result)
     faulthandler.cancel_dump_traceback_later()
     bad = [*result.failures, *result.errors]
     bad += [(test, "The test was expected to fail.") for test in result.unexpectedSuccesses]
@@ -186,20 +184,6 @@ def class_of(item: str) -> type | None:
     """Return the test class in `item`, whose module is imported."""
     module, _, test = item.partition(":")
     return getattr(sys.modules.get(module), test.split(".")[0], None)
-
-
-@contextmanager
-def _untraced() -> Iterator[None]:
-    """Measure no coverage meanwhile, which takes a third of the time of code that runs here.
-
-    A thread that starts meanwhile is measured, because the next classes may use the same thread.
-    """
-    trace = sys.gettrace()
-    sys.settrace(None)
-    try:
-        yield
-    finally:
-        sys.settrace(trace)
 
 
 def _processor_seconds() -> float:
