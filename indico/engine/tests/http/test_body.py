@@ -503,27 +503,29 @@ class AllBodiesTest(ServerTest):
 class SlowClientTest(ServerTest):
     settings = {"idle_timeout_seconds": 0.3, "body_timeout_seconds": 0.3}  # noqa: RUF012
 
-    @gen_test(timeout=30)
+    @gen_test(timeout=60)
     async def test_half_a_request_is_closed_and_nobody_else_sees_it(self) -> None:
         port = self.get_http_port()
         halves = [b"", b"POST /system/ec", HEAD, HEAD + b"Content-Length: 10\r\n\r\n{"]
         halves += [HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{"]
-        connections = [await asyncio.open_connection("127.0.0.1", port) for _ in halves * 20]
+        connections = []
         with self.assertNoLogs():
-            for half, (_, writer) in zip(halves * 20, connections, strict=True):
+            for half in halves * 20:  # each is sent at once, before the idle timeout
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.write(half)
+                connections.append((reader, writer))
         status, _, _ = await exchange(port, PING)
         self.assertEqual(status, 200)
         for reader, writer in connections:
-            self.assertEqual(await asyncio.wait_for(reader.read(), 5), b"")
+            self.assertEqual(await reader.read(), b"")
             writer.close()
 
-    @gen_test(timeout=30)
+    @gen_test(timeout=60)
     async def test_half_a_request_behind_a_whole_one(self) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.get_http_port())
         writer.write(PING + HEAD + b"Content-Length: 10\r\n\r\n{")
         self.assertEqual((await read_answer(reader))[0], 200)
-        self.assertEqual(await asyncio.wait_for(reader.read(), 5), b"")
+        self.assertEqual(await reader.read(), b"")
         writer.close()
 
 
