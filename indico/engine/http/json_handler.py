@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, ClassVar
 
-from pydantic import TypeAdapter
-
 from ..error import APIError, AuthError, Gone
 from ..offload import CALLER
 from ..offload.thread import LARGE_BYTES, in_thread
@@ -24,7 +22,7 @@ from .headers import challenge
 from .json_answer import dumps
 from .json_body import parse_object, parsed_or_error
 from .keyed_call import HEADER as IDEMPOTENCY_KEY
-from .paging import Find, P, Page, T, read_page
+from .paging import Find, Page, T, read_page
 from .request_log import log_failed
 from .route_names import UNKNOWN
 
@@ -151,22 +149,21 @@ class JSONHandler(DefaultHeadersHandler):
 
     async def page(
         self,
-        find: Find[P, T],
+        find: Find[T],
         limit: int,
         cursor: str | None,
         *key: Any,
-        kind: TypeAdapter[P] | None = None,
     ) -> Page[T]:
         """Return the page that `find` finds after a position; None is the beginning of the list.
 
         A cursor is valid for one path, one user and one `key` only. The key has what else chooses a
-        list, like a search. `kind` validates the positions in cursors.
+        list, like a search.
 
             return await self.page(partial(NoteDB.find, self.user_id), limit, cursor)
         """
         user_id = getattr(self, "user_id", None)
         purpose = f"{self.request.path.rstrip('/')} of {user_id}: {key!r}"
-        return await read_page(find, limit, cursor, purpose, self.config.secret_key, kind)
+        return await read_page(find, limit, cursor, purpose, self.config.secret_key)
 
     def respond(self, data: Any = None, code: int = 200) -> None:
         """End the request with `data` in the envelope; `code` is the HTTP status."""

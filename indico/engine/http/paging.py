@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from pydantic import SecretStr, TypeAdapter
+from pydantic import SecretStr
 from typing_extensions import TypedDict
 
 from .cursor import read_cursor, write_cursor
 
 T = TypeVar("T")
-P = TypeVar("P", bound=Sequence[Any])
-Find = Callable[[int, P | None], Awaitable[tuple[list[T], P | None]]]
+Find = Callable[[int, list[Any] | None], Awaitable[tuple[list[T], Sequence[Any] | None]]]
 
 
 class Page(TypedDict, Generic[T]):
@@ -23,15 +22,14 @@ class Page(TypedDict, Generic[T]):
 
 
 async def read_page(
-    find: Find[P, T],
+    find: Find[T],
     limit: int,
     cursor: str | None,
     purpose: str,
     secret: SecretStr,
-    kind: TypeAdapter[P] | None,
 ) -> Page[T]:
     """Return the page at `cursor`, which must be one for the same `purpose`."""
-    after = None if cursor is None else read_cursor(cursor, purpose, secret, kind)
+    after = None if cursor is None else read_cursor(cursor, purpose, secret)
     items, end = await find(limit, after)
     next_cursor = None if end is None else write_cursor(end, purpose, secret)
     return Page(items=items, next_cursor=next_cursor)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from functools import cached_property
+from collections.abc import Mapping
+from functools import cached_property, partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +13,7 @@ from tornado.httpclient import HTTPError, HTTPRequest
 
 from ..http.outgoing import OutgoingClient
 from ..log import LOGGER
+from ..mongo.turns import turn
 from .error import ProviderUnavailable
 
 MAX_BYTES = 1 << 18
@@ -31,7 +31,6 @@ class Fetcher:
     def __init__(self, name: str, seconds: float) -> None:
         self.seconds = seconds
         self._name = name
-        self._turns = asyncio.Semaphore(MAX_REQUESTS)
 
     @cached_property
     def _client(self) -> OutgoingClient:
@@ -50,7 +49,11 @@ class Fetcher:
 
         Raises `ProviderUnavailable` if there is no such answer. Redirects are not followed.
         """
-        async with self._turn(url) as seconds:
+        time = asyncio.get_running_loop().time
+        end = time() + self.seconds
+        busy = partial(self.unavailable, f"{url}: too many others wait for an answer")
+        async with turn(self, MAX_REQUESTS, busy, self.seconds):
+            seconds = max(end - time(), _LEAST_SECONDS)
             request = HTTPRequest(
                 url,
                 method="GET" if form is None else "POST",
@@ -68,21 +71,6 @@ class Fetcher:
         if not isinstance(document, dict) or not (answer.code < 300 or 400 <= answer.code < 500):
             raise self.unavailable(f"{url} answered {answer.code}")
         return answer.code, document
-
-    @asynccontextmanager
-    async def _turn(self, url: str) -> AsyncIterator[float]:
-        """Wait for one of the `MAX_REQUESTS` turns, and yield the seconds that are left then."""
-        time = asyncio.get_running_loop().time
-        end = time() + self.seconds
-        try:
-            async with asyncio.timeout_at(end):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise self.unavailable(f"{url}: too many others wait for an answer") from None
-        try:
-            yield max(end - time(), _LEAST_SECONDS)
-        finally:
-            self._turns.release()
 
     def unavailable(self, why: str) -> ProviderUnavailable:
         """Return the error to raise, and log the reason, which is not for the person."""

@@ -71,9 +71,9 @@ class UnavailableTest(ClientTest):
             url = self.provider.issuer + METADATA
             await asyncio.gather(server.fetch(url), server.fetch(url))
 
-        with patch.object(fetching, "MAX_REQUESTS", 1):
-            self.forget()
-        with patch.object(OutgoingClient, "fetch", recorded):
+        self.forget()
+        one_at_a_time = patch.object(fetching, "MAX_REQUESTS", 1)
+        with one_at_a_time, patch.object(OutgoingClient, "fetch", recorded):
             self.run_async(fetch_both())
         (first, _), (second, same) = left
         self.assertLess(second, first)
@@ -93,9 +93,12 @@ class UnavailableTest(ClientTest):
             finally:
                 first.cancel()
 
-        with patch.object(fetching, "MAX_REQUESTS", 1):
-            self.forget()
-        with self.assertLogs(LOGGER, "WARNING") as logged, self.assertRaises(ProviderUnavailable):
+        self.forget()
+        logs, one_at_a_time = (
+            self.assertLogs(LOGGER, "WARNING"),
+            patch.object(fetching, "MAX_REQUESTS", 1),
+        )
+        with logs as logged, one_at_a_time, self.assertRaises(ProviderUnavailable):
             self.run_async(fetch())
         self.assertIn("/second: too many others wait for an answer", logged.output[0])
         self.assertEqual(self.provider.asked, ["/silent"])
