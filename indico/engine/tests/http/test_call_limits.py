@@ -13,8 +13,9 @@ from ...error import NotFound
 from ...http.action_handler import ActionHandler
 from ...http.application import Application
 from ...http.batch import BatchRoute
-from ...http.call_limits import limit
+from ...http.call_limits import limit, take_tokens
 from ...http.decorators import type_check, unpack
+from ...http.json_handler import JSONHandler
 from ...http.kept_answers import KEPT
 from ...http.rest_handler import RestHandler
 from ...live.routes import live_routes
@@ -62,6 +63,12 @@ class NoteHandler(ActionHandler):
     async def with_a_token(self) -> None: ...
 
 
+class PlainHandler(JSONHandler):
+    async def get(self) -> None:
+        await take_tokens(self)
+        self.respond("done")
+
+
 class NotesHandler(RestHandler):
     @limit("2/hour", per="address")
     @unpack(page=1)
@@ -87,6 +94,7 @@ class LimitTest(ServerTest):
             (r"/note/(?P<action>[a-z_]+)", NoteHandler),
             (r"/auth/(?P<action>[a-z_]+)", AuthHandler),
             ("/notes", NotesHandler),
+            ("/plain", PlainHandler),
             BatchRoute,
             *live_routes(settings, SESSIONS, find_session),
         ]
@@ -106,6 +114,11 @@ class LimitTest(ServerTest):
 
 
 class ValuesTest(LimitTest):
+    def test_none(self) -> None:
+        answer = self.fetch("/plain")
+        self.assertEqual(self.data(answer), "done")
+        self.assertNotIn("RateLimit", answer.headers)
+
     def test_user(self) -> None:
         ada, eve = (self.register(email)["token"] for email in ("a@b", "e@b"))
         self.allows_two(lambda: self.post("/note/by_user", token=ada))

@@ -8,7 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from ...error import ServerError
 from ...mongo.transactions import in_transaction
-from ...oidc.error import LoginFailed, NotConfigured
+from ...oidc.clients import Clients
+from ...oidc.error import LinkFailed, LoginFailed, NotConfigured
 from ...oidc.identity import Identity
 from .client_test import BACK, ClientTest
 from .provider_server import METADATA
@@ -48,6 +49,20 @@ class FinishTest(ClientTest):
             with self.assertRaises(LoginFailed):
                 self.finish(wrong, answer)
         self.finish(flow, answer)
+
+    def test_clients(self) -> None:
+        self.assertEqual(
+            [client.provider.issuer for client in self.clients], [self.provider.issuer]
+        )
+        self.assertEqual(self.clients.labels, {self.provider.issuer: self.client.label})
+        self.assertTrue(self.clients)
+        self.assertFalse(Clients({}, 60))
+
+    def test_link_failed(self) -> None:
+        failed = LoginFailed("state")
+        error = LinkFailed(failed)
+        self.assertEqual((error.message, error.details), (failed.message, failed.details))
+        self.assertEqual(error.status, 403)
 
     def test_unknown_provider(self) -> None:
         with self.assertRaises(NotConfigured):

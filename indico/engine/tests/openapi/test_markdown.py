@@ -4,8 +4,29 @@ from __future__ import annotations
 
 from unittest import TestCase
 
+from ...error import InvalidArgument
+from ...http.action_handler import ActionHandler
+from ...http.decorators import raises, type_check, unpack
 from ...openapi.markdown import page, type_text
 from .test_document import THING, THINGS, document_of
+
+
+class WrongSum(InvalidArgument):
+    reasons = ("sum",)
+
+
+class CountHandler(ActionHandler):
+    """Counts."""
+
+    @type_check(dict[str, int])
+    async def store(self, counts: dict[str, int]) -> None:
+        """Store a body without named fields."""
+
+    @unpack("parts")
+    @type_check(list[int])
+    @raises(WrongSum)
+    async def add(self, parts: list[int]) -> None:
+        """Refuse parts for a reason of its own."""
 
 
 class PageTest(TestCase):
@@ -27,6 +48,12 @@ class PageTest(TestCase):
             self.assertIn(part, text)
         self.assertNotIn("`internal` with", text)
         self.assertFalse(any(len(line) > 120 for line in text.splitlines() if line[:1] != "|"))
+
+    def test_bodies(self) -> None:
+        document = document_of((r"/count/(?P<action>[a-z]+)", CountHandler))
+        self.assertIn("\nThe body is: object of integer.\n", page(document))
+        body = document["paths"]["/count/add"]["post"]["requestBody"]["content"]
+        self.assertEqual(body["application/json"]["schema"]["x-reasons"], ["sum"])
 
     def test_types(self) -> None:
         for schema, text in (
