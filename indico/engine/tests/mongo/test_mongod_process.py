@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,16 @@ class StartTest(EmbeddedTest):
         ):
             self.make(binary).start()
         self.assertIsNotNone(started[0].poll())
+
+    def test_another_program_has_the_port(self) -> None:
+        """That program listens at once, and `mongod` takes a moment to see that."""
+        folder = self.folder / "data"
+        folder.mkdir()
+        launcher = Launcher(folder, self.folder / "log")
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            with launcher.launched(find_binary(None), port, time.monotonic() + 60) as child:
+                self.assertIsNone(child)
 
     def test_apple_silicon_without_rosetta(self) -> None:
         error = OSError(86, "Bad CPU type in executable")
