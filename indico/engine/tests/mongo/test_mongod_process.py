@@ -63,7 +63,7 @@ class StartTest(EmbeddedTest):
         self.assertIsNotNone(started[0].poll())
 
     def test_another_program_has_the_port(self) -> None:
-        """That program listens at once, and `mongod` takes a moment to see that."""
+        """The port answers at once, while `mongod` needs a moment to find it taken."""
         folder = self.folder / "data"
         folder.mkdir()
         launcher = Launcher(folder, self.folder / "log")
