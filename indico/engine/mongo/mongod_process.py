@@ -97,7 +97,7 @@ class Launcher:
     def _wait_until_it_listens(
         self, child: subprocess.Popen[bytes], port: int, deadline: float
     ) -> bool:
-        while child.poll() is None and not (listens(port) and _has(child.pid, port)):
+        while child.poll() is None and not (listens(port) and has_port(child.pid, port)):
             if time.monotonic() > deadline:
                 raise self.failure("does not listen")
             time.sleep(0.02)
@@ -145,9 +145,9 @@ def listens(port: int) -> bool:
         return port != 0 and probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _has(pid: int, port: int) -> bool:
+def has_port(pid: int, port: int) -> bool:
     """Return whether the process, or a child of that, listens on the port, and no other program."""
-    with suppress(psutil.NoSuchProcess):
+    with suppress(psutil.Error):  # a process that has ended, or is a zombie, has no port
         process = psutil.Process(pid)
         return any(
             connection.status == psutil.CONN_LISTEN and connection.laddr.port == port

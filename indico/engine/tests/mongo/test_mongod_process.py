@@ -41,6 +41,20 @@ class ProcessEndTest(TestCase):
         until(lambda: not mongod_process.alive(process))
 
 
+class PortTest(TestCase):
+    def test_of_this_process_and_of_others(self) -> None:
+        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                port = server.getsockname()[1]
+                self.assertTrue(mongod_process.has_port(os.getpid(), port))
+                self.assertFalse(mongod_process.has_port(child.pid, port))
+            self.assertFalse(mongod_process.has_port(os.getpid(), port))
+            child.kill()
+            until(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE)
+            self.assertFalse(mongod_process.has_port(child.pid, port))
+        self.assertFalse(mongod_process.has_port(child.pid, port))
+
+
 class StartTest(EmbeddedTest):
     def test_a_signal_before_the_start_returns(self) -> None:
         start = subprocess.Popen
