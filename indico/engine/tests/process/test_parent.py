@@ -146,10 +146,14 @@ class EmbeddedTest(WorkersTest):
         """Send signals while MongoDB ends, which they do not interrupt."""
         parent = psutil.Process(server.process.pid)
         (mongod,) = self.mongods()
+
+        def connected() -> bool:
+            return any(one.status == "ESTABLISHED" for one in parent.net_connections())
+
+        until(lambda: not connected())  # PyMongo keeps one for half a second after the restart
         mongod.suspend()
         server.signal(signal.SIGTERM)
-        # The parent asks MongoDB nothing before.
-        until(lambda: any(c.status == "ESTABLISHED" for c in parent.net_connections()))
+        until(connected)  # to stop MongoDB
         for name in (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
             server.signal(name)
         mongod.resume()
