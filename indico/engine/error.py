@@ -43,7 +43,6 @@ Detail = dict[str, str]
 Retry = Literal["always", "idempotent", "never"]
 
 MAX_DETAILS = 100
-MAX_SENTENCES = 10
 MAX_PATH = 200  # the client chooses the length of its keys
 
 
@@ -96,33 +95,6 @@ class InvalidArgument(APIError):
     status = 400
     code = "invalid_argument"
     default_message = "The request is not valid."
-
-    @staticmethod
-    def join(problems: Sequence[InvalidArgument]) -> InvalidArgument:
-        """Return one error with all `problems`; a single problem is returned as it is.
-
-        Problems beyond `MAX_DETAILS` are only counted, which keeps the answer small.
-        """
-        if len(problems) == 1:
-            return problems[0]
-        details = [detail for problem in problems for detail in problem.details]
-        sentences = [detail["message"] for detail in details[:MAX_SENTENCES]]
-        if len(details) > MAX_SENTENCES:
-            number = len(details) + sum(problem.followers for problem in problems)
-            sentences.append(f"There are {number} problems in all.")
-        return InvalidArgument(" ".join(sentences), details=details[:MAX_DETAILS])
-
-    @staticmethod
-    def refuse(problems: list[InvalidArgument]) -> None:
-        """Raise one error with all `problems`, if there are any, and clear the list.
-
-        The traceback of a single problem refers to the list, which would be a cycle.
-        """
-        try:
-            if problems:
-                raise InvalidArgument.join(problems)
-        finally:
-            problems.clear()
 
 
 class MissingField(InvalidArgument):

@@ -13,6 +13,7 @@ from pydantic_core import CoreSchema
 from .error import MAX_DETAILS, InvalidArgument, MissingField, WrongFieldType, short
 
 MAX_DEPTH = 64  # objects and lists, each inside the other
+MAX_SENTENCES = 10  # of one error
 INT_TOO_LONG = ("an integer must fit in 64 bits", "int_too_long")  # a sentence's end, and a reason
 _DECODER = json.JSONDecoder()
 
@@ -50,6 +51,38 @@ class Described:
 def fits_64_bits(number: int) -> bool:
     """Return whether MongoDB can store `number` as an integer."""
     return -(2**63) <= number < 2**63
+
+
+def refuse(problems: list[InvalidArgument]) -> None:
+    """Raise one error with all `problems`, if there are any, and clear the list.
+
+    The traceback of a single problem refers to the list, which would be a cycle.
+    """
+    try:
+        if problems:
+            raise joined(problems)
+    finally:
+        problems.clear()
+
+
+def joined(problems: Sequence[InvalidArgument]) -> InvalidArgument:
+    """Return one error with all `problems`; a single problem is returned as it is.
+
+    Problems beyond `MAX_DETAILS` are only counted, which keeps the answer small.
+    """
+    if len(problems) == 1:
+        return problems[0]
+    details = [detail for problem in problems for detail in problem.details]
+    sentences = [detail["message"] for detail in details[:MAX_SENTENCES]]
+    if len(details) > MAX_SENTENCES:
+        number = len(details) + sum(problem.followers for problem in problems)
+        sentences.append(f"There are {number} problems in all.")
+    return InvalidArgument(" ".join(sentences), details=details[:MAX_DETAILS])
+
+
+def as_invalid_argument(error: ValidationError) -> InvalidArgument:
+    """Return one error with all problems that pydantic has found."""
+    return joined(problems_of(error))
 
 
 def problems_of(error: ValidationError, field: str = "") -> list[InvalidArgument]:

@@ -40,7 +40,7 @@ from indico.engine.error import (
     WrongFieldType,
     detail,
 )
-from indico.engine.validation import Described, Reasons, problems_of
+from indico.engine.validation import Described, Reasons, as_invalid_argument
 
 __all__ = [
     "AuthError",
@@ -74,8 +74,8 @@ __all__ = [
     "UnsupportedMediaType",
     "WrongCursor",
     "WrongFieldType",
+    "as_invalid_argument",
     "detail",
-    "problems_of",
 ]
 
 

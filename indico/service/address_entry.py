@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from indico.error import Described, InvalidArgument, Reasons, problems_of
+from indico.error import Described, Reasons, as_invalid_argument
 from indico.service.documents import DOCUMENT_REASONS, check_document, size_of
 from indico.service.fields import Email
 from indico.service.offload import LARGE_BYTES, in_thread
@@ -130,7 +130,7 @@ def check_entry(entry: dict[str, Any]) -> None:
     try:
         _ENTRY.validate_python(entry, strict=True)
     except ValidationError as error:
-        raise InvalidArgument.join(problems_of(error)) from None
+        raise as_invalid_argument(error) from None
 
 
 async def check_off_loop(entry: dict[str, Any]) -> None:

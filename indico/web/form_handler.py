@@ -17,7 +17,7 @@ from indico.error import (
     PermissionDenied,
     PreconditionFailed,
     RateLimited,
-    problems_of,
+    as_invalid_argument,
 )
 from indico.web.handler import PageHandler, authenticated
 from indico.web.rendering import render_field
@@ -70,7 +70,7 @@ class FormHandler(PageHandler):
         try:
             return kind.model_validate(self.form)
         except ValidationError as error:
-            raise InvalidArgument.join(problems_of(error)) from None
+            raise as_invalid_argument(error) from None
 
     def show_form(self, values: Mapping[str, str], error: IndicoError | None = None) -> None:
         texts = self.texts

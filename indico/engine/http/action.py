@@ -14,7 +14,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from ..error import APIError, InvalidArgument, InvalidJSON, MissingField
-from ..validation import problems_of
+from ..validation import problems_of, refuse
 from .answer import Answer, answer_of
 from .unknown_fields import unknown_fields
 
@@ -89,7 +89,7 @@ class ActionRecord:
         problems[:0] = self._validate(fields, values) if self.adapters else _missing(fields, values)
         if problems and not sent:
             raise InvalidJSON("The body is empty: this action needs a JSON object with its fields.")
-        InvalidArgument.refuse(problems)
+        refuse(problems)
         return values
 
     def _values(self, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:

@@ -18,7 +18,7 @@ from ..error import (
     WrongFieldType,
     short,
 )
-from ..validation import INT_TOO_LONG, MAX_DEPTH, fits_64_bits
+from ..validation import INT_TOO_LONG, MAX_DEPTH, fits_64_bits, refuse
 
 Number = int | float
 
@@ -104,7 +104,7 @@ def _refuse_long_integers(value: dict[str, Any], body: bytes) -> None:
         for trail in itertools.islice(trails, MAX_DETAILS)
     ]
     # None if each is in a value that orjson dropped for a later one of the same name.
-    InvalidArgument.refuse(problems)
+    refuse(problems)
 
 
 def _long_integers(text: bytes) -> set[Number]:

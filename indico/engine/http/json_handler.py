@@ -1,11 +1,9 @@
-"""The base of all routes: JSON in, JSON out, and errors in one shape."""
+"""The base of all routes: JSON in, JSON out."""
 
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, ClassVar
 
 from ..error import APIError, AuthError, Gone
@@ -14,20 +12,16 @@ from ..offload.thread import LARGE_BYTES, in_thread
 from ..telemetry import metrics
 from .action import ActionRecord, LookUp, refuse_unread
 from .body import body_error
-from .default_headers import DefaultHeadersHandler
 from .deprecation import Deprecation
-from .effects import SAFE_TO_REPEAT
-from .errors import as_api_error, render_error
-from .headers import challenge
+from .error_handler import ErrorHandler
 from .json_answer import dumps
 from .json_body import parse_object, parsed_or_error
 from .keyed_call import HEADER as IDEMPOTENCY_KEY
 from .paging import Find, Page, T, read_page
-from .request_log import log_failed
 from .route_names import UNKNOWN
 
 
-class JSONHandler(DefaultHeadersHandler):
+class JSONHandler(ErrorHandler):
     """The base of all routes.
 
     `@auth` sets `session` to the session that its look-up has found, and `user_id` to the
@@ -45,8 +39,6 @@ class JSONHandler(DefaultHeadersHandler):
     session: Any
     user_id: Any
     _parsed: dict[str, Any] | APIError | None = None
-    _needs_token = False
-    _deprecation: Deprecation | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -62,11 +54,6 @@ class JSONHandler(DefaultHeadersHandler):
         """The label of the metrics for the method or action; `unknown` if there is none."""
         method = self.request.method or ""
         return method if method in self.SUPPORTED_METHODS else UNKNOWN
-
-    @property
-    def repeatable(self) -> bool:
-        """True if it does no harm to make this call twice."""
-        return self.request.method in SAFE_TO_REPEAT
 
     @property
     def body(self) -> dict[str, Any]:
@@ -119,8 +106,7 @@ class JSONHandler(DefaultHeadersHandler):
 
     def deprecate(self, deprecation: Deprecation) -> None:
         """Count a call of something deprecated, and warn its caller. Raises `Gone`."""
-        self._deprecation = deprecation
-        self._headers.update(deprecation.headers)
+        self.add_headers(deprecation.headers)
         metrics.DEPRECATED.labels(self.application.names.resource(self), self.action_name).inc()
         if time.time() >= deprecation.sunset_at:
             raise Gone(deprecation.farewell)
@@ -171,42 +157,6 @@ class JSONHandler(DefaultHeadersHandler):
             self.check_answer(data, code)
         self.set_status(code)
         self.finish(dumps({"status": code, "data": data}))
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        if not self.scope.entered:  # Tornado itself refused the request, before `prepare`
-            self.enter_scope()
-        _, raised, _ = kwargs.get("exc_info", (None, None, None))
-        error = self.as_error(status_code, raised)
-        self.set_status(error.status)
-        warnings = self._deprecation.headers if self._deprecation else {}
-        for name, value in (*error.headers.items(), *warnings.items()):
-            self.set_header(name, value)
-        if error.status == 401 and self._needs_token:
-            self.set_header("WWW-Authenticate", challenge(self.request.headers))
-        trace = traceback.format_exception(raised) if self.config.debug and raised else []
-        pages, sent = self.application.error_pages, self.request.headers
-        if pages and pages.are_wanted(sent):
-            self._headers.update(pages.headers)
-            self.finish(pages.render(error, self.request_id, sent, trace))
-        else:
-            self.set_header("Content-Type", "application/json")
-            self.finish(dumps(self.error_body(error, trace)))
-
-    def as_error(self, status: int, raised: BaseException | None) -> APIError:
-        return as_api_error(status, raised, self.SUPPORTED_METHODS)
-
-    def error_body(self, error: APIError, trace: list[str]) -> dict[str, Any]:
-        """Return the body of the answer to a request that failed."""
-        return render_error(error, self.request_id, trace, self.repeatable)
-
-    def log_exception(
-        self,
-        typ: type[BaseException] | None,
-        value: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        if self.as_error(500, value).status >= 500 and value is not None:
-            log_failed(self, value)
 
     def compute_etag(self) -> str | None:
         return None

@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 from tornado.httputil import HTTPHeaders
 
 from ..error import InvalidArgument
-from ..validation import problems_of
+from ..validation import problems_of, refuse
 from .client_timeout import HEADER as CLIENT_TIMEOUT
 from .client_timeout import MOST_MILLISECONDS
 from .headers import new_id, sane_id
@@ -69,7 +69,7 @@ class Message(BaseModel):
             message = cls.model_validate(sent)
         except ValidationError as error:
             problems[:0] = problems_of(error)
-        InvalidArgument.refuse(problems)
+        refuse(problems)
         return message
 
     def headers(self, request_id: str) -> HTTPHeaders:

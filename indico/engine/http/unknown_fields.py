@@ -13,7 +13,8 @@ from pydantic import AliasChoices, AliasPath, BaseModel
 from pydantic.fields import FieldInfo
 from typing_extensions import is_typeddict
 
-from ..error import MAX_DETAILS, MAX_SENTENCES, InvalidArgument, UnknownField
+from ..error import MAX_DETAILS, InvalidArgument, UnknownField
+from ..validation import MAX_SENTENCES
 
 _LONGEST = 64  # the forms of a name take quadratic time, and the client chooses its length
 

@@ -53,7 +53,7 @@ class JobWorker:
             return
         self._tasks = [
             asyncio.create_task(work())
-            for work in (self._work, self._watch, self._keep_leases, self._declare_schedules)
+            for work in (self._work, self._watch, self._keep_leases, _declare_schedules)
         ]
 
     async def drain(self, seconds: float) -> None:
@@ -181,12 +181,13 @@ class JobWorker:
             except APIError:
                 await asyncio.sleep(_ERROR_SECONDS)
 
-    async def _declare_schedules(self) -> None:
-        for made in Job.declared.values():
-            if made.period:
-                declare = partial(job_queue.declare_schedule, made.name, made.period)
-                while pause := await _guarded(declare):
-                    await asyncio.sleep(pause)
+
+async def _declare_schedules() -> None:
+    for made in Job.declared.values():
+        if made.period:
+            declare = partial(job_queue.declare_schedule, made.name, made.period)
+            while pause := await _guarded(declare):
+                await asyncio.sleep(pause)
 
 
 async def _guarded(work: Callable[[], Awaitable[float | None]]) -> float:

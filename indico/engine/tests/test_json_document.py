@@ -10,9 +10,9 @@ from unittest import TestCase
 
 from pydantic import ValidationError
 
-from ..error import MAX_DETAILS, InvalidArgument
+from ..error import MAX_DETAILS
 from ..json_document import MAX_BYTES, check_document, merge_patch, size_of
-from ..validation import MAX_DEPTH, problems_of
+from ..validation import MAX_DEPTH, as_invalid_argument
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -31,7 +31,7 @@ class CheckTest(TestCase):
         """Return the reason of each problem by its path."""
         with self.assertRaises(ValidationError) as raised:
             check_document(document)
-        details = InvalidArgument.join(problems_of(raised.exception)).details
+        details = as_invalid_argument(raised.exception).details
         return {detail["path"]: detail["reason"] for detail in details}
 
     def test_valid(self) -> None:
@@ -85,7 +85,7 @@ class CheckTest(TestCase):
         document = {"k" * 100_000: {f"${number}": 1 for number in range(40_000)}}
         with self.assertRaises(ValidationError) as raised:
             check_document(document)
-        error = InvalidArgument.join(problems_of(raised.exception))
+        error = as_invalid_argument(raised.exception)
         self.assertLessEqual(len(error.details), MAX_DETAILS)
         self.assertLess(len(json.dumps(error.details)), 60_000)
 
