@@ -1,9 +1,10 @@
-"""`Load`: clients that ask again and again, and count the answers."""
+"""`Load`: clients that ask again and again, and count the answers; and work for the processor."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -82,3 +83,14 @@ class Load:
                 assert envelope["error"]["request_id"] == headers["x-request-id"], envelope
                 self.failed_ids.add(headers["x-request-id"])
         return status, status > 0 and headers.get("connection") != "close"
+
+
+def compute(seconds: float) -> None:
+    """Use the processor for this long.
+
+    A sleep would not do to block a loop: since version 6.12 Linux may count a part of a sleep as a
+    wait for the processor, for which the server is not to blame.
+    """
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from unittest import IsolatedAsyncioTestCase
 
 from ...http.admission_window import LARGEST, AdmissionWindow
 from ...log import LOGGER
+from ..load import compute
 
 
 class TurnsTest(IsolatedAsyncioTestCase):
@@ -16,11 +16,11 @@ class TurnsTest(IsolatedAsyncioTestCase):
     operations = 0.0
 
     async def size_after(self, operations_of_a_request: float) -> int:
-        window = AdmissionWindow(0.1, lambda now: 0.0, lambda: self.operations)
-        for _ in range(40):
+        window = AdmissionWindow(0.05, lambda now: 0.0, lambda: self.operations)
+        for _ in range(25):
             window.take()
             self.operations += operations_of_a_request
-            time.sleep(0.03)
+            compute(0.015)
             await asyncio.sleep(0)
         return window.left
 
@@ -54,7 +54,7 @@ class BurstTest(IsolatedAsyncioTestCase):
         """Return a window from which 600 requests are taken after a delay, in one turn."""
         window = AdmissionWindow(target_seconds, lambda now: 0.0, lambda: 0)
         window.take()
-        time.sleep(0.05)
+        compute(0.05)
         for _ in range(600):
             if window.left:
                 window.take()

@@ -21,6 +21,7 @@ from ...mongo.collection import Collection, Document
 from ...mongo.driver import mongodb
 from ...mongo.waiting import FEW
 from ..environment import CHOSEN
+from ..load import compute
 from ..mongo.proxy import Proxy
 from ..server_process import ENGINE
 from ..server_test import ServerTest, exchange, mongodb_uri, read_answer
@@ -59,7 +60,7 @@ class WorkHandler(ActionHandler):
 
     async def blocks(self) -> str:
         """Keep the event loop busy."""
-        time.sleep(0.02)
+        compute(0.02)
         return "done"
 
     async def does_not_end(self) -> None:
@@ -442,7 +443,7 @@ class DatabaseTest(WorkTest):
         self.run_async(mongodb["things"].insert_many([{} for _ in range(50)]))
 
     def assert_nothing_runs(self) -> None:
-        deadline = time.monotonic() + 3  # MongoDB does not interrupt a call of `sleep`
+        deadline = time.monotonic() + 15  # without an end the operations take 25 s
         while time.monotonic() < deadline and self.running():
             time.sleep(0.05)
         self.assertEqual(self.running(), [])
