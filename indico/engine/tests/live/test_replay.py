@@ -70,21 +70,19 @@ class ReplayTest(LiveTest):
         client = await self.connect_live()
         last = (await self.next(client))["event_id"]
         await self.memo("before")
-        replay, rounds = subscription.Subscription._replay, 0
+        await self.next(client)
+        replay, rounds = replays.Replays.replay, 0
 
-        async def slowly(self_: Any) -> bool:
+        async def replay_and_write(self_: Any, subscribed: Any) -> None:
             nonlocal rounds
             rounds += 1
-            done = asyncio.create_task(replay(self_))
-            await asyncio.sleep(0)  # it holds from here on
+            await replay(self_, subscribed)
             if rounds == 1:
                 await self.memo("during " + "x" * 200)
                 await self.next(client)
-                await self.next(client)
-            return await done
 
         with (
-            patch.object(subscription.Subscription, "_replay", slowly),
+            patch.object(replays.Replays, "replay", replay_and_write),
             patch.object(subscription, "MAX_UNSENT_BYTES", 100),
         ):
             found = await self.until_ready(last)
