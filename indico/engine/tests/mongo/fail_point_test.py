@@ -17,6 +17,7 @@ from ...mongo.operation import GRACE_SECONDS
 from .round_trip_test import ProxiedTest, together
 
 READS = ["find_by_id", "find_one"]
+BUSY_SECONDS = 30  # what a busy machine may take for many operations
 WRITES = ["insert", "update_by_id", "delete_by_id"]
 
 
@@ -62,15 +63,15 @@ class FaultTest(ProxiedTest):
     async def recover(self) -> None:
         while isinstance(await self.made("find_by_id", 0), Unavailable):
             await asyncio.sleep(0.01)
-        with unhurried():
+        with timeout(BUSY_SECONDS):
             for result in await self.all_made(READS + WRITES):
                 self.assertNotIsInstance(result, Exception)
 
 
 @contextmanager
-def unhurried() -> Iterator[None]:
-    """Give operations the time that a busy machine takes for many of them."""
-    with patch.object(mongodb, "timeout_seconds", 20), pymongo.timeout(20):
+def timeout(seconds: float) -> Iterator[None]:
+    """Give each operation this time."""
+    with patch.object(mongodb, "timeout_seconds", seconds), pymongo.timeout(seconds):
         yield
 
 

@@ -15,7 +15,7 @@ from ...error import ServerError, Unavailable
 from ...mongo.batches import Batches, deadline
 from ...mongo.driver import mongodb
 from ..environment import DRIVER, EXAMPLES, LANE
-from .fail_point_test import READS, WRITES, FailPointTest, FaultTest, unhurried
+from .fail_point_test import BUSY_SECONDS, READS, WRITES, FailPointTest, FaultTest, timeout
 from .programs import Round, programs
 from .round_trip_test import RoundTripTest, property_settings, together
 
@@ -71,6 +71,7 @@ class CutTest(FaultTest):
 
 class MongoDBFailsTest(FailPointTest):
     varies_with = (DRIVER,)
+    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": BUSY_SECONDS}
 
     @gen_test(timeout=60)
     async def test_refused(self) -> None:
@@ -82,7 +83,8 @@ class MongoDBFailsTest(FailPointTest):
     @gen_test(timeout=60)
     async def test_disconnected(self) -> None:
         async with self.failing(*COMMANDS, closeConnection=True):
-            await self.all_fail(READS + WRITES, Unavailable)
+            with timeout(1):  # the drivers retry until then
+                await self.all_fail(READS + WRITES, Unavailable)
         await self.recover()
 
     @gen_test(timeout=60)
@@ -106,8 +108,7 @@ class MongoDBFailsTest(FailPointTest):
     async def test_a_slow_write_holds_up_no_read(self) -> None:
         block = {"blockConnection": True, "blockTimeMS": 2000}
         async with self.failing("insert", "update", "delete", "findAndModify", **block):
-            with unhurried():
-                await self.read_beside_writes()
+            await self.read_beside_writes()
 
     async def read_beside_writes(self) -> None:
         writing = asyncio.gather(*(self.made(method, 0) for method in WRITES))
