@@ -54,7 +54,7 @@ async def make_account(name: str, ttl_seconds: int) -> list[ObjectId]:
 async def make_addresses(user_ids: list[ObjectId]) -> None:
     for user_id in user_ids:
         for name in NAMES:
-            await create_address(user_id, {"name": name, "email": [email(name)]})
+            await create_address(user_id, {"name": name, "emails": [{"email": email(name)}]})
 
 
 def email(name: str) -> str:

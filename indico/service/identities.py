@@ -43,7 +43,7 @@ async def begin(
 ) -> tuple[Flow, str]:
     """Return a new flow, and the address where the person logs in.
 
-    Each flow is finished once. So a limit of what begins limits what asks the service, too. Raise
+    A flow can be finished once. So the limit here also limits the requests of `finish`. Raise
     `RateLimited` and `ProviderUnavailable`.
     """
     await caller.count_service_login()
@@ -63,7 +63,8 @@ async def login(identity: Identity, ttl_seconds: int, caller: Caller) -> Login |
     """Open a session for the account of an identity; an unknown person gets a new account.
 
     None says that an account has the email, and that `link_by_email` may link it. Raise
-    `IdentityConflict` where neither is possible, and `RateLimited` after too many new accounts.
+    `IdentityConflict` where neither is possible, `RateLimited` after too many new accounts, and
+    `EmailTaken` if another request has just made the account.
     """
 
     async def open_session() -> Login | None:
@@ -79,8 +80,8 @@ async def login(identity: Identity, ttl_seconds: int, caller: Caller) -> Login |
     if opened := await in_transaction(open_session):
         return opened
     email = _email(identity)
-    if await UserDB.find_login(email):
-        await _find_by_email(identity)
+    if account := await UserDB.find_login(email):
+        _check_linkable(identity, account)
         return None
     await caller.count_registration()
     return await in_transaction(create)
@@ -125,6 +126,7 @@ async def link(session: Session, identity: Identity, password: str, caller: Call
     async def add() -> None:
         await _add(session.user_id, identity)
         networks = credentials["networks"]
+        # Nobody logs in here: this only fails if the password has changed since it was checked.
         if not await UserDB.record_login(session.user_id, credentials, session.id, networks):
             raise PermissionDenied("The password was changed by another request.")
 
@@ -146,9 +148,16 @@ async def unlink(user_id: ObjectId, identity_id: ObjectId, issuers: Iterable[str
 
 async def _find_by_email(identity: Identity) -> UserDB.User:
     account = await UserDB.find_login(_email(identity))
-    if account is None or not identity.email_verified or account[1]["password_hash"] is None:
+    if account is None:
         raise IdentityConflict("not_linked")
+    _check_linkable(identity, account)
     return account[0]
+
+
+def _check_linkable(identity: Identity, account: UserDB.Account) -> None:
+    """Raise `IdentityConflict` if nobody could prove that the account is the same person's."""
+    if not identity.email_verified or account[1]["password_hash"] is None:
+        raise IdentityConflict("not_linked")
 
 
 async def _add(user_id: ObjectId, identity: Identity) -> None:

@@ -14,7 +14,7 @@ from indico.engine.program import Program
 from indico.engine.progress import Progress
 from indico.engine.tests.process.in_process import run_main
 from indico.engine.tests.server_test import mongodb_uri, test_database
-from indico.seed import NAMES, PASSWORD, seed
+from indico.seed import NAMES, PASSWORD, email, seed
 from indico.server import PROGRAM
 from indico.tests.server_test import ServerTest
 
@@ -34,7 +34,9 @@ class SeedTest(ServerTest):
 
     def test_log_in(self) -> None:
         self.seed()
-        self.assertEqual(self.login("grace@example.com", PASSWORD)["user"]["name"], "Grace Hopper")
+        self.assertEqual(
+            self.login(email("Grace Hopper"), PASSWORD)["user"]["name"], "Grace Hopper"
+        )
 
     def test_addresses(self) -> None:
         for _ in range(2):
@@ -42,6 +44,8 @@ class SeedTest(ServerTest):
             token = self.login("grace@example.com", PASSWORD)["token"]
             items = self.data(self.post("/address/list", token=token))["items"]
             self.assertEqual([one["entry"]["name"] for one in items], list(NAMES))
+            emails = [one["entry"]["emails"][0]["email"] for one in items]
+            self.assertEqual(emails, [email(name) for name in NAMES])
 
 
 class CommandTest(TestCase):

@@ -41,14 +41,15 @@ _NOTHING: dict[str, Any] = {}
 class ActionRecord:
     """The facts of one action; all of its decorators write to the same record.
 
-    `look_up` finds the session of a handler's request; None for an action without a token.
-    `fields` has each field that `unpack` names, with its default or `REQUIRED`; None without
-    `unpack`. `whole_body` says whether the whole body is the only argument. `types` has a type
-    for each field, or one type for the whole body. `known` has the names of all fields that the
-    body may have; None for any name. `raises` has the errors that `raises` names. `effect` says
-    what a second call of the same does; None is as `not_idempotent`. `takes_key` says whether a
-    call with an `Idempotency-Key` happens once. `deprecation` is set for an action that will be
-    withdrawn. `limits` has those that `limit` names, the topmost first.
+    `action` is the function that a person wrote. `look_up` finds the session of a handler's
+    request; None for an action without a token. `fields` has each field that `unpack` names, with
+    its default or `REQUIRED`; None without `unpack`. `whole_body` says whether the whole body is
+    the only argument. `types` has a type for each field, or one type for the whole body, and
+    `adapters` what validates each. `known` has the names of all fields that the body may have; None
+    for any name. `raises` has the errors that `raises` names. `effect` says what a second call of
+    the same does; None is as `not_idempotent`. `takes_key` says whether a call with an
+    `Idempotency-Key` happens once. `deprecation` is set for an action that will be withdrawn.
+    `limits` has those that `limit` names, the topmost first.
     """
 
     action: Action
@@ -108,6 +109,7 @@ class ActionRecord:
                     problems.append(MissingField(name))
                 continue
             try:
+                # Only from JSON does strict validation take a text for a datetime.
                 json = orjson.dumps(value)
                 values[place] = self.adapters[place].validate_json(json, strict=True)
             except ValidationError as error:
@@ -149,7 +151,7 @@ def refuse_unread(kind: type, read: Callable[[str], bool]) -> None:
 def _hides_record(action: Action) -> bool:
     """Return whether a function in a closure of `action` has a record."""
     reached: list[Any] = [action]
-    for function in reached:
+    for function in reached:  # which grows meanwhile
         for cell in function.__closure__ or ():
             with suppress(ValueError):  # `super()` has an empty cell until its class is made
                 inner = cell.cell_contents

@@ -61,7 +61,7 @@ class LifecycleHandler(RequestHandler):
         return ui
 
     async def _execute_short(self, transforms: list[Any], *args: str, **kwargs: str) -> None:
-        """Do what Tornado's `_execute` does, for a request whose body is there, and is JSON.
+        """Do what Tornado's `_execute` does, for a request whose body is there.
 
         The task of a cancelled request ends like any other one. A cancelled task would keep its
         traceback, which refers to the request and to the task itself.

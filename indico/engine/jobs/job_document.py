@@ -19,8 +19,8 @@ class JobDocument(TypedDict):
     """A call of the job `name`, which a worker may take once `due_at` has passed.
 
     `due_at` is the end of the lease while a worker has the job, and None once it is dead. Each
-    time a worker takes the job, `lease` is another one. The `_id` of a schedule is its name;
-    `planned_at` is when it was to run, were there no pauses between attempts.
+    time a worker takes the job, `lease` is another one. The `_id` of a schedule is its name, and
+    `planned_at` the time of its run, which pauses between attempts do not move.
     """
 
     _id: JobId
@@ -43,7 +43,7 @@ DEAD: Document = {"due_at": None}
 
 
 class Outcome(NamedTuple):
-    """The end of an attempt, which is repeated after `pause` if it has `failed`.
+    """The end of an attempt. An attempt that has `failed` is repeated after `pause`.
 
     `period` is for a schedule, which goes on whatever the outcome is. A job is `released` if its
     worker ends first.

@@ -157,7 +157,7 @@ class JobWorker:
             taken.hold(began + self._lease_seconds if kept else began)
 
     async def _count(self) -> None:
-        total, dead = await job_queue.count(Job.declared)
+        total, dead = await job_queue.count()
         metrics.JOBS_STORED.labels("queued").set(max(0, total - dead))
         metrics.JOBS_STORED.labels("dead").set(dead)
 

@@ -13,7 +13,7 @@ from .schemas import Schema
 _TIMEOUT = {
     "name": HEADER,
     "in": "header",
-    "description": "The milliseconds that the client gives to the call, if less than the server.",
+    "description": "The milliseconds that the client gives to the call, at most the server's own.",
     "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MILLISECONDS},
 }
 _KEY = {
@@ -31,7 +31,7 @@ _MATCH = {
 _NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
-    "description": "The ETags of the versions that it is not meant for: a GET of one is a 304.",
+    "description": "The ETags of the versions that the client has: a GET of one of these is a 304.",
     "schema": {"type": "string"},
 }
 REQUEST_HEADERS: dict[str, Schema] = {

@@ -143,10 +143,10 @@ class ServerSettings(ProjectSettings):
     secret_key: SecretStr = Field(
         SecretStr("for development only"),
         min_length=16,
-        description="key that signs cookies and cursors; the same in all processes",
+        description="key that signs cookies and cursors, and encrypts the secrets of webhooks",
     )
     old_secret_keys: Secrets = Field(
-        (), description="keys that secret_key was before; cookies that they signed stay valid"
+        (), description="keys that secret_key was before; what they signed or encrypted is valid"
     )
     trusted_origins: TrustedOrigins = Field(
         (), description="other origins whose pages may send forms, and calls with a cookie"

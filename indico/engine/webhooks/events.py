@@ -1,6 +1,7 @@
 """`Events`: a change and the deliveries that tell of it are one transaction.
 
-A change of which no webhook is to be told is no transaction, and asks MongoDB nothing.
+A change of which no webhook is to be told is no transaction. It asks MongoDB once a second at most,
+for all changes together, unless there are many webhooks.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ class RegisterTest(PageTest):
             ("password", "short", "This is too short."),
             ("password", "p" * 129, "This is too long."),
             ("name", "n" * 201, "This is too long."),
-            ("name", "\n", "A name has a letter at least"),
+            ("name", "\n", "A name is not blank"),
         ):
             with self.subTest(field=field, value=value):
                 fields = {"email": EMAIL, "password": PASSWORD, field: value}

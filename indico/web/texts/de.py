@@ -94,7 +94,7 @@ TEXTS = Texts(
         "password": "Wähle ein anderes Passwort: Dieses ist zu verbreitet oder zu einfach.",
         "string_too_short": "Das ist zu kurz.",
         "string_too_long": "Das ist zu lang.",
-        "name": "Ein Name hat mindestens einen Buchstaben und keine Steuerzeichen.",
+        "name": "Ein Name ist nicht leer und hat keine Steuerzeichen.",
         "state": "Diese Anmeldung begann nicht in diesem Browser, oder vor zu langer Zeit. "
         "Beginne neu.",
         "used": "Diese Anmeldung ist schon beendet. Beginne neu.",
@@ -118,7 +118,7 @@ TEXTS = Texts(
         "unauthenticated": "Die E-Mail oder das Passwort ist falsch.",
         "permission_denied": "Das Passwort ist falsch.",
         "precondition_failed": "Der Eintrag wurde inzwischen geändert. Hier ist der neue Stand.",
-        "rate_limited": "Das waren zu viele Versuche. Warte etwas, und versuche es noch einmal.",
+        "rate_limited": "Das waren zu viele Versuche. Versuche es später noch einmal.",
     },
     errors={
         403: ("Nicht erlaubt", "Das darfst du nicht. Wenn deine Sitzung endete, melde dich an."),

@@ -94,7 +94,7 @@ TEXTS = Texts(
         "password": "Choose another password: this one is too common or too simple.",
         "string_too_short": "This is too short.",
         "string_too_long": "This is too long.",
-        "name": "A name has a letter at least, and no control characters.",
+        "name": "A name is not blank, and has no control characters.",
         "state": "This login was not begun in this browser, or it took too long. Begin again.",
         "used": "This login was finished already. Begin again.",
         "refused": "The other service did not let you in. Begin again, or use your password.",
@@ -115,7 +115,7 @@ TEXTS = Texts(
         "unauthenticated": "The email or the password is wrong.",
         "permission_denied": "The password is wrong.",
         "precondition_failed": "The entry has changed meanwhile. Here is its new state.",
-        "rate_limited": "These were too many tries. Wait a little, then try again.",
+        "rate_limited": "These were too many tries. Try again later.",
     },
     errors={
         403: ("Not allowed", "You may not do this. If your session has ended, log in again."),

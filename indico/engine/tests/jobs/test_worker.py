@@ -32,6 +32,10 @@ AWAY = 50  # MaxTimeMSExpired: MongoDB did not answer in time
 TIMEOUT: dict[str, Any] = {"mongodb_timeout_seconds": 10}
 
 
+def stored(state: str) -> float | None:
+    return REGISTRY.get_sample_value("jobs_stored", {"state": state})
+
+
 def ended(name: str, outcome: str) -> float:
     return REGISTRY.get_sample_value("jobs_ended_total", {"name": name, "outcome": outcome}) or 0
 
@@ -135,12 +139,15 @@ class RunTest(JobTest):
         @job()
         async def known() -> None: ...
 
-        unknown = document("of newer code")
-        await JOBS.insert({**unknown})
+        others = [document("of newer code"), document("of older code", due_at=None)]
+        for other in others:
+            await JOBS.insert({**other})
         await known.later()
         async with self.working():
             await until(lambda: JOBS.exists({"name": "known"}), is_there=False)
-        self.assertEqual(await self.jobs(), [unknown])
+        self.assertEqual(await self.jobs(), others)
+        async with self.working():
+            await until(lambda: (stored("queued"), stored("dead")) == (1, 1))
 
     @gen_test
     async def test_no_jobs_and_no_places(self) -> None:
