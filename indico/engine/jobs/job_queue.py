@@ -18,7 +18,7 @@ from ..mongo.driver import Document, ObjectId, mongodb
 from ..mongo.operation import guard
 from .job_document import DEAD, EARLY, JOBS, JobDocument, JobId, Outcome
 
-__all__ = ["NEWS", "Due", "count", "declare_schedule", "find_next", "record", "renew", "take"]
+__all__ = ["NEWS", "Due", "Taker", "count", "declare_schedule", "find_next", "record", "renew"]
 
 _ALIVE = {"due_at": {"$gt": datetime(1970, 1, 1, tzinfo=UTC)}}
 _IS_DUE = {**_ALIVE, "$expr": {"$lte": ["$due_at", "$$NOW"]}}
@@ -43,6 +43,36 @@ class Due(NamedTuple):
     at: datetime
 
 
+class Taker:
+    """The taking of jobs by one worker.
+
+    After an error nobody knows whether MongoDB has given the jobs. `unknown` is the query for them.
+    """
+
+    def __init__(self) -> None:
+        self.unknown: Document | None = None
+
+    async def take(self, ids: Sequence[JobId], seconds: float) -> list[JobDocument]:
+        """Take those of the jobs that are still due, for `seconds` each, and return them.
+
+        Of several workers one gets a job, because MongoDB makes each update under its condition.
+        """
+        lease = ObjectId()
+        query = {"_id": {"$in": ids}, **_IS_DUE}
+        attempts = {"$add": ["$attempts", 1]}
+        self.unknown = taken = {"_id": {"$in": ids}, "lease": lease}
+        change = {"lease": lease, "due_at": _after(seconds), "attempts": attempts}
+        found = await JOBS.find(taken, limit=len(ids)) if await _update(query, change) else []
+        self.unknown = None
+        return found
+
+    async def give_back(self) -> None:
+        """Release the unknown jobs, which would else wait for the end of a lease without a run."""
+        if self.unknown:
+            await _release(self.unknown)
+            self.unknown = None
+
+
 async def find_next(names: Collection[str], limit: int) -> list[Due]:
     """Return the jobs that are due first, or will be. Jobs of other names are for newer code."""
     query = {"name": {"$in": sorted(names)}, **_ALIVE}
@@ -53,19 +83,6 @@ async def find_next(names: Collection[str], limit: int) -> list[Due]:
         return documents
 
     return [Due(each["_id"], each["due_at"]) for each in await guard(found)]
-
-
-async def take(ids: Sequence[JobId], seconds: float) -> list[JobDocument]:
-    """Take those of the jobs that are still due, for `seconds` each, and return them.
-
-    Of several workers one gets a job, because MongoDB makes each update under its condition.
-    """
-    lease = ObjectId()
-    query = {"_id": {"$in": ids}, **_IS_DUE}
-    attempts = {"$add": ["$attempts", 1]}
-    if not await _update(query, {"lease": lease, "due_at": _after(seconds), "attempts": attempts}):
-        return []
-    return await JOBS.find({"_id": {"$in": ids}, "lease": lease}, limit=len(ids))
 
 
 async def renew(jobs: Sequence[JobDocument], seconds: float) -> set[JobId]:
@@ -122,14 +139,19 @@ async def _record_one(job: JobDocument, outcome: Outcome) -> None:
     free: Document = {"lease": None}
     failure = {"error": {"$literal": outcome.error}, "failed_at": "$$NOW"}
     if outcome.kind == "released":
-        attempts = {"$subtract": ["$attempts", 1]}
-        await _update(_held([job]), {**free, "due_at": "$$NOW", "attempts": attempts})
+        await _release(_held([job]))
     elif outcome.kind == "failed":
         await _update(_held([job]), {**free, **failure, "due_at": _after(outcome.pause)})
     elif outcome.period is None:
         await _update(_held([job]), {**free, **failure, **DEAD})
     else:
         await _plan(job, outcome, outcome.period)
+
+
+async def _release(query: Document) -> None:
+    """Let other workers take jobs at once, with as many attempts as before."""
+    attempts = {"$subtract": ["$attempts", 1]}
+    await _update(query, {"lease": None, "due_at": "$$NOW", "attempts": attempts})
 
 
 async def _plan(job: JobDocument, outcome: Outcome, period: float) -> None:

@@ -42,6 +42,7 @@ class JobWorker:
         self._lease_seconds = lease_seconds
         self._running: dict[JobId, tuple[TakenJob, asyncio.Task[None]]] = {}
         self._ended: list[tuple[JobDocument, Outcome]] = []
+        self._taker = job_queue.Taker()
         self._wake = asyncio.Event()
         self._has_room = asyncio.Event()
         self._draining = False
@@ -78,7 +79,7 @@ class JobWorker:
             self._wake.clear()
             record, take = _guarded(self._record), _guarded(self._take)
             pause = min(await asyncio.gather(record, take))
-            if self._draining and not (self._running or self._ended):
+            if self._draining and not (self._running or self._ended or self._taker.unknown):
                 return
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
@@ -99,6 +100,7 @@ class JobWorker:
 
     async def _take(self) -> float:
         """Take jobs for the free places; return the seconds until the next step."""
+        await self._taker.give_back()
         free = 0 if self._draining else self._concurrency - len(self._running)
         if not free:
             return POLL_SECONDS
@@ -106,7 +108,7 @@ class JobWorker:
         time, began = now(), asyncio.get_running_loop().time()
         due = [each.id for each in found if each.at <= time and each.id not in self._running]
         chosen = random.sample(due, min(free, len(due)))
-        taken = await job_queue.take(chosen, self._lease_seconds) if chosen else []
+        taken = await self._taker.take(chosen, self._lease_seconds) if chosen else []
         for document in taken:
             self._start(document, began + self._lease_seconds)
         if len(taken) == free:
@@ -143,7 +145,7 @@ class JobWorker:
         """Renew the leases of the running jobs, and end the jobs whose lease is lost."""
         while True:
             await _guarded(self._renew)
-            await _guarded(self._count)
+            await _guarded(_count)
             await asyncio.sleep(self._lease_seconds / RENEWALS)
 
     async def _renew(self) -> None:
@@ -155,11 +157,6 @@ class JobWorker:
         for taken in running:
             kept = taken.document["_id"] in held
             taken.hold(began + self._lease_seconds if kept else began)
-
-    async def _count(self) -> None:
-        total, dead = await job_queue.count()
-        metrics.JOBS_STORED.labels("queued").set(max(0, total - dead))
-        metrics.JOBS_STORED.labels("dead").set(dead)
 
     async def _watch(self) -> None:
         """Wake at each job that another task or process has queued.
@@ -180,6 +177,12 @@ class JobWorker:
                 await asyncio.sleep(_NO_STREAM_SECONDS)
             except APIError:
                 await asyncio.sleep(_ERROR_SECONDS)
+
+
+async def _count() -> None:
+    total, dead = await job_queue.count()
+    metrics.JOBS_STORED.labels("queued").set(max(0, total - dead))
+    metrics.JOBS_STORED.labels("dead").set(dead)
 
 
 async def _declare_schedules() -> None:

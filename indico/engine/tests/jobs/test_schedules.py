@@ -125,7 +125,7 @@ class ScheduleTest(JobTest):
         """MongoDB did not answer the first time."""
         stored = document("clean_up", _id="clean_up", planned_at=now())
         await JOBS.insert(stored)
-        (taken,) = await job_queue.take(["clean_up"], 60)
+        (taken,) = await job_queue.Taker().take(["clean_up"], 60)
         for _ in range(2):
             await job_queue.record([(taken, Outcome("dead", "an error", period=60))])
         names = sorted(str(each["_id"]) for each in await self.jobs())

@@ -541,6 +541,23 @@ class MongoDBTest(JobTest, FailPointTest):
         self.assertEqual((self.runs, await self.jobs()), (1, []))
 
     @gen_test
+    async def test_it_is_away_when_a_job_is_taken(self) -> None:
+        """MongoDB has made the change. The job keeps its only attempt, and runs at once."""
+
+        @job(attempts=1)
+        async def run_once() -> None:
+            self.runs += 1
+
+        await run_once.later()
+        late = {"code": 64, "errmsg": "waiting for replication timed out"}
+        with self.assertLogs(LOGGER, "WARNING") as logged:
+            failing = self.failing("update", mode={"times": 1}, writeConcernError=late)
+            async with failing, self.working():
+                await self.all_done()
+        self.assertIn("jobs wait for MongoDB", str(logged.output))
+        self.assertEqual((self.runs, await self.jobs()), (1, []))
+
+    @gen_test
     async def test_it_is_away_at_first(self) -> None:
         @job(every="1 day")
         async def run_daily() -> None:
