@@ -65,8 +65,17 @@ class ReplayTest(LiveTest):
             await self.memo(str(n))
 
     @gen_test(timeout=60)
+    async def test_changes_meanwhile(self) -> None:
+        """A change during the replay is held until it is over, and told once."""
+        self.assertEqual(await self.told_meanwhile(room=1000), (["before", "ready", "during"], 1))
+
+    @gen_test(timeout=60)
     async def test_more_than_can_be_held(self) -> None:
         """Changes during the replay are replayed too, if they take too much memory."""
+        self.assertEqual(await self.told_meanwhile(room=100), (["before", "during", "ready"], 2))
+
+    async def told_meanwhile(self, room: int) -> tuple[list[str], int]:
+        """Return what a client is told that can hold `room` bytes, and the number of replays."""
         client = await self.connect_live()
         last = (await self.next(client))["event_id"]
         await self.memo("before")
@@ -83,11 +92,12 @@ class ReplayTest(LiveTest):
 
         with (
             patch.object(replays.Replays, "replay", replay_and_write),
-            patch.object(subscription, "MAX_UNSENT_BYTES", 100),
+            patch.object(subscription, "MAX_UNSENT_BYTES", room),
         ):
-            found = await self.until_ready(last)
-        texts = [self.told(message)[2].split()[0] for message in found]
-        self.assertEqual((texts, rounds), (["before", "during"], 2))
+            late = await self.connect_live(last_id=last)
+            found = [await self.next(late) for _ in range(3)]
+        texts = [(each.get("ready") and "ready") or self.told(each)[2].split()[0] for each in found]
+        return texts, rounds
 
     @gen_test(timeout=60)
     async def test_what_is_lost_meanwhile(self) -> None:
