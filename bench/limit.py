@@ -41,17 +41,18 @@ def main(arguments: list[str]) -> int:
         tempfile.TemporaryDirectory(prefix="run-", dir=SCRATCH) as folder,
         embedded(Path(folder)) as mongodb,
     ):
-        _serve(mongodb, Path(folder), core, seconds)
+        errors = _serve(mongodb, Path(folder), core, seconds)
         with (
             machine.pinned(core),
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
             runner.run(_operate(mongodb.uri, seconds))
-    return 0
+    return 1 if errors else 0
 
 
-def _serve(mongodb: MongoDB, folder: Path, core: int, seconds: float) -> None:
-    data = Data()
+def _serve(mongodb: MongoDB, folder: Path, core: int, seconds: float) -> int:
+    """Print the cost of an echo by each server, and return the number of errors."""
+    data, errors = Data(), 0
     data.fill(mongodb.client, DATABASE)
     data.write_requests(folder)
     for peer in (OURS, EMPTY):
@@ -61,7 +62,11 @@ def _serve(mongodb: MongoDB, folder: Path, core: int, seconds: float) -> None:
             seen = load.run(server.port, WORKLOADS[0], CONNECTIONS, seconds, folder)
             used = (server.processor_seconds() - before) / seen.requests * 1e6
             rate = seen.requests / seen.seconds
-        print(f"echo, {peer.name:26} {rate:9,.0f}/s {used:7.1f} us of a processor", flush=True)
+        failed = sum(seen.errors.values())
+        errors += failed
+        told = f"{used:7.1f} us of a processor{f'  {failed} ERRORS' if failed else ''}"
+        print(f"echo, {peer.name:26} {rate:9,.0f}/s {told}", flush=True)
+    return errors
 
 
 async def _operate(uri: str, seconds: float) -> None:
