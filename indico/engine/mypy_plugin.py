@@ -1,7 +1,7 @@
 """A plugin of mypy: the fields that an update of a `Collection` may name, and their types.
 
 mypy has no type for "some fields of this TypedDict". So the signatures of the updates say
-`Mapping[str, Any]`, and the plugin puts the fields of the collection's model in its place.
+`Mapping[str, Any]`. The plugin puts the fields of the collection's model in place of that type.
 """
 
 from __future__ import annotations

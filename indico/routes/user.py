@@ -34,8 +34,8 @@ from indico.utils.auth.auth_utils import auth
 class UserHandler(IndicoHandler):
     """The account that the token belongs to.
 
-    An account that was made by another service has no password. Its owner sends "" as the password,
-    and must have logged in within the last 10 minutes, else the answer is a 403.
+    An account that was made by another service has no password. Its owner sends "" as the password.
+    The owner must have logged in within the last 10 minutes, else the answer is a 403.
     """
 
     @read_only

@@ -74,9 +74,10 @@ async def update(
 ) -> UserDB.User:
     """Change the fields that were sent, and return the account.
 
-    A change of the email needs the password, because a stolen token must not take over the account,
-    and nobody may ask for many emails which of them are taken. Raise `MissingField` without it,
-    `PermissionDenied` for a wrong one, `RateLimited`, and the errors of `UserDB.update`.
+    A change of the email needs the password, because a stolen token must not take over the account.
+    The password also prevents asking for many emails which of them are taken. Raise `MissingField`
+    without the password, `PermissionDenied` for a wrong one, `RateLimited`, and the errors of
+    `UserDB.update`.
     """
     if "email" in update_user.model_fields_set:
         if password is None:

@@ -63,8 +63,8 @@ async def login(identity: Identity, ttl_seconds: int, caller: Caller) -> Login |
     """Open a session for the account of an identity; an unknown person gets a new account.
 
     None says that an account has the email, and that `link_by_email` may link it. Raise
-    `IdentityConflict` where neither is possible, `RateLimited` after too many new accounts, and
-    `EmailTaken` if another request has just made the account.
+    `IdentityConflict` where neither is possible, and `RateLimited` after too many new accounts.
+    Raise `EmailTaken` if another request has just made the account.
     """
 
     async def open_session() -> Login | None:
@@ -104,7 +104,7 @@ async def link_by_email(
     """Link an identity with the account that has its email, and open a session.
 
     Raise the errors of `accounts.login`. Raise `IdentityConflict` if the service does not vouch for
-    the email, or if the account has no password that its owner could confirm with.
+    the email, or the account has no password to confirm with.
     """
     found = await _find_by_email(identity)
     account = await accounts.check_login(found["email"], password, caller)

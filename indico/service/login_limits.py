@@ -1,9 +1,9 @@
 """The limits of passwords, registrations and service logins: see docs/limits-and-jobs.md.
 
-A try takes a token of its account and of its address before the password is checked, so that tries
-at the same time are counted too. A right password gives them back. The more tries were wrong, the
-longer the next one has to wait, but never for more than a day's share. A login with another service
-takes a token of its address when it begins, and gives it back when it succeeds.
+A try takes a token of its account and of its address before the password is checked. So tries at
+the same time are counted too. A right password gives the tokens back. The more tries were wrong,
+the longer the next one waits, but never for more than a day's share. A login with another service
+takes a token of its address when it begins, and gives it back on success.
 """
 
 from __future__ import annotations

@@ -40,8 +40,8 @@ _OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]*")
 class PageHandler(BaseHandler, HTMLHandler):
     """A page: `get` shows it, `post` changes something and redirects.
 
-    A page with Tornado's `@authenticated` sends a browser without a session to /login and back, and
-    finds the caller in `self.session` and `self.user_id`.
+    A page with Tornado's `@authenticated` sends a browser without a session to /login and back.
+    Such a page finds the caller in `self.session` and `self.user_id`.
     """
 
     _found: Session | None = None

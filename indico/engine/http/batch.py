@@ -54,8 +54,8 @@ class BatchHandler(ActionHandler):
     async def batch(self, calls: Sequence[Call], in_order: bool) -> BatchAnswers:
         """Make up to 50 calls, and return the envelope of each.
 
-        The calls run at the same time, or with `in_order` one after the other, whatever the answer
-        to the one before. Each is like a request of its own with the headers of the batch: it is
+        The calls run at the same time, or with `in_order` one after the other. No answer stops the
+        calls after it. Each is like a request of its own with the headers of the batch: it is
         admitted, needs the token, and has its own deadline and log line. Its `X-Request-Id` is that
         of the batch with `.0`, `.1`, ... behind, and so is its `Idempotency-Key`. The batch itself
         is 200 when its calls have failed. Only actions can be called, and no other batch. Headers

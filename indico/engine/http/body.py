@@ -34,8 +34,8 @@ SMALL_BYTES = 16 << 10
 class LimitedBody(RoutedRequest):
     """A request on its way to its handler, which gets no body that is too large or unreadable.
 
-    Such a body is read to its end and discarded piece by piece, because a client that still sends
-    reads no answer. The handler raises the error that `body_error` returns. At the end of the body
+    Such a body is read to its end and discarded piece by piece, because a sending client reads no
+    answer. The handler raises the error that `body_error` returns. At the end of the body
     `overload` admits the request, or answers it in the handler's place. A handler that streams its
     body begins with the head, so it is admitted then.
     """

@@ -1,7 +1,7 @@
 """`limit`: how often an action may be called by each user, address or token, or with a value.
 
-The tokens of a limit are taken right before the action, so that a call with a wrong field takes
-none. All processes share them: see `limits/buckets.py`.
+The tokens of a limit are taken right before the action. So a call with a wrong field takes none.
+All processes share them: see `limits/buckets.py`.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from tornado.web import RequestHandler
 from ..error import PreconditionFailed
 from .json_handler import JSONHandler
 
-# A weak tag counts as a strong one, because a proxy that compresses weakens tags, and a tag here
-# names a version of the data, whatever its bytes.
+# A weak tag counts as a strong one, because a proxy that compresses weakens tags. A tag here names
+# a version of the data, whatever its bytes.
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 _ANY = "*"
 

@@ -11,8 +11,8 @@ from ..settings import ServerSettings
 from .accept import wants_html
 from .secure_headers import HTML, secure_headers
 
-# Makes the page of an error from the error, the request's id and headers, and the lines of a
-# traceback, which `debug` shows.
+# Makes the page of an error from the error, the request's id and headers, and a traceback's lines.
+# `debug` shows these lines.
 Render = Callable[[APIError, str, HTTPHeaders, Sequence[str]], bytes]
 
 

@@ -33,7 +33,7 @@ def parse_object(body: bytes, max_values: int) -> dict[str, Any]:
     """Return the JSON object in `body`; an empty body is an empty object.
 
     Raises `InvalidJSON`, `TooLarge` for more than `max_values`, and `WrongFieldType` for an integer
-    beyond 64 bits, because neither MongoDB nor most clients can hold one.
+    beyond 64 bits. Neither MongoDB nor most clients can hold such an integer.
     """
     if len(body) > max_values and _has_more_values(body, max_values):
         raise TooLarge(max_values, "values")

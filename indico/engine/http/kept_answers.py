@@ -23,8 +23,8 @@ __all__ = ["MAX_BYTES", "KeptAnswers", "Taken"]
 class KeptDocument(TypedDict):
     """A claimed key with a digest of its call; once the call has ended, with its answer.
 
-    `_id` is the user and the key, `answer` the encrypted headers and body, or null if the body was
-    too large.
+    `_id` is the user and the key. `answer` is the encrypted headers and body, or null if the body
+    was too large.
     """
 
     _id: str
@@ -72,8 +72,8 @@ class Taken(Exception):
 class KeptAnswers:
     """The answer to one key of a user, who is at `address` if `user_id` is None.
 
-    A copy of the database tells nobody an answer, which may hold a token, nor lets anybody guess
-    the body of a call, which may hold a password: both take `secret`, too.
+    Reading an answer from a copy of the database takes `secret` too, because an answer may hold a
+    token. Guessing the body of a call takes `secret` too, because a body may hold a password.
     """
 
     def __init__(self, key: str, user_id: Any, address: str, secret: SecretStr) -> None:
@@ -113,8 +113,8 @@ class KeptAnswers:
     async def find(self, call: bytes) -> HeldAnswer:
         """Return the kept answer to the call with this digest.
 
-        Raises `IdempotencyKeyReused` for another call, `Conflict` if the answer was too large, and
-        `CallInProgress` if the answer's time has just ended.
+        Raises `IdempotencyKeyReused` for another call, and `Conflict` if the answer was too large.
+        Raises `CallInProgress` if the answer's time has just ended.
         """
         found = await KEPT.find_by_id(self._id)
         if found is None:

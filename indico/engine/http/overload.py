@@ -37,12 +37,12 @@ _START_LINE = ResponseStartLine("HTTP/1.1", STATUS, REASON)
 class Overload:
     """The refusal of requests while `admission` is full, and of bodies that it can't hold.
 
-    A request is refused as early as its form allows, always with the same answer: `refuse` before
-    it is parsed, `discard` after its head, `admit` if admission was not full until its body ended,
-    `refuse_parsed` if its body is one too many.
+    A request is refused as early as its form allows, always with the same answer. `refuse` does so
+    before it is parsed, and `discard` after its head. `admit` does so at the end of its body, if
+    admission was not full before. `refuse_parsed` does so if its body is one too many.
 
-    A body of up to `max_body_bytes` is read and discarded before its request is refused, because a
-    client that still sends reads no answer. No client has to send a longer one.
+    A body of up to `max_body_bytes` is read and discarded before the refusal, because a sending
+    client reads no answer. No client has to send a longer one.
     """
 
     def __init__(

@@ -33,8 +33,8 @@ _SPECIAL = [
 def is_public(address: str) -> bool:
     """Return whether an IPv4 or IPv6 address is of the public internet.
 
-    False for loopback, private, link-local, shared (RFC 6598), multicast, unspecified, reserved
-    and documentation addresses, and for IPv6 addresses that hold an IPv4 address. Raise
+    False for loopback, private, link-local, shared (RFC 6598), multicast, unspecified, reserved and
+    documentation addresses. False, too, for IPv6 addresses that hold an IPv4 address. Raise
     `ValueError` for a name.
     """
     ip = ip_address(address)

@@ -1,7 +1,7 @@
 """HTTP/1.1 requests from bytes: what a client sent, as events, without a socket or a timer.
 
-The reader gives the parser no byte of a request before the last one has ended, so each byte
-belongs to one request only, however the bytes were split on their way.
+The parser gets no byte of a request before the last request has ended. So each byte belongs to one
+request only, however the bytes were split on their way.
 """
 
 from __future__ import annotations

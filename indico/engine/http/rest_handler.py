@@ -33,7 +33,7 @@ class RestHandler(ConditionalHandler):
     by returning its data, without the envelope; with neither, the answer is a 204. `@auth` works
     as on an action, and `@unpack` on a `get` takes fields of the query. The class itself answers
     HEAD and OPTIONS. A return annotation like `Note | None` is for a method that may also answer by
-    itself, such as with `not_modified`.
+    itself, as with `not_modified`.
 
         class NoteHandler(RestHandler):
             async def get(self, note_id: str) -> Note:

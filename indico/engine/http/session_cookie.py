@@ -1,7 +1,7 @@
 """The cookie of a browser's session: the same token as the API's, signed.
 
 A browser sends a cookie with requests that any page has made. So an action takes the cookie only
-from a page of this server, or of `trusted_origins`, and only with a body that says it is JSON.
+from a page of this server or of `trusted_origins`. The call must say that its body is JSON.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def read_cookie(handler: RequestHandler) -> str | None:
 def cookie_of_action(handler: RequestHandler) -> str | None:
     """Return the token in the cookie of a call.
 
-    Raises `PermissionDenied` for a call from another origin, and `UnsupportedMediaType` for a body
-    of another type than `application/json`, which a form can't send.
+    Raises `PermissionDenied` for a call from another origin. Raises `UnsupportedMediaType` for any
+    type of body but `application/json`, which a form can't send.
     """
     if "Cookie" not in handler.request.headers or (token := read_cookie(handler)) is None:
         return None

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 class Target(NamedTuple):
     """A handler class with its arguments, as a host and path lead to it.
 
-    `streams` says whether the handler reads its body as it comes, and `short` whether it can begin
-    without what Tornado does for templates and static files. The parts of the path are then text.
+    `streams` says whether the handler reads its body as it comes. `short` says whether the handler
+    can begin without what Tornado does for templates and static files. The parts of the path are
+    then text.
     """
 
     handler: tuple[type[RequestHandler], dict[str, Any], list[Any], dict[str, Any]]

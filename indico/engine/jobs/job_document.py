@@ -19,8 +19,8 @@ class JobDocument(TypedDict):
     """A call of the job `name`, which a worker may take once `due_at` has passed.
 
     `due_at` is the end of the lease while a worker has the job, and None once it is dead. Each
-    time a worker takes the job, `lease` is another one. The `_id` of a schedule is its name, and
-    `planned_at` the time of its run, which pauses between attempts do not move.
+    time a worker takes the job, `lease` is another one. The `_id` of a schedule is its name.
+    `planned_at` is the time of its run, which pauses between attempts do not move.
     """
 
     _id: JobId

@@ -1,9 +1,9 @@
 """Token buckets in MongoDB, which all processes share.
 
 A bucket is one number: the time at which it will be full. A token moves that time ahead by the
-rate's interval, unless that would be later than a whole window from now. MongoDB does this in one
-step, by its own clock. So no other process comes between, and the processes' clocks don't matter.
-A bucket without a document is full, and MongoDB removes the document of a full bucket.
+rate's interval. No token moves it beyond a whole window from now. MongoDB does this in one step, by
+its own clock. So no other process comes between, and the processes' clocks don't matter. A bucket
+without a document is full, and MongoDB removes the document of a full bucket.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ async def batches(
     """Yield the documents that match, at most `size` at a time, in the order of `_id`.
 
     Each batch is read once the last one is done, and the lock is confirmed before. The progress
-    shows on the terminal or in the log. With a query that finds only what is left to do, a
-    migration that was cut off goes on where it was.
+    shows on the terminal or in the log. A query that finds only what is left to do lets an
+    interrupted migration go on where it was.
 
         async for users in batches(db.users, {"name_key": None}):
             await db.users.bulk_write([UpdateOne(...) for user in users])

@@ -1,7 +1,7 @@
 """The journal: one document with the migrations that are applied, and with the lock.
 
-All is in one document, so that one find reads it, and so that a write of the journal and the check
-of the lock are one step. MongoDB's clock alone decides when a lock expires.
+One document holds all, so one find reads it. A write of the journal checks the lock in the same
+step. MongoDB's clock alone decides when a lock expires.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ async def migrate(
 ) -> list[Step]:
     """Apply what is not applied yet, or go to the migration `to`, and return the steps.
 
-    With `validation` the declared collections get their validators before the first step, because
-    a migration may remove a field that the validators of older code demand.
+    With `validation` the declared collections get their validators before the first step. A
+    migration may remove a field that older validators demand.
     """
     async with hold(database, progress, lease_seconds) as lease:
         found = find_migrations(program.migrations)

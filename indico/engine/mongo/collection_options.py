@@ -26,8 +26,8 @@ async def put_options(
     """Give each collection in `wanted` its options, unless it has the same ones already.
 
     `defaults` are what MongoDB does without these options. A collection that does not exist is
-    made, and gets `more_for_new` too, because a user may have no right to change it later. The log
-    gets `no_right` with the name of a collection that the user may not change.
+    made. A new collection gets `more_for_new` too, because a user may have no right to change it
+    later. The log gets `no_right` with the name of a collection that the user may not change.
     """
     present = await _present(list(wanted), list(defaults), database)
     for name, options in wanted.items():  # together they would need a connection each

@@ -72,8 +72,8 @@ class Launcher:
         try:
             full = self._log.exists() and self._log.stat().st_size > MAX_LOG_BYTES
             with open(self._log, "wb" if full else "ab", opener=_open_privately) as log:
-                # A Ctrl-C in the terminal must reach the server alone, which drains its requests
-                # first and needs the database for that. So `mongod` has a session of its own.
+                # A Ctrl-C in the terminal must reach the server alone. The server drains its
+                # requests first, and needs the database for that. So `mongod` has its own session.
                 return subprocess.Popen(
                     [*arguments, *_OPTIONS, *options],
                     stdin=subprocess.DEVNULL,

@@ -71,8 +71,8 @@ async def guard(operation: Callable[[], Awaitable[T]], timeout_seconds: float | 
     """Run one operation of the driver.
 
     Raises `Conflict` for a duplicate key, `Unavailable` while MongoDB can't answer,
-    `DeadlineExceeded` at the deadline of the request, and `ServerError` for everything else that
-    MongoDB refuses.
+    and `DeadlineExceeded` at the deadline of the request. Raises `ServerError` for everything else
+    that MongoDB refuses.
     """
     key = waiting.remember()
     try:

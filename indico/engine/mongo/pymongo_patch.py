@@ -9,16 +9,18 @@ Operations are cancelled whenever a client goes away or a deadline passes. While
 all of them wait half a second, again and again.
 
 `check_command_response`: a primary that steps down after a write answers with a write concern
-error, and with the label that the write may be sent again. PyMongo adds the label to the error,
-which fails with `AttributeError` if documents are raw (its pull request 530 left that open).
+error. A label of the answer says that the write may be sent again. PyMongo adds the label to the
+error. Adding fails with `AttributeError` if documents are raw (PyMongo's pull request 530 left that
+open).
 
 `retryable_writes_supported`: a write waits for a connection to the primary. Meanwhile another
 operation may find out that the primary steps down. Then PyMongo sends the write without the number
-by which MongoDB recognizes a repetition, and raises its error instead of sending it again.
+by which MongoDB recognizes a repetition. PyMongo raises the error of such a write instead of
+sending it again.
 
 `connect`: a server may reset a connection before TLS begins, as a `mongod` that is killed does.
-Then uvloop 0.23 closes the descriptor, but leaves it to PyMongo's socket object, which closes the
-same number again when it is collected. By then another connection may have that number.
+Then uvloop 0.23 closes the descriptor, but leaves it to PyMongo's socket object. The object closes
+the same number again when it is collected. By then another connection may have that number.
 Besides, PyMongo does not limit the handshake of TLS, for which a frozen server never answers.
 """
 

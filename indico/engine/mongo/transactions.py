@@ -52,10 +52,10 @@ async def in_transaction(
     """Return what `work` returns, and keep its changes together; keep none if it raises.
 
     All operations of a `Collection` inside take part, and read what was written before. `work` runs
-    again after a transient error of MongoDB, as when two transactions change the same document,
-    until the deadline of the request. An inner transaction is part of the outer one. Raises the
-    errors of a `Collection`. After an error of a `final` type `work` does not run again. A
-    transaction goes on when its caller is cancelled, as when a client disconnects.
+    again after a transient error of MongoDB, until the deadline of the request. Such an error comes
+    when two transactions change the same document. An inner transaction is part of the outer one.
+    Raises the errors of a `Collection`. After an error of a `final` type `work` does not run again.
+    A transaction goes on when its caller is cancelled, as when a client disconnects.
     """
     if outer := current():
         return await outer.join(work)
@@ -70,8 +70,8 @@ async def in_transaction(
 def current_session() -> Any:
     """Return the driver's session of the current transaction, or None outside.
 
-    `Collection` needs none. An operation of `mongodb` itself takes part only with it, and two such
-    operations may not run at the same time.
+    `Collection` needs none. An operation of `mongodb` itself takes part only with the session. Two
+    such operations may not run at the same time.
 
         await mongodb.notes.count_documents({}, session=current_session())
     """

@@ -1,7 +1,7 @@
 """Upserts by a stage of a pipeline, which MongoDB evaluates: for counts that may be a little wrong.
 
-The primary alone acknowledges them, and waits for no disk. After a fault of the network a command
-is sent again without a session, so an upsert may be made twice. No transaction contains them.
+The primary alone acknowledges them, and waits for no disk. After a network fault a command is sent
+again without a session, so an upsert may be made twice. No transaction contains them.
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ SECONDS = 600
 class Flow:
     """The secrets of a login. The browser or the app that began it keeps them, and nobody else.
 
-    `state` ties the answer to that browser, `nonce` the ID token to this login, and `verifier` the
-    code to it (PKCE, RFC 7636). `next` is the page to go to afterwards. `user` is the id of the
-    account that the person adds this way to log in to; "" for a login.
+    `state` ties the answer to that browser. `nonce` ties the ID token to this login. `verifier`
+    ties the code to this login (PKCE, RFC 7636). `next` is the page to go to afterwards. `user` is
+    the id of the account that the person adds this way to log in to; "" for a login.
     """
 
     provider: str

@@ -13,11 +13,11 @@ in `Authorization: Bearer <token>`. The answer is `{"status": <the HTTP status>,
 - An empty body is an empty object, unless the action needs fields.
 - An integer has at most 64 bits, and no fraction: `5.0` is refused. Objects and lists nest 64
   levels deep at most.
-- An unknown field at the top of the body is 400 with the `reason` `unknown`, and names the nearest
-  field that there is. Unknown fields inside an object are refused with the `reason` `not_settable`.
+- An unknown field at the top of the body is 400 with the `reason` `unknown`. The error names the
+  nearest field. Unknown fields inside an object are refused with the `reason` `not_settable`.
 - A client that sends `Connect-Timeout-Ms` gives its call so many milliseconds. After these, or
-  after `request_timeout_seconds`, whichever is less, the action and its work in MongoDB end, and
-  the answer is a 504. The time begins when the whole request has arrived.
+  after `request_timeout_seconds` if that is less, the answer is a 504. The action and its work in
+  MongoDB end then. The time begins when the whole request has arrived.
 - A call that changes something happens once for each `Idempotency-Key` of a user, or of an address
   where there is no user: 1 to 255 printable ASCII characters. For 24 hours the same call with the
   same key gets the first answer, with `Idempotent-Replayed: true`. Not kept are 500s, timeouts, and
@@ -25,8 +25,8 @@ in `Authorization: Bearer <token>`. The answer is `{"status": <the HTTP status>,
   a 409 with `Retry-After` while the first call is under way.
 - A body has at most `max_body_bytes`, before and after decompression, and `max_body_values` values
   in its objects and lists.
-- An ObjectId is written as its 24 hex digits, a time as RFC 3339 in UTC with milliseconds, a day
-  as `2026-01-31`, and a `Decimal` as text.
+- An ObjectId is written as its 24 hex digits, and a `Decimal` as text. A time is RFC 3339 in UTC
+  with milliseconds, and a day is `2026-01-31`.
 """
 _REST = """\
 ## REST
@@ -66,8 +66,8 @@ An error keeps the envelope. `data` is a sentence for a person. `error` is for a
 - `request_id`, which the log has too;
 - `details`, with one entry for every problem (`path`, `reason`, `message`);
 - `retryable`: true if the same call may be sent again, because it may succeed then and does no
-  harm. A call that may have been made already is retryable only if its action is read-only or
-  idempotent, its method is GET, HEAD, OPTIONS, PUT or DELETE, or the call has an
+  harm. A call that may have been made already is retryable in three cases only. Its action is
+  read-only or idempotent, its method is GET, HEAD, OPTIONS, PUT or DELETE, or the call has an
   `Idempotency-Key`.
 - `retry_after`: the seconds of the header `Retry-After`, where there is one.
 

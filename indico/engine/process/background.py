@@ -20,9 +20,9 @@ Report = Callable[[int], None]
 def detach(keep: Sequence[Any]) -> Report:
     """Return in a background process, in which the sockets and files of `keep` are still open.
 
-    The process that was started waits for the returned function to be called, and exits with
-    the code that the function gets. It exits with 1 if the background process ends before. Its
-    terminal shows all output until then.
+    The first process waits for the returned function to be called, and exits with the code that the
+    function gets. The code is 1 if the background process ends before. The first process's terminal
+    shows all output until then.
     """
     reading, writing = os.pipe()
     return _continue(reading, writing, keep) if os.fork() == 0 else _wait(reading, writing)

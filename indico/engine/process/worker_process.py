@@ -1,9 +1,9 @@
 """A worker as its parent sees it: a process, and the parent's end of a channel to it.
 
-A worker is a new Python process rather than a bare fork. So it has the code and the settings of
-the day on which it starts, and no thread, loop or connection of its parent. Over the channel the
-worker gets its sockets, and says again and again that it serves. Either side learns by the channel
-that the other has ended.
+A worker is a new Python process rather than a bare fork. So a worker starts with the current code
+and settings, and with no thread, loop or connection of its parent. Over the channel the worker gets
+its sockets, and says again and again that it serves. Either side learns by the channel that the
+other has ended.
 """
 
 from __future__ import annotations

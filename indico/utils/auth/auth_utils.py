@@ -16,8 +16,8 @@ _BEARER = re.compile(r"bearer +([A-Za-z0-9_-]{43})", re.IGNORECASE)
 def auth(action: Action) -> Action:
     """Call the action only with a valid token in `Authorization: Bearer`.
 
-    `self.user_id` and `self.session` then say whose token it is. A call without a token, or with
-    one that is unknown, expired or revoked, is answered 401 `unauthenticated`, always the same.
+    `self.user_id` and `self.session` then say whose token it is. A missing, unknown, expired or
+    revoked token is answered 401 `unauthenticated`, always the same.
 
         @auth
         async def get(self):
