@@ -29,8 +29,8 @@ class SharedVersion:
     """A version that each change renews, in the collection `name`.
 
     The version is spread over a few documents, each with a `version` of its own. A change replaces
-    one of these. So changes at the same time need not wait for one another. MongoDB's transactions
-    wait if they write the same document.
+    one of these. So changes at the same time need not wait for one another. Of two
+    transactions that write the same document, MongoDB has one run again.
 
         BOOK = SharedVersion("book")
 
