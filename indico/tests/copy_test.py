@@ -22,7 +22,7 @@ class CopyTest(TestCase):
     integration = True
     root: Path
 
-    def run_tests(self, *arguments: str) -> str:
+    def run_suite(self, *arguments: str) -> str:
         """Return what a test runner prints, whose tests use the MongoDB of this process."""
         return self.run_python(*arguments, **{MONGODB_URI: mongodb_uri()})
 

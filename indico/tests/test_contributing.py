@@ -98,7 +98,7 @@ class DeleteTest(CopyTest):
     def run_modules(self, *modules: str, first: str = "") -> str:
         """Run the code `first`, write the page of the API, and run tests; return the output."""
         tests = __name__.rpartition(".")[0]
-        return self.run_tests("-c", first + RUN, *(f"{tests}.{module}" for module in modules))
+        return self.run_suite("-c", first + RUN, *(f"{tests}.{module}" for module in modules))
 
 
 class DeletePagesTest(DeleteTest):

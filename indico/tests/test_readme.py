@@ -160,7 +160,7 @@ class NewResourceTest(CopyTest):
 
     def test_its_tests_and_the_contract(self) -> None:
         contract = ["indico/tests/test_app.py", "indico/tests/test_imports.py:YoursTest"]
-        out = self.run_tests("-m", "nose", "--cover-min-percentage=0", *self.new[2:], *contract)
+        out = self.run_suite("-m", "nose", "--cover-min-percentage=0", *self.new[2:], *contract)
         self.assertIn("test_note.CreateTest.test_valid", out)
         self.assertRegex(out, r"indico/routes/note.py +\d+ +0 +\d+ +0 +100%")
         self.assertRegex(out, r"indico/db/note_db.py +\d+ +0 +\d+ +0 +100%")

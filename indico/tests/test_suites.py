@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import io
+import re
 from contextlib import redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from unittest import SkipTest, TestCase
@@ -10,6 +12,7 @@ from unittest.mock import patch
 
 from indico.engine.tests import runner, runner_process
 from indico.engine.tests.environment import DRIVER, EXAMPLES, HTTP_SERVER, LANE, LOOP
+from indico.tests.server_process import ROOT
 
 PASSED = {"ran": 1, "skipped": 0, "seconds": 0, "processor": 0, "failures": []}
 
@@ -23,6 +26,17 @@ def run(*arguments: str) -> tuple[int, str, str]:
 
 def found(suite: str) -> set[str]:
     return set(runner.find(runner.SUITES[suite].modules, unit=suite == "unit"))
+
+
+class NamesTest(TestCase):
+    def test_nosetests_takes_no_other_method_for_a_test(self) -> None:
+        """`nosetests` runs each method of a test class that has `test` at the start of a word."""
+        for path in (ROOT / runner.FOLDER).rglob("tests/**/*.py"):
+            for kind in ast.walk(ast.parse(path.read_text())):
+                for each in kind.body if isinstance(kind, ast.ClassDef) else ():
+                    name = getattr(each, "name", "")
+                    if re.search(r"(^|_)test", name):
+                        self.assertRegex(name, "^test_", path)
 
 
 class SuitesTest(TestCase):

@@ -363,7 +363,7 @@ class WaitingTest(WorkTest):
 class DelayedTest(WorkTest):
     """A server for which a delay of a few milliseconds is too much."""
 
-    settings = {"max_delay_seconds": 0.005}  # noqa: RUF012
+    settings = {"max_delay_seconds": 0.005, "request_timeout_seconds": 60}  # noqa: RUF012
 
     async def refuses(self, path: str) -> str:
         """Ask on five connections until one is refused; return the first warning."""

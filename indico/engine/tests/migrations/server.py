@@ -7,7 +7,9 @@ import sys
 
 from ..sample.server import PROGRAM as SAMPLE
 
-PROGRAM = SAMPLE._replace(server=f"{__package__}.server", migrations=os.environ["TEST_MIGRATIONS"])
+# nosetests imports each module, also those of programs.
+MIGRATIONS = os.environ.get("TEST_MIGRATIONS", "")
+PROGRAM = SAMPLE._replace(server=f"{__package__}.server", migrations=MIGRATIONS)
 
 if __name__ == "__main__":
     from ...process.command import main

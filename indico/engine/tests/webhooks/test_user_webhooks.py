@@ -131,11 +131,11 @@ class DeleteTest(WebhookTest):
 class SendTestTest(WebhookTest):
     types = ("memo.deleted",)
 
-    def send_test(self, user_id: ObjectId) -> Delivery:
+    def send_to(self, user_id: ObjectId) -> Delivery:
         return self.run_async(user_webhooks.send_test(user_id, self.webhook["id"]))
 
     def test_valid(self) -> None:
-        queued = self.send_test(self.user_id)
+        queued = self.send_to(self.user_id)
         self.assertEqual((queued["type"], queued["status"]), ("webhook.test", "pending"))
         self.work()
         event = self.event(self.next())
@@ -146,7 +146,7 @@ class SendTestTest(WebhookTest):
 
     def test_it_is_tried_once(self) -> None:
         self.receiver.answer = answer(500)
-        self.send_test(self.user_id)
+        self.send_to(self.user_id)
         self.assertEqual((self.work(), self.work()), (1, 0))
         (delivery,) = self.deliveries()
         self.assertEqual((delivery["status"], delivery["attempts"][0]["status"]), ("failed", 500))
@@ -154,7 +154,7 @@ class SendTestTest(WebhookTest):
 
     def test_other_user(self) -> None:
         with self.assertRaises(NotFound):
-            self.send_test(self.stranger)
+            self.send_to(self.stranger)
         self.assertEqual(self.work(), 0)
 
 
