@@ -58,6 +58,8 @@ class CommandTest(TestCase):
         module = f"{PROGRAM.package}.{name}"
 
         def main(program: Program, given: Any) -> int:
+            # Without an import by another test, of which runpy would warn.
+            sys.modules.pop(module, None)
             with patch.object(sys, "argv", [module, *given]):
                 try:
                     runpy.run_module(module, run_name="__main__")
