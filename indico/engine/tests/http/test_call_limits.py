@@ -84,10 +84,7 @@ class NotesHandler(RestHandler):
 
 class LimitTest(ServerTest):
     varies_with = (DRIVER, LANE, HTTP_SERVER)
-    settings: ClassVar[dict[str, Any]] = {
-        "trusted_proxies": "127.0.0.1",
-        "mongodb_timeout_seconds": 30,
-    }
+    settings: ClassVar[dict[str, Any]] = {"trusted_proxies": "127.0.0.1"}
 
     def make_app(self, settings: Any) -> Application:
         routes = [

@@ -418,8 +418,6 @@ class KeepTest(KeyedTest):
 class FaultTest(FailPointTest):
     """A transient error of MongoDB is no sign of another call."""
 
-    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 10}
-
     @gen_test
     async def test_another_error_of_the_record(self) -> None:
         kept = KeptAnswers("k", None, "127.0.0.1", self.config.secret_key)

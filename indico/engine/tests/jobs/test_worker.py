@@ -29,7 +29,6 @@ from ..mongo.fail_point_test import FailPointTest
 from .job_test import JobTest, document, until
 
 AWAY = 50  # MaxTimeMSExpired: MongoDB did not answer in time
-TIMEOUT: dict[str, Any] = {"mongodb_timeout_seconds": 10}
 
 
 def stored(state: str) -> float | None:
@@ -166,8 +165,6 @@ class RunTest(JobTest):
 
 class WakeTest(JobTest, FailPointTest):
     """A worker that has nothing to do, and learns of a job; no poll comes."""
-
-    settings = TIMEOUT
 
     def setUp(self) -> None:
         super().setUp()
@@ -517,8 +514,6 @@ class LeaseTest(JobTest):
 
 
 class MongoDBTest(JobTest, FailPointTest):
-    settings = TIMEOUT
-
     def setUp(self) -> None:
         super().setUp()
         self.enterContext(patch.object(worker, "_ERROR_SECONDS", 0.01))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ...error import RateLimited
 from ...limits.bucket import Bucket, Level
@@ -43,4 +43,3 @@ async def granted(*buckets: Bucket) -> list[Level] | None:
 
 class BucketTest(ServerTest):
     varies_with: ClassVar[tuple[str, ...]] = (DRIVER, LANE)
-    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 30}

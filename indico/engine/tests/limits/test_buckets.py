@@ -235,8 +235,6 @@ class RoundTripsTest(LaneTest):
 
 
 class FaultsTest(FailPointTest):
-    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 30}
-
     @gen_test
     async def test_an_error_goes_to_the_callers(self) -> None:
         for code, error in ((50, Unavailable), (13, ServerError)):

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, ClassVar
+from typing import Any
 from unittest.mock import patch
 
 import pymongo
@@ -16,15 +16,13 @@ from ...mongo.driver import APPLICATION_NAME, mongodb
 from ...mongo.operation import GRACE_SECONDS
 from .round_trip_test import ProxiedTest, together
 
-READS = ["find_by_id", "find_one"]
 BUSY_SECONDS = 30  # what a busy machine may take for many operations
+READS = ["find_by_id", "find_one"]
 WRITES = ["insert", "update_by_id", "delete_by_id"]
 
 
 class FaultTest(ProxiedTest):
     """`self.things` with ten documents."""
-
-    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 1}
 
     def setUp(self) -> None:
         super().setUp()

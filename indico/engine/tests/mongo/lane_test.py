@@ -17,7 +17,7 @@ class LaneTest(FaultTest):
     """`self.things` with ten documents; `self.lanes` are those of `mongodb`."""
 
     varies_with = (DRIVER,)
-    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 30, "mongodb_lane": True}
+    settings: ClassVar[dict[str, Any]] = {"mongodb_lane": True}
 
     @property
     def lanes(self) -> Lanes:

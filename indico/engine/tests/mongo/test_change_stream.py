@@ -151,8 +151,6 @@ class BeginTest(AsyncTest):
 
 
 class KeysTest(FailPointTest):
-    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 30}
-
     @gen_test(timeout=60)
     async def test_a_member_that_lacks_its_keys(self) -> None:
         """MongoDB refuses so for a moment after its start."""

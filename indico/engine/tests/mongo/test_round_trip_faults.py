@@ -15,7 +15,7 @@ from ...error import ServerError, Unavailable
 from ...mongo.batches import Batches, deadline
 from ...mongo.driver import mongodb
 from ..environment import DRIVER, EXAMPLES, LANE
-from .fail_point_test import BUSY_SECONDS, READS, WRITES, FailPointTest, FaultTest, timeout
+from .fail_point_test import READS, WRITES, FailPointTest, FaultTest, timeout
 from .programs import Round, programs
 from .round_trip_test import RoundTripTest, property_settings, together
 
@@ -23,17 +23,15 @@ COMMANDS = ["find", "insert", "update", "delete", "findAndModify"]
 
 
 class FrozenTest(FaultTest):
-    # Long enough to tell one timeout, with the time to notice it, from two.
-    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 2}
-
     @gen_test(timeout=60)
     async def test_frozen(self) -> None:
         self.proxy.freeze()
         failing = []
-        for _ in range(8):  # more than may be in flight, so that some wait for others
-            failing.append(asyncio.create_task(self.all_fail(READS + WRITES, Unavailable)))
-            await asyncio.sleep(0.02)
-        await asyncio.gather(*failing)
+        with timeout(2):  # long enough to tell one timeout, with the time to notice it, from two
+            for _ in range(8):  # more than may be in flight, so that some wait for others
+                failing.append(asyncio.create_task(self.all_fail(READS + WRITES, Unavailable)))
+                await asyncio.sleep(0.02)
+            await asyncio.gather(*failing)
         self.proxy.cut()
         self.proxy.thaw()
         await self.recover()
@@ -71,7 +69,6 @@ class CutTest(FaultTest):
 
 class MongoDBFailsTest(FailPointTest):
     varies_with = (DRIVER,)
-    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": BUSY_SECONDS}
 
     @gen_test(timeout=60)
     async def test_refused(self) -> None:

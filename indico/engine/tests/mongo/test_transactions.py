@@ -37,8 +37,6 @@ CONFLICT = {"errorCode": 112, "errorLabels": ["TransientTransactionError"]}
 
 
 class TransactionTest(FailPointTest):
-    settings: ClassVar[dict[str, Any]] = {"mongodb_timeout_seconds": 10}
-
     @transaction
     async def insert_two(self, last: Any) -> str:
         await self.things.insert({"_id": "a", "key": "a"})
