@@ -155,7 +155,7 @@ async def _find_by_email(identity: Identity) -> UserDB.User:
 
 
 def _check_linkable(identity: Identity, account: UserDB.Account) -> None:
-    """Raise `IdentityConflict` if nobody could prove that the account is the same person's."""
+    """Raise `IdentityConflict` unless the email is verified, and the account has a password."""
     if not identity.email_verified or account[1]["password_hash"] is None:
         raise IdentityConflict("not_linked")
 

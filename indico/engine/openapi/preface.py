@@ -66,9 +66,8 @@ An error keeps the envelope. `data` is a sentence for a person. `error` is for a
 - `request_id`, which the log has too;
 - `details`, with one entry for every problem (`path`, `reason`, `message`);
 - `retryable`: true if the same call may be sent again, because it may succeed then and does no
-  harm. A call that may have been made already is retryable in three cases only. Its action is
-  read-only or idempotent, its method is GET, HEAD, OPTIONS, PUT or DELETE, or the call has an
-  `Idempotency-Key`.
+  harm. A call that may have been made already is retryable only with an `Idempotency-Key`, or
+  if its action is read-only or idempotent, or its method GET, HEAD, OPTIONS, PUT or DELETE.
 - `retry_after`: the seconds of the header `Retry-After`, where there is one.
 
 Answers of an action with a limit have the headers of draft-ietf-httpapi-ratelimit-headers-11.

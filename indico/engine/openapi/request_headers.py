@@ -13,7 +13,8 @@ from .schemas import Schema
 _TIMEOUT = {
     "name": HEADER,
     "in": "header",
-    "description": "The milliseconds that the client gives to the call, at most the server's own.",
+    "description": "The milliseconds that the client gives to the call. The server's own limit "
+    "holds too.",
     "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MILLISECONDS},
 }
 _KEY = {

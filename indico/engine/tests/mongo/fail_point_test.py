@@ -16,7 +16,6 @@ from ...mongo.driver import APPLICATION_NAME, mongodb
 from ...mongo.operation import GRACE_SECONDS
 from .round_trip_test import ProxiedTest, together
 
-BUSY_SECONDS = 30  # what a busy machine may take for many operations
 READS = ["find_by_id", "find_one"]
 WRITES = ["insert", "update_by_id", "delete_by_id"]
 
@@ -61,9 +60,8 @@ class FaultTest(ProxiedTest):
     async def recover(self) -> None:
         while isinstance(await self.made("find_by_id", 0), Unavailable):
             await asyncio.sleep(0.01)
-        with timeout(BUSY_SECONDS):
-            for result in await self.all_made(READS + WRITES):
-                self.assertNotIsInstance(result, Exception)
+        for result in await self.all_made(READS + WRITES):
+            self.assertNotIsInstance(result, Exception)
 
 
 @contextmanager

@@ -143,17 +143,17 @@ def _name(records: Iterable[Record], after: State) -> None:
     """Give each document that was inserted without an id the id that it got."""
     made = [*records]
     unnamed: dict[Any, Record] = {record.start: record for record in made if record.is_unnamed}
-    seen = (document for record in made for document in _found(record.outcome))
+    seen = (document for record in made for document in _documents(record.outcome))
     for fields in map(decode, itertools.chain(after, seen)):
         if record := unnamed.get(fields.get("by")):
             record.call.document["_id"] = fields["_id"]
 
 
-def _found(outcome: Any) -> Iterable[bytes]:
+def _documents(answer: Any) -> Iterable[bytes]:
     """Return the documents in the outcome of a call."""
-    if isinstance(outcome, bytes):
-        return (outcome,)
-    return outcome if isinstance(outcome, frozenset) else ()
+    if isinstance(answer, bytes):
+        return (answer,)
+    return answer if isinstance(answer, frozenset) else ()
 
 
 def _spoil(value: Any) -> None:
