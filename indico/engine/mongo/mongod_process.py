@@ -146,7 +146,7 @@ def listens(port: int) -> bool:
 
 
 def has_port(pid: int, port: int) -> bool:
-    """Return whether the process, or a child of that, listens on the port, and no other program."""
+    """Return whether the process, or a child of that process, listens on the port."""
     with suppress(psutil.Error):  # a process that has ended, or is a zombie, has no port
         process = psutil.Process(pid)
         return any(
