@@ -196,6 +196,22 @@ class DeadlineTest(LaneTest):
         return not lanes <= self.open_lanes()
 
     @gen_test
+    async def test_a_lane_whose_answer_is_not_overdue_stays(self) -> None:
+        pool = self.lanes.others
+        while len(pool._lanes) < 2:
+            pool._grow()
+            await asyncio.sleep(0.002)
+        async with self.frozen_answers():
+            with timeout(0.3):
+                late = asyncio.ensure_future(self.things.update_one({"_id": 1}, {"n": 1}))
+                await eventually(lambda: any(lane.in_flight for lane in pool._lanes))
+            patient = asyncio.ensure_future(self.things.update_one({"_id": 2}, {"n": 2}))
+            with self.assertRaises(Unavailable):
+                await late
+            self.assertFalse(patient.done())
+        self.assertEqual(await patient, {"_id": 2, "key": 2, "n": 2})
+
+    @gen_test
     async def test_one_that_has_waited_too_long(self) -> None:
         self.proxy.refuse = True
         self.proxy.cut()
