@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 from collections.abc import Iterator
@@ -10,12 +11,19 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_descriptors() -> Iterator[None]:
-    """Lower the limit of open files, so that no more can be opened."""
+    """Lower the limit of open files, so that no more can be opened.
+
+    Meanwhile no garbage is collected, because that may close many files of tests before.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    collects = gc.isenabled()
+    gc.disable()
     free = os.dup(0)
     os.close(free)
     resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
     try:
         yield
     finally:
+        if collects:
+            gc.enable()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -213,7 +213,6 @@ class ForgottenTest(HTTPServerTest):
 
     def setUp(self) -> None:
         super().setUp()
-        gc.collect()
         gc.disable()
         self.addCleanup(gc.enable)
 
