@@ -1,4 +1,4 @@
-"""The tree of errors, as data; `http/errors.py` turns them into answers.
+"""The tree of errors, as data; `http/error_answers.py` turns them into answers.
 
 Each class has one `code` (for a program) and one `status` (the HTTP status that goes with it).
 `retry` says whether a client may send the same call again.

@@ -9,7 +9,7 @@ from typing import Any
 from ..error import APIError
 from .default_headers import DefaultHeadersHandler
 from .effects import SAFE_TO_REPEAT
-from .errors import as_api_error, render_error
+from .error_answers import as_api_error, render_error
 from .headers import challenge
 from .json_answer import dumps
 from .request_log import log_failed

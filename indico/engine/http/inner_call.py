@@ -15,7 +15,7 @@ from tornado.httputil import HTTPHeaders, RequestStartLine
 
 from ..error import APIError, RouteNotFound, ServerError
 from ..telemetry import metrics
-from .errors import render_error
+from .error_answers import render_error
 from .memory_connection import Client, MemoryConnection
 from .request_log import log_uncalled
 from .route_names import UNKNOWN

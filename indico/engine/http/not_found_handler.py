@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from tornado.web import RequestHandler
 
 from ..error import APIError, RouteNotFound
-from .errors import render_for_both
+from .error_answers import render_for_both
 from .rest_handler import RestHandler
 from .route_names import UNKNOWN
 

@@ -9,7 +9,7 @@ import orjson
 
 from ..error import Overloaded
 from .admission import ALWAYS_ADMITTED
-from .errors import render_for_both
+from .error_answers import render_for_both
 from .headers import date, new_id, sane_id
 from .request_log import MAX_PATH
 

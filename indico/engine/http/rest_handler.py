@@ -15,7 +15,7 @@ from .action import ActionRecord, record_of
 from .call_limits import refuse_unfit_limits, take_tokens
 from .conditional_handler import ConditionalHandler
 from .effects import REPEATABLE
-from .errors import render_rest_error
+from .error_answers import render_rest_error
 from .json_answer import dumps
 from .keyed_call import KeyedCall
 from .query import query_fields

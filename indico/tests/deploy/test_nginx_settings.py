@@ -6,7 +6,7 @@ import re
 import unittest
 
 from indico.config import Settings
-from indico.engine.http.errors import error_for_status
+from indico.engine.http.error_answers import error_for_status
 from indico.engine.process import http_servers
 from indico.error import IndicoError
 from indico.tests.deploy.programs import DEPLOY
