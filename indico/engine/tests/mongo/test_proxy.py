@@ -125,7 +125,7 @@ class StreamTest(unittest.TestCase):
             self.client.sendall(sent[start : start + 7])
         self.assertEqual(receive(self.client, len(sent)), sent)
         self.assertGreaterEqual(time.monotonic() - started, 0.2)
-        self.assertLess(time.monotonic() - started, 5)
+        self.assertLess(time.monotonic() - started, 15)  # one at a time would take 20
 
     def test_what_waits_is_bounded(self) -> None:
         self.proxy.freeze(answers=False)
