@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
-from .kinds import Networks, OptionalRate, Origins, Seconds, Secrets, TrustedOrigins
+from .kinds import Networks, OptionalRate, Origins, Seconds, TrustedOrigins
 from .project import ProjectSettings
 
 
 class HTTPSettings(ProjectSettings):
     """Settings of requests and their answers."""
 
+    http_server: Literal["fast", "tornado"] = Field(
+        "fast", description="HTTP server below the handlers: httptools, or Tornado's own"
+    )
     max_delay_seconds: Seconds = Field(
         0.05, description="delay in the event loop or before MongoDB; if it stays longer, 503"
     )
@@ -57,17 +60,6 @@ class HTTPSettings(ProjectSettings):
     )
     websocket_ping_interval_seconds: Seconds = Field(
         20, description="time between two pings of a WebSocket; without an answer it is closed"
-    )
-    drain_seconds: Seconds = Field(
-        20, description="time for requests in flight to finish when the server stops"
-    )
-    secret_key: SecretStr = Field(
-        SecretStr("for development only"),
-        min_length=16,
-        description="key that signs cookies and cursors, and encrypts the secrets of webhooks",
-    )
-    old_secret_keys: Secrets = Field(
-        (), description="keys that secret_key was before; what they signed or encrypted is valid"
     )
     trusted_origins: TrustedOrigins = Field(
         (), description="other origins whose pages may send forms, and calls with a cookie"

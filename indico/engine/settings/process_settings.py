@@ -1,4 +1,4 @@
-"""Settings of the processes: their ports, number, log and metrics."""
+"""Settings of the processes: their ports, number, end, log and metrics."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class ProcessSettings(ProjectSettings):
     pid_file: Path | None = Field(
         None, description="file for the process id while it runs; %(port)s becomes the port"
     )
-    http_server: Literal["fast", "tornado"] = Field(
-        "fast", description="HTTP server below the handlers: httptools, or Tornado's own"
+    drain_seconds: Seconds = Field(
+        20, description="time for requests in flight to finish when the server stops"
     )
     debug: bool = Field(
         False,

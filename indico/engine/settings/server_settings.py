@@ -1,4 +1,4 @@
-"""The settings that the engine needs: name, type, default and one line of help."""
+"""All settings of a server: name, type, default and one line of help."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from .http_settings import HTTPSettings
-from .kinds import Seconds
+from .kinds import Seconds, Secrets
 from .mongodb_settings import MongoDBSettings
 from .process_settings import ProcessSettings
 
@@ -26,6 +26,14 @@ class ServerSettings(MongoDBSettings, HTTPSettings, ProcessSettings):
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="forbid", frozen=True)
 
+    secret_key: SecretStr = Field(
+        SecretStr("for development only"),
+        min_length=16,
+        description="key that signs cookies and cursors, and encrypts the secrets of webhooks",
+    )
+    old_secret_keys: Secrets = Field(
+        (), description="keys that secret_key was before; what they signed or encrypted is valid"
+    )
     offload_processes: int = Field(
         0, ge=0, le=1024, description="processes for offloaded work; 0 is one for each core"
     )

@@ -13,15 +13,15 @@ from contextlib import contextmanager
 def no_descriptors() -> Iterator[None]:
     """Lower the limit of open files, so that no more can be opened.
 
-    Meanwhile no garbage is collected, because that may close many files of tests before.
+    No garbage is collected meanwhile, because a collection may close files of earlier tests.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     collects = gc.isenabled()
     gc.disable()
-    free = os.dup(0)
-    os.close(free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
     try:
+        free = os.dup(0)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
         yield
     finally:
         if collects:

@@ -1,4 +1,4 @@
-"""The descriptors that the tests leave free."""
+"""`no_descriptors` leaves no descriptor free."""
 
 from __future__ import annotations
 

@@ -241,7 +241,7 @@ class LargeBodyTest(ServerTest):
         self.addCleanup(gc.unfreeze)
         for body in (*objects, "{" + large, "{"):
             raw = body if isinstance(body, str) else json.dumps(body)
-            gc.freeze()  # so that `get_objects` shows only new ones
+            gc.freeze()  # so that `get_objects` shows only new objects
             self.post("/large/asks", raw.encode())
             self.run_async(self.until_forgotten(LargeBody))
 
