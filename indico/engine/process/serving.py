@@ -106,7 +106,7 @@ def _settle() -> None:
 
     A request in flight has about 60 objects that a collection looks at. At Python's threshold of
     700, a thousand requests in flight would be looked at several times each: a quarter of all work.
-    No collection runs before, because it would delay the start by 50 ms for some 1,000 objects.
+    No collection runs first: it would free some 1,000 objects, and delay the start by 50 ms.
     """
     gc.freeze()
     gc.set_threshold(OBJECTS_PER_COLLECTION)
